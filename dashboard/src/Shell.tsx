@@ -1,0 +1,92 @@
+import { ActionIcon, Tooltip, useMantineColorScheme } from '@mantine/core'
+import { IconApps, IconLogout, IconMoon, IconRocket, IconServer2, IconSun } from '@tabler/icons-react'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
+import { session } from './api/client'
+import { followEvents, useHealth } from './api/queries'
+
+const PLACES = [
+  { to: '/', label: 'Apps', icon: IconApps },
+  { to: '/deployments', label: 'Deployments', icon: IconRocket },
+  { to: '/system', label: 'System', icon: IconServer2 },
+] as const
+
+/** `g a`, `g d`, `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
+function useKeys() {
+  const navigate = useNavigate()
+  const waiting = useRef(0)
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement
+      if (event.metaKey || event.ctrlKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(target.tagName) || target.isContentEditable) return
+      if (Date.now() - waiting.current < 1000) {
+        const to = { a: '/', d: '/deployments', s: '/system' }[event.key] as '/' | undefined
+        waiting.current = 0
+        if (to) return void navigate({ to })
+      }
+      if (event.key === 'g') waiting.current = Date.now()
+      if (event.key === 'n') void navigate({ to: '/new' })
+      if (event.key === '/') {
+        event.preventDefault()
+        document.querySelector<HTMLInputElement>('[data-page-search]')?.focus()
+      }
+    }
+    addEventListener('keydown', press)
+    return () => removeEventListener('keydown', press)
+  }, [navigate])
+}
+
+export function Shell() {
+  const { colorScheme, toggleColorScheme } = useMantineColorScheme()
+  const path = useRouterState({ select: state => state.location.pathname })
+  const health = useHealth()
+  useKeys()
+  useEffect(() => {
+    const abort = new AbortController()
+    void followEvents(abort.signal)
+    return () => abort.abort()
+  }, [])
+  const active = (to: string) => (to === '/' ? path === '/' || path.startsWith('/apps') || path === '/new' : path.startsWith(to))
+  const problem = health.data && (health.data.engine === null ? 'The Docker engine does not answer.' : health.data.ingress !== 'ok' ? `The ingress does not serve: ${health.data.ingress}` : '')
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">
+        Skip to content
+      </a>
+      <header className="bar">
+        <Link to="/" className="brand" aria-label="Better-PaaS, apps">
+          <img src="/icon.svg" width={24} height={24} alt="" />
+          <span>Better-PaaS</span>
+        </Link>
+        <nav aria-label="Main">
+          {PLACES.map(({ to, label, icon: Icon }) => (
+            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={label}>
+              <Icon size={18} aria-hidden />
+              <span>{label}</span>
+            </Link>
+          ))}
+        </nav>
+        <div className="foot">
+          <Tooltip label={colorScheme === 'dark' ? 'Light theme' : 'Dark theme'}>
+            <ActionIcon variant="subtle" color="gray" onClick={toggleColorScheme} aria-label="Change the theme">
+              {colorScheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
+            </ActionIcon>
+          </Tooltip>
+          <Tooltip label="Sign out">
+            <ActionIcon variant="subtle" color="gray" onClick={() => session.end()} aria-label="Sign out">
+              <IconLogout size={18} />
+            </ActionIcon>
+          </Tooltip>
+        </div>
+      </header>
+      <main id="content">
+        {problem && (
+          <div className="notice attention" role="alert" style={{ marginBottom: 16 }}>
+            <strong>{problem}</strong> <Link to="/system">See System</Link>
+          </div>
+        )}
+        <Outlet />
+      </main>
+    </div>
+  )
+}

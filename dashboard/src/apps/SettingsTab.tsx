@@ -1,0 +1,110 @@
+import { Button, Group, NumberInput, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import { useNavigate } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+import type { App } from '../api/client'
+import { useAction } from '../api/queries'
+import { Confirm, Panel } from '../ui/parts'
+
+const TEXTS = [
+  ['gitRepo', 'Repository', ''],
+  ['branch', 'Branch, tag or commit', 'the default branch'],
+  ['rootDir', 'Root directory', 'the whole repository'],
+  ['dockerfilePath', 'Dockerfile', 'Dockerfile, if there is one'],
+  ['installCommand', 'Install command', 'as found'],
+  ['buildCommand', 'Build command', 'as found'],
+  ['startCommand', 'Start command', 'as found'],
+  ['healthPath', 'Health path', 'none: the port has to be open'],
+  ['memory', 'Memory', 'default limit, such as 512m'],
+  ['cpus', 'CPUs', 'default limit, such as 0.5'],
+] as const
+
+type Fields = Record<(typeof TEXTS)[number][0], string> & { portOverride: string | number; volumes: string }
+
+const fromApp = (app: App): Fields => ({
+  ...(Object.fromEntries(TEXTS.map(([key]) => [key, app[key] ?? ''])) as Record<(typeof TEXTS)[number][0], string>),
+  portOverride: app.portOverride ?? '',
+  volumes: app.volumes.join(', '),
+})
+
+export function SettingsTab({ app }: { app: App }) {
+  const stored = JSON.stringify(fromApp(app))
+  const [fields, setFields] = useState<Fields>(fromApp(app))
+  const [token, setToken] = useState('')
+  const save = useAction('/api/apps/update', 'Saved. The next deployment uses it.')
+  useEffect(() => setFields(JSON.parse(stored)), [stored])
+  const before = JSON.parse(stored) as Fields
+  const changed = (Object.keys(fields) as (keyof Fields)[]).filter(key => fields[key] !== before[key])
+  const submit = () => {
+    // Only what was changed is sent: everything else stays as it is, whoever changed it meanwhile.
+    const body: Record<string, unknown> = Object.fromEntries(changed.map(key => [key, fields[key]]))
+    if ('portOverride' in body) body.portOverride = fields.portOverride || null
+    if ('volumes' in body) body.volumes = fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
+    if (token) body.gitToken = token
+    save.mutate({ id: app.id, ...body }, { onSuccess: () => setToken('') })
+  }
+  return (
+    <div className="stack" style={{ maxWidth: 760 }}>
+      <Panel title="Source, build and run">
+        <form onSubmit={event => { event.preventDefault(); submit() }}>
+          <Stack gap="sm">
+            {TEXTS.map(([key, label, placeholder]) => (
+              <TextInput key={key} label={label} placeholder={placeholder} value={fields[key]} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, [key]: value })) }} />
+            ))}
+            <NumberInput label="Port" placeholder="as found" value={fields.portOverride} onChange={value => setFields(old => ({ ...old, portOverride: value }))} min={1} max={65535} hideControls />
+            <TextInput label="Volumes" description="Such as data:/app/data, with commas between" value={fields.volumes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, volumes: value })) }} />
+            <PasswordInput label="Deploy token" placeholder={app.gitToken ? 'kept; type to replace' : 'none'} value={token} onChange={event => setToken(event.currentTarget.value)} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
+            <Group>
+              <Button type="submit" disabled={!changed.length && !token} loading={save.isPending}>
+                Save {changed.length + (token ? 1 : 0) || ''} {changed.length + (token ? 1 : 0) === 1 ? 'change' : 'changes'}
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      </Panel>
+      <Rename app={app} />
+      <Delete app={app} />
+    </div>
+  )
+}
+
+function Rename({ app }: { app: App }) {
+  const [name, setName] = useState(app.name)
+  const rename = useAction('/api/apps/rename', 'Renamed')
+  const fits = /^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$/.test(name)
+  return (
+    <Panel title="Name">
+      <form onSubmit={event => { event.preventDefault(); rename.mutate({ id: app.id, name }) }}>
+        <Group align="end" gap="xs">
+          <TextInput label="Name" value={name} onChange={event => setName(event.currentTarget.value)} style={{ flex: 1, minWidth: 200 }} error={fits ? undefined : '2 to 40 of a-z, 0-9 and -'} />
+          <Button type="submit" variant="default" disabled={!fits || name === app.name} loading={rename.isPending}>
+            Rename to {name}
+          </Button>
+        </Group>
+        <Text size="xs" c="dimmed" mt={6}>The default address changes with the name; custom domains stay.</Text>
+      </form>
+    </Panel>
+  )
+}
+
+function Delete({ app }: { app: App }) {
+  const [asking, setAsking] = useState(false)
+  const navigate = useNavigate()
+  const remove = useAction('/api/apps/delete', `${app.name} is deleted`)
+  return (
+    <Panel title="Delete">
+      <Group justify="space-between" gap="sm">
+        <Text size="sm">Removes the app with its images, deployments and logs. Volumes are kept.</Text>
+        <Button color="red" variant="light" onClick={() => setAsking(true)}>
+          Delete {app.name}
+        </Button>
+      </Group>
+      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Delete ${app.name}?`} act={`Delete ${app.name}`} danger typed={app.name} busy={remove.isPending}
+        onAct={() => remove.mutate({ id: app.id }, { onSuccess: () => void navigate({ to: '/' }), onSettled: () => setAsking(false) })}>
+        <Text size="sm">
+          {app.domains.length ? `${app.domains.join(', ')} and ${app.defaultHost} stop` : `${app.defaultHost} stops`} answering at once. Its images, variables, deployments and logs go.{' '}
+          {app.volumes.length ? `The volumes stay: ${app.volumes.join(', ')}.` : 'It has no volumes.'} This can't be undone.
+        </Text>
+      </Confirm>
+    </Panel>
+  )
+}

@@ -1,0 +1,36 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { AppsPage } from './apps/AppsPage'
+import { Shell } from './Shell'
+import { Fault, Loading } from './ui/parts'
+
+const root = createRootRoute({ component: Shell, notFoundComponent: () => <Fault page error={new Error('There is no such page')} /> })
+const apps = createRoute({ getParentRoute: () => root, path: '/', component: AppsPage })
+const newApp = createRoute({ getParentRoute: () => root, path: '/new', component: lazyRouteComponent(() => import('./apps/NewAppPage'), 'NewAppPage') })
+export const appTabs = ['overview', 'deployments', 'logs', 'variables', 'domains', 'settings'] as const
+export type AppTab = (typeof appTabs)[number]
+export const appRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/apps/$appId',
+  validateSearch: (search): { tab: AppTab } => ({ tab: appTabs.find(tab => tab === search.tab) ?? 'overview' }),
+  component: lazyRouteComponent(() => import('./apps/AppPage'), 'AppPage'),
+})
+const deployments = createRoute({ getParentRoute: () => root, path: '/deployments', component: lazyRouteComponent(() => import('./deployments/DeploymentsPage'), 'DeploymentsPage') })
+export const deploymentRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/deployments/$deploymentId',
+  component: lazyRouteComponent(() => import('./deployments/DeploymentPage'), 'DeploymentPage'),
+})
+const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('./system/SystemPage'), 'SystemPage') })
+
+export const router = createRouter({
+  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, system]),
+  defaultPendingComponent: Loading,
+  defaultErrorComponent: ({ error }) => <Fault page error={error} />,
+  defaultPreload: 'intent',
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

@@ -1,0 +1,46 @@
+import { useHealth, useServer } from '../api/queries'
+import { Copy, Fault, Head, Loading, Panel } from '../ui/parts'
+import { Status } from '../ui/Status'
+import { duration } from '../ui/words'
+
+export function SystemPage() {
+  const health = useHealth()
+  const server = useServer()
+  if (health.isPending || server.isPending) return <Loading />
+  if (health.isError) return <Fault page error={health.error} retry={() => void health.refetch()} />
+  if (server.isError) return <Fault page error={server.error} retry={() => void server.refetch()} />
+  const { engine, ingress, version, uptime } = health.data
+  const well = engine !== null && ingress === 'ok'
+  const info = server.data
+  return (
+    <>
+      <Head title="System" status={<Status status={well ? 'running' : 'failed'} word={well ? 'Healthy' : 'Needs attention'} />} truth={well ? 'Control plane, engine and ingress answer.' : 'Apps that run go on running; deployments may fail until this is mended.'} />
+      <div className="split">
+        <div className="stack">
+          <Panel title="Parts">
+            <dl className="facts">
+              <dt>Control plane</dt>
+              <dd><Status status="running" word={`Version ${version}, up ${duration(uptime)}`} /></dd>
+              <dt>Docker engine</dt>
+              <dd>{engine ? <Status status="running" word={`Version ${engine}`} /> : <><Status status="failed" word="Does not answer" /><div className="dim">Try <code>docker info</code> on the server; start the service if it fails.</div></>}</dd>
+              <dt>Ingress</dt>
+              <dd>{ingress === 'ok' ? <Status status="running" word={`Serves on ports ${info.httpPort} and ${info.httpsPort}`} /> : <><Status status="failed" word="Does not serve" /><div className="dim">{ingress}</div></>}</dd>
+            </dl>
+          </Panel>
+        </div>
+        <Panel title="Addresses">
+          <dl className="facts">
+            <dt>Apps are at</dt>
+            <dd><code>&lt;app&gt;.{info.appsSuffix}</code></dd>
+            <dt>Public address</dt>
+            <dd>{info.publicIp ? <><code>{info.publicIp}</code> <Copy value={info.publicIp} label="the address" /></> : 'none found; set PUBLIC_ADDRESS if there is one'}</dd>
+            <dt>Certificates</dt>
+            <dd>{{ auto: 'fetched by the ingress', off: 'off, HTTP only', external: 'by the proxy in front' }[info.tls]}</dd>
+            <dt>API</dt>
+            <dd><a href="/api/docs">Reference of all calls</a></dd>
+          </dl>
+        </Panel>
+      </div>
+    </>
+  )
+}

@@ -1,0 +1,128 @@
+// Small parts that every page uses.
+import { ActionIcon, Button, CopyButton, Group, Modal, Skeleton, Text, TextInput, Tooltip } from '@mantine/core'
+import { IconCheck, IconCopy } from '@tabler/icons-react'
+import { type ReactNode, useEffect, useState } from 'react'
+import { ApiError } from '../api/client'
+import { ago } from './words'
+
+export function Ago({ at }: { at: string }) {
+  const [, tick] = useState(0)
+  useEffect(() => {
+    const timer = setInterval(() => tick(count => count + 1), 30_000)
+    return () => clearInterval(timer)
+  }, [])
+  return (
+    <time dateTime={at} title={new Date(at).toLocaleString()}>
+      {ago(at)}
+    </time>
+  )
+}
+
+export function Copy({ value, label }: { value: string; label: string }) {
+  return (
+    <CopyButton value={value}>
+      {({ copied, copy }) => (
+        <Tooltip label={copied ? 'Copied' : `Copy ${label}`}>
+          <ActionIcon variant="subtle" color="gray" size="sm" onClick={copy} aria-label={`Copy ${label}`}>
+            {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </CopyButton>
+  )
+}
+
+export function Panel({ title, aside, children, inside = true }: { title: string; aside?: ReactNode; children: ReactNode; inside?: boolean }) {
+  return (
+    <section className="panel" aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        {aside}
+      </header>
+      {inside ? <div className="inside">{children}</div> : children}
+    </section>
+  )
+}
+
+export function Head({ crumbs, title, status, truth, actions }: { crumbs?: ReactNode; title: ReactNode; status?: ReactNode; truth?: ReactNode; actions?: ReactNode }) {
+  return (
+    <div className="head">
+      <div>
+        {crumbs && <div className="crumbs">{crumbs}</div>}
+        <Group gap="sm">
+          <h1>{title}</h1>
+          {status}
+        </Group>
+        {truth && <p className="truth">{truth}</p>}
+      </div>
+      {actions && <Group gap="xs">{actions}</Group>}
+    </div>
+  )
+}
+
+/** What went wrong, what to do, and the id to ask about. */
+export function Fault({ error, retry, page }: { error: unknown; retry?: () => void; page?: boolean }) {
+  const known = error instanceof ApiError ? error : null
+  const Title = page ? 'h1' : 'strong'
+  return (
+    <div className="notice" role="alert">
+      <Title>{error instanceof Error ? error.message : 'Something went wrong'}</Title>
+      {known?.hint && <p>{known.hint}</p>}
+      {known?.requestId && <p className="dim">Request {known.requestId}</p>}
+      {retry && (
+        <Button mt="sm" size="xs" variant="default" onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  )
+}
+
+export function Loading() {
+  return (
+    <div className="stack" role="status" aria-label="Loading">
+      <Skeleton height={28} width={240} />
+      <Skeleton height={120} />
+      <Skeleton height={240} />
+    </div>
+  )
+}
+
+/** Asks before an act; the button names it. With `typed` the name has to be typed first. */
+export function Confirm({ opened, onClose, title, children, act, onAct, danger, typed, busy }: {
+  opened: boolean
+  onClose: () => void
+  title: string
+  children: ReactNode
+  act: string
+  onAct: () => void
+  danger?: boolean
+  typed?: string
+  busy?: boolean
+}) {
+  const [text, setText] = useState('')
+  useEffect(() => setText(''), [opened])
+  return (
+    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>{title}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          onAct()
+        }}
+      >
+        {children}
+        {typed && (
+          <TextInput mt="md" label={`Type ${typed} to confirm`} value={text} onChange={event => setText(event.currentTarget.value)} data-autofocus autoComplete="off" />
+        )}
+        <Group justify="flex-end" mt="lg" gap="xs">
+          <Button variant="default" onClick={onClose}>
+            Keep it as it is
+          </Button>
+          <Button type="submit" color={danger ? 'red' : undefined} disabled={typed !== undefined && text !== typed} loading={busy}>
+            {act}
+          </Button>
+        </Group>
+      </form>
+    </Modal>
+  )
+}

@@ -1,0 +1,28 @@
+// Times, durations and sources in words.
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+]
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' })
+
+export const ago = (moment: string, now = Date.now()) => {
+  const seconds = Math.round((Date.parse(moment) - now) / 1000)
+  for (const [unit, size] of UNITS) if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit)
+  return 'just now'
+}
+
+export const duration = (seconds: number | null | undefined) => {
+  if (seconds == null) return ''
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  if (seconds < 60) return `${Math.round(seconds)} s`
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+}
+
+export const shortCommit = (commit: string | null | undefined) => (commit ?? '').slice(0, 7)
+
+export const shortSource = (address: string) => address.replace(/^https?:\/\/(github\.com\/)?/, '').replace(/\.git$/, '')
+
+export const TRIGGERS: Record<string, string> = { manual: 'Deployed', rollback: 'Rolled back', webhook: 'Pushed' }

@@ -1,0 +1,78 @@
+"""`./test`: all checks, or those that need no engine."""
+
+import subprocess
+import sys
+import time
+
+import machine
+from machine import SetupFailed, call, say, step
+
+HELP = """Usage: ./test [unit | all] [pytest arguments]
+
+  ./test        everything: style, types, import rules, unit tests, the real engine, ingress, Git and browser.
+                As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
+  ./test unit   style, types, import rules and the tests that need no engine; takes seconds.
+"""
+
+BIN = machine.VENV / "bin"
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in ("--help", "-h", "help"):
+        print(HELP)
+        return
+    what = arguments.pop(0) if arguments and arguments[0] in ("unit", "all") else "all"
+    started = time.monotonic()
+    try:
+        machine.install_packages({"git": "git", "prlimit": "util-linux"})
+        machine.ensure_environment("requirements-dev.lock")
+        checks()
+        if what == "all":
+            prepare_machine()
+    except SetupFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    environment = {**machine.os.environ, **(machine.node_environment() if what == "all" else {})}
+    # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
+    runs = ["not engine and not browser"] if what == "unit" else ["not browser", "browser"]
+    code = 0
+    for selected in runs:
+        step(f"Tests: {selected}")
+        done = subprocess.run(
+            [BIN / "pytest", "-m", selected, *arguments], cwd=machine.ROOT, env=environment, check=False
+        )
+        code = code or done.returncode
+    say(f"Took {time.monotonic() - started:.0f} s")
+    raise SystemExit(code)
+
+
+def checks() -> None:
+    step("Style, types and import rules")
+    call(BIN / "ruff", "check", "--quiet", ".")
+    call(BIN / "ruff", "format", "--check", "--quiet", ".")
+    call(BIN / "mypy")
+    call(BIN / "lint-imports")
+
+
+def prepare_machine() -> None:
+    wanted = {
+        "debootstrap": "debootstrap",
+        machine.DEBIAN_KEYS: "debian-archive-keyring",
+        "chromium": "chromium",
+        "/usr/sbin/sshd": "openssh-server",
+        "/usr/lib/git-core/git-http-backend": "git",
+    }
+    machine.install_packages(wanted)
+    machine.ensure_engine()
+    machine.build_dashboard()
+    step("Types of the dashboard")
+    tool = machine.DASHBOARD / "node_modules" / ".bin" / "tsc"
+    call(tool, "--noEmit", cwd=machine.DASHBOARD, environment=machine.node_environment())
+    step("Base images")
+    bundle = machine.host_ca_bundle()
+    environment = machine.node_environment() | ({"BUILD_CA_FILE": str(bundle)} if bundle else {})
+    call(BIN / "better-paas", "images", "bootstrap", "--if-needed", environment=environment, show=True)
+
+
+main()

@@ -1,0 +1,1 @@
+"""Apps: one deployable service each."""

@@ -1,0 +1,360 @@
+"""Apps over HTTP."""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
+
+from better_paas.apps import schemas, service
+from better_paas.apps.models import App
+from better_paas.bootstrap import Platform
+from better_paas.builders.bases import default_versions
+from better_paas.builders.plan import BuildPlan, Overrides
+from better_paas.caddy.process import CaddyFailed
+from better_paas.deployments import planning
+from better_paas.deployments import service as deployments
+from better_paas.deployments.endpoints import until_gone
+from better_paas.deployments.models import Deployment, Release
+from better_paas.deployments.sources import SourceRef, app_folder, bring
+from better_paas.domains import service as domains
+from better_paas.errors import Invalid, PaasError, StepFailed, Unavailable
+from better_paas.git.fetch import FetchFailed, branches
+from better_paas.git.source import parse_address
+from better_paas.kit import sse
+from better_paas.kit.redact import Redactor
+from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
+
+router = APIRouter(route_class=GuardedRoute, tags=["Apps"])
+AppIdQuery = Annotated[str, Query(max_length=40)]
+_LIVE_TAIL = 200
+
+
+@router.get("/api/apps")
+async def apps_list(
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: Annotated[str | None, Query(max_length=40, description="Name of the last app of the page before.")] = None,
+) -> list[schemas.AppAnswer]:
+    """All apps, by name."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> list[dict[str, Any]]:
+        found = [app for app in service.all_apps(session) if cursor is None or app.name > cursor][:limit]
+        return [service.answer(view, platform.rules) for view in service.views(session, found)]
+
+    answers = await platform.database.read(unit)
+    if len(answers) == limit:
+        response.headers["X-Next-Cursor"] = answers[-1]["name"]
+    return [schemas.AppAnswer(**answer) for answer in answers]
+
+
+@router.get("/api/apps/get")
+async def apps_get(request: Request, id: AppIdQuery) -> schemas.AppAnswer:
+    """One app."""
+    return await _answer(platform_of(request), id)
+
+
+@router.post("/api/deploy")
+async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.DeployAnswer:
+    """Make an app and start its first deployment. The answer comes at once; `deploymentId` leads to the progress."""
+    platform = platform_of(request)
+    wanted = body.model_dump()
+
+    def unit(session: Session) -> tuple[str, str]:
+        app = service.create(session, wanted, platform.rules)
+        deployment = _queue(platform, session, app, request, "manual")
+        return app.id, deployment.id
+
+    app_id, deployment_id = await platform.database.write(unit)
+    request.state.resource_id = app_id
+    platform.ingress.point_to_waiting(app_id)
+    await _tell_ingress(platform)
+    return await _deploy_answer(platform, app_id, deployment_id)
+
+
+@router.post("/api/deploy/plan")
+async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswer:
+    """What would be built and how, without building it."""
+    platform = platform_of(request)
+    overrides = Overrides(
+        body.build_method,
+        body.dockerfile_path,
+        body.install_command,
+        body.build_command,
+        body.start_command,
+        body.port_override,
+    )
+    source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir)
+    platform.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="plan-", dir=platform.workspace) as folder:
+        tree = Path(folder) / "tree"
+        commit = await bring(source, tree, platform.limits, lambda _: None)
+        place = app_folder(tree, body.root_dir)
+        plan = await planning.make_plan(place, overrides)
+        available, bases = await _bases_for_preview(platform, plan)
+        dockerfile = planning.preview(plan, place, bases)
+    shown = {name: value for name, value in plan.as_dict().items() if name in schemas.PlanAnswer.model_fields}
+    return schemas.PlanAnswer(
+        **shown,
+        summary=plan.summary,
+        dockerfile=dockerfile,
+        commit=commit.id,
+        commit_msg=commit.message,
+        available=available,
+    )
+
+
+async def _bases_for_preview(platform: Platform, plan: BuildPlan) -> tuple[list[str] | None, tuple[str, str]]:
+    settings = platform.settings
+    language = "node" if plan.runtime == "static" else plan.runtime
+    pattern = {"python": settings.base_image_python, "node": settings.base_image_node}.get(language, "")
+    static = settings.base_image_static.format(version=default_versions()["static"])
+    available = await platform.bases.available(language) if pattern else None
+    return available, (pattern.format(version=plan.version), static)
+
+
+@router.post("/api/apps/stop")
+async def apps_stop(request: Request, body: schemas.AppId) -> schemas.StatusAnswer:
+    """Stop the app; its visitors see a page that says so."""
+    platform = platform_of(request)
+    await platform.operations.stop(body.id)
+    platform.publish("app", body.id)
+    return schemas.StatusAnswer(status="stopped")
+
+
+@router.post("/api/apps/start")
+async def apps_start(request: Request, body: schemas.AppId) -> schemas.StatusAnswer:
+    """Start the app again with the release that it had."""
+    platform = platform_of(request)
+    try:
+        await platform.operations.start(body.id)
+    except StepFailed as error:
+        raise Unavailable(error.error, error.hint, code=error.code) from error
+    platform.publish("app", body.id)
+    return schemas.StatusAnswer(status="running")
+
+
+@router.post("/api/apps/delete")
+async def apps_delete(request: Request, body: schemas.AppId) -> schemas.StatusAnswer:
+    """Delete the app with its containers, images, deployments and logs. Volumes are kept."""
+    platform = platform_of(request)
+    await platform.operations.delete(body.id)
+    platform.publish("app", body.id)
+    return schemas.StatusAnswer(status="deleted")
+
+
+@router.post("/api/apps/update")
+async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.AppAnswer:
+    """Change the fields that are sent, and only those. They take effect with the next deployment."""
+    changes = body.model_dump(exclude_unset=True, exclude={"id"})
+    for name, value in changes.items():
+        if value is None and name != "port_override":
+            raise Invalid(f"{name} must not be null", "Leave a field out to keep it.")
+    return await _change(request, body.id, lambda session, rules: service.update(session, body.id, changes, rules))
+
+
+@router.post("/api/apps/rename")
+async def apps_rename(request: Request, body: schemas.RenameBody) -> schemas.AppAnswer:
+    """Give the app another name, and with it another default host."""
+    return await _change(request, body.id, lambda session, _: service.rename(session, body.id, body.name))
+
+
+@router.post("/api/apps/domains/add")
+async def apps_domain_add(request: Request, body: schemas.DomainBody) -> schemas.AppAnswer:
+    """Give the app a domain. A certificate is fetched when its DNS record points here."""
+
+    def change(session: Session, rules: Any) -> None:
+        service.get(session, body.id)
+        domains.add(session, body.id, body.domain, rules)
+
+    return await _change(request, body.id, change)
+
+
+@router.post("/api/apps/domains/remove")
+async def apps_domain_remove(request: Request, body: schemas.DomainBody) -> schemas.AppAnswer:
+    """Take a domain from the app."""
+
+    def change(session: Session, _: Any) -> None:
+        service.get(session, body.id)
+        domains.remove(session, body.id, body.domain)
+
+    return await _change(request, body.id, change)
+
+
+@router.post("/api/apps/redeploy")
+async def apps_redeploy(request: Request, body: schemas.RedeployBody) -> schemas.DeployAnswer:
+    """Build the newest commit and bring it live. A deployment that waits is replaced by this one."""
+    return await _deploy(request, body.id, lambda session, app: {"no_cache": body.no_cache})
+
+
+@router.post("/api/apps/rollback")
+async def apps_rollback(request: Request, body: schemas.RollbackBody) -> schemas.DeployAnswer:
+    """Bring an earlier release back, with its image, variables and limits. Nothing is rebuilt."""
+
+    def options(session: Session, app: App) -> dict[str, Any]:
+        earlier = deployments.for_rollback(session, app, body.deployment_id)
+        return {"rollback_of": earlier}
+
+    return await _deploy(request, body.id, options)
+
+
+@router.post("/api/apps/cancel")
+async def apps_cancel(request: Request, body: schemas.CancelBody) -> schemas.StatusAnswer:
+    """Cancel the app's deployment, whatever step it is in. The release that serves goes on."""
+    platform = platform_of(request)
+
+    def find(session: Session) -> str:
+        service.get(session, body.id)
+        if body.deployment_id:
+            if deployments.get(session, body.deployment_id).app_id != body.id:
+                raise Invalid("this deployment is of another app")
+            return body.deployment_id
+        active = deployments.active(session, body.id)
+        if active is None:
+            raise Invalid("no deployment of this app is on its way")
+        return active.id
+
+    deployment_id = await platform.database.read(find)
+    await platform.operations.cancel(deployment_id)
+    platform.publish("deployment", deployment_id)
+    return schemas.StatusAnswer(status="cancelled")
+
+
+@router.get("/api/apps/runtime-logs")
+async def apps_runtime_logs(
+    request: Request, id: AppIdQuery, lines: Annotated[int, Query(ge=1, le=5000)] = 500
+) -> schemas.LogsAnswer:
+    """The newest lines that the running app wrote, oldest first."""
+    platform = platform_of(request)
+    source = await _runtime_lines(platform, id, lines, follow=False)
+    return schemas.LogsAnswer(logs=[f"{entry['timestamp']} {entry['message']}" async for entry in source])
+
+
+@router.get("/api/apps/runtime-logs/stream", response_class=StreamingResponse)
+async def apps_runtime_logs_stream(
+    request: Request, id: AppIdQuery, lines: Annotated[int, Query(ge=0, le=5000)] = _LIVE_TAIL
+) -> Response:
+    """The app's output by server-sent events, as it comes."""
+    source = await _runtime_lines(platform_of(request), id, lines, follow=True)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield sse.event([])
+        async for entry in source:
+            yield sse.event([entry])
+
+    return StreamingResponse(sse.with_heartbeat(stream()), media_type="text/event-stream", headers=sse.HEADERS)
+
+
+@router.websocket("/ws/runtime-logs")
+async def ws_runtime_logs(websocket: WebSocket) -> None:
+    """The app's output, line by line: the newest 200, then what comes."""
+    if await open_websocket(websocket) is None:
+        return
+    try:
+        app_id = websocket.query_params.get("appId", "")
+        source = await _runtime_lines(platform_of(websocket), app_id, _LIVE_TAIL, follow=True)
+    except PaasError as error:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await websocket.close(4404, error.error[:100])
+        return
+
+    async def send() -> None:
+        async for entry in source:
+            await websocket.send_json(entry)
+        await websocket.close(1000)
+
+    await until_gone(websocket, send())
+
+
+@router.post("/api/git/branches")
+async def git_branches(request: Request, body: schemas.BranchesBody) -> list[str]:
+    """Branches of a repository, the default one first."""
+    if body.git_repo.startswith("sample:"):
+        return []
+    try:
+        return await branches(parse_address(body.git_repo), body.git_token, platform_of(request).limits)
+    except FetchFailed as error:
+        raise Invalid(str(error), error.hint, code="source_unavailable") from error
+
+
+async def _runtime_lines(platform: Platform, app_id: str, tail: int, follow: bool) -> AsyncIterator[dict[str, str]]:
+    """Lines of the live release without the app's secret values. Errors: NotFound, Invalid."""
+
+    def unit(session: Session) -> tuple[App, Release | None]:
+        app = service.get(session, app_id)
+        return app, session.get(Release, app.live_release_id) if app.live_release_id else None
+
+    app, release = await platform.database.read(unit)
+    if release is None or not release.container_id:
+        raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
+    redactor, container_id = Redactor(service.secret_values(app, release)), release.container_id
+
+    async def lines() -> AsyncIterator[dict[str, str]]:
+        async for timestamp, line in platform.runtime.logs(container_id, tail=tail, follow=follow):
+            yield {"message": redactor.text(line), "timestamp": timestamp}
+
+    return lines()
+
+
+def _queue(
+    platform: Platform, session: Session, app: App, request: Request, trigger: str, **options: Any
+) -> Deployment:
+    caller = caller_of(request)
+    deployment = deployments.create(session, app, trigger=trigger, actor=f"{caller.kind}:{caller.id}", **options)
+    platform.wake_jobs(session)
+    platform.announce(session, "deployment", deployment.id)
+    platform.announce(session, "app", app.id)
+    return deployment
+
+
+async def _deploy(request: Request, app_id: str, options: Any) -> schemas.DeployAnswer:
+    platform = platform_of(request)
+
+    def unit(session: Session) -> str:
+        app = service.get(session, app_id)
+        chosen = options(session, app)
+        trigger = "rollback" if "rollback_of" in chosen else "manual"
+        return _queue(platform, session, app, request, trigger, **chosen).id
+
+    return await _deploy_answer(platform, app_id, await platform.database.write(unit))
+
+
+async def _change(request: Request, app_id: str, change: Any) -> schemas.AppAnswer:
+    platform = platform_of(request)
+
+    def unit(session: Session) -> None:
+        change(session, platform.rules)
+        platform.announce(session, "app", app_id)
+
+    await platform.database.write(unit)
+    await _tell_ingress(platform)
+    return await _answer(platform, app_id)
+
+
+async def _tell_ingress(platform: Platform) -> None:
+    """The change is saved; an ingress that does not take it now gets it when it is back."""
+    try:
+        await platform.ingress.apply()
+    except CaddyFailed as error:
+        if platform.ingress.problem:
+            return  # it is down; the System page says so, and the next start takes the change
+        text = f"the change is saved, but the ingress refused it: {error}"
+        raise Unavailable(text, "See GET /api/health.") from error
+
+
+async def _answer(platform: Platform, app_id: str) -> schemas.AppAnswer:
+    def unit(session: Session) -> dict[str, Any]:
+        return service.answer(service.views(session, [service.get(session, app_id)])[0], platform.rules)
+
+    return schemas.AppAnswer(**await platform.database.read(unit))
+
+
+async def _deploy_answer(platform: Platform, app_id: str, deployment_id: str) -> schemas.DeployAnswer:
+    app = await _answer(platform, app_id)
+    return schemas.DeployAnswer(**app.model_dump(), deployment_id=deployment_id)

@@ -1,0 +1,143 @@
+"""The rules of each field that people and machines fill in. All free text passes here before it goes anywhere."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from better_paas.git.source import SourceRefused, check_ref, parse_address
+from better_paas.runtime.protocol import Volume, memory_bytes
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_MEMORY = re.compile(r"[1-9][0-9]{0,11}[bkmgBKMG]?")
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}")
+_CONTAINER_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_PATH = re.compile(r"[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*")
+_HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,299}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
+_MOST_VARIABLES, _LARGEST_VALUE, _LARGEST_ENVIRONMENT = 500, 32 * 1024, 256 * 1024
+_SMALLEST_MEMORY = 6 * 2**20
+SAMPLES = ("hello-python", "hello-node", "hello-static")
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("must be 2 to 40 of a-z, 0-9 and '-', and not begin or end with '-'")
+    return value
+
+
+def check_repository(value: str) -> str:
+    """A Git address, or `sample:<name>`."""
+    if value.startswith("sample:"):
+        if value.removeprefix("sample:") not in SAMPLES:
+            raise ValueError(f"there is no such sample; there are {', '.join(f'sample:{name}' for name in SAMPLES)}")
+        return value
+    try:
+        parse_address(value)
+    except SourceRefused as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _check_ref(value: str) -> str:
+    try:
+        return check_ref(value) if value else ""
+    except SourceRefused as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_path(value: str) -> str:
+    value = value.strip("/").removeprefix("./")
+    if value in ("", "."):
+        return ""
+    if not _PATH.fullmatch(value) or ".." in value.split("/") or len(value) > 300:
+        raise ValueError("must be a path inside the repository, without '..'")
+    return value
+
+
+def _check_command(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+def _check_health_path(value: str) -> str:
+    if value and not _HEALTH_PATH.fullmatch(value):
+        raise ValueError("must begin with '/' and be a plain URL path")
+    return value
+
+
+def _check_memory(value: str) -> str:
+    if not value:
+        return ""
+    if not _MEMORY.fullmatch(value):
+        raise ValueError("must be a number with b, k, m or g, such as 512m")
+    if not _SMALLEST_MEMORY <= memory_bytes(value) <= 2**50:
+        raise ValueError("must be at least 6m")
+    return value.lower()
+
+
+def _check_cpus(value: str) -> str:
+    if not value:
+        return ""
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", value) or not 0.01 <= float(value) <= 256:
+        raise ValueError("must be a number such as 0.5, at most 256")
+    return value
+
+
+def check_environment(value: dict[str, str]) -> dict[str, str]:
+    """Keys are names; values are any text without NUL, within the limits."""
+    if len(value) > _MOST_VARIABLES:
+        raise ValueError(f"at most {_MOST_VARIABLES} variables")
+    for key, text in value.items():
+        if not _ENV_KEY.fullmatch(key):
+            raise ValueError(f"'{key[:40]}' is not a variable name: use letters, digits and '_'")
+        if "\x00" in text or len(text) > _LARGEST_VALUE:
+            raise ValueError(f"the value of {key} must be at most 32 KiB without NUL characters")
+    if sum(len(key) + len(text) for key, text in value.items()) > _LARGEST_ENVIRONMENT:
+        raise ValueError("all variables together must be at most 256 KiB")
+    return value
+
+
+def parse_volume(text: str) -> Volume:
+    """`name:/path` or `name:/path:ro`. Errors: ValueError."""
+    name, _, rest = text.partition(":")
+    path, _, mode = rest.partition(":")
+    if name.startswith(("/", ".", "~")):
+        raise ValueError("host paths can't be mounted; use a named volume such as data:/app/data")
+    path_is_wrong = not _CONTAINER_PATH.fullmatch(path) or ".." in path.split("/") or len(path) > 300
+    if not _VOLUME_NAME.fullmatch(name) or path_is_wrong or mode not in ("", "ro", "rw"):
+        raise ValueError(f"'{text[:80]}' is not a volume: use name:/absolute/path or name:/absolute/path:ro")
+    return Volume(name, path, mode == "ro")
+
+
+def _check_volumes(value: list[str]) -> list[str]:
+    paths = [parse_volume(text).path for text in value]
+    if len(set(paths)) != len(paths):
+        raise ValueError("two volumes have the same path")
+    return value
+
+
+def _check_token(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not hold NUL characters")
+    if "\n" in value.strip() and "PRIVATE KEY" not in value:
+        raise ValueError("must be one line, or a private key")
+    return value
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
+Repository = Annotated[str, Field(min_length=1, max_length=600), AfterValidator(check_repository)]
+Ref = Annotated[str, Field(max_length=200), AfterValidator(_check_ref)]
+TreePath = Annotated[str, Field(max_length=300), AfterValidator(_check_path)]
+Command = Annotated[str, Field(max_length=4000), AfterValidator(_check_command)]
+HealthPath = Annotated[str, Field(max_length=300), AfterValidator(_check_health_path)]
+Memory = Annotated[str, Field(max_length=20), AfterValidator(_check_memory)]
+Cpus = Annotated[str, Field(max_length=10), AfterValidator(_check_cpus)]
+Environment = Annotated[dict[str, str], AfterValidator(check_environment)]
+Volumes = Annotated[list[str], Field(max_length=20), AfterValidator(_check_volumes)]
+Token = Annotated[str, Field(max_length=16 * 1024), AfterValidator(_check_token)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+EnvKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Domain = Annotated[str, Field(min_length=1, max_length=300)]

@@ -1,0 +1,43 @@
+"""The table of apps."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from better_paas.db.base import Base
+
+
+class App(Base):
+    """A deployable service and the settings that its next release gets."""
+
+    __tablename__ = "apps"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True)
+    server_id: Mapped[str] = mapped_column(default="localhost")
+    git_repo: Mapped[str]
+    branch: Mapped[str] = mapped_column(default="")
+    git_token: Mapped[str] = mapped_column(default="")
+    root_dir: Mapped[str] = mapped_column(default="")
+    build_method: Mapped[str] = mapped_column(default="auto")
+    dockerfile_path: Mapped[str] = mapped_column(default="")
+    install_command: Mapped[str] = mapped_column(default="")
+    build_command: Mapped[str] = mapped_column(default="")
+    start_command: Mapped[str] = mapped_column(default="")
+    port_override: Mapped[int | None]
+    health_path: Mapped[str] = mapped_column(default="")
+    memory: Mapped[str] = mapped_column(default="")
+    cpus: Mapped[str] = mapped_column(default="")
+    env_vars: Mapped[dict[str, str]] = mapped_column(default=dict)
+    secret_keys: Mapped[list[str]] = mapped_column(default=list)
+    volumes: Mapped[list[str]] = mapped_column(default=list)
+    auto_deploy: Mapped[bool] = mapped_column(default=False)
+    # What the user wants: False after a stop, until a start or a deployment.
+    wanted: Mapped[bool] = mapped_column(default=True)
+    # What the engine last said about the live release's process; empty while it runs.
+    fault: Mapped[str] = mapped_column(default="")
+    live_release_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

@@ -1,0 +1,271 @@
+"""Rules of apps: rows in, rows out. Nothing here touches the engine or the ingress."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from better_paas.apps.models import App
+from better_paas.deployments.models import Deployment, Release
+from better_paas.domains import service as domains
+from better_paas.domains.hosts import HostRules
+from better_paas.errors import Conflict, Invalid, NotFound
+from better_paas.git.source import parse_address
+from better_paas.kit.clock import iso, now
+from better_paas.kit.ids import new_id
+from better_paas.kit.redact import MASK
+from better_paas.projects import service as projects
+
+ACTIVE = ("queued", "building")
+_COLUMNS = (
+    "git_repo",
+    "branch",
+    "git_token",
+    "root_dir",
+    "build_method",
+    "dockerfile_path",
+    "install_command",
+    "build_command",
+    "start_command",
+    "port_override",
+    "health_path",
+    "memory",
+    "cpus",
+    "volumes",
+    "auto_deploy",
+)
+
+
+@dataclass(frozen=True)
+class AppView:
+    """An app with all that its answer shows."""
+
+    app: App
+    release: Release | None
+    live: Deployment | None
+    latest: Deployment | None
+    domains: list[str]
+
+
+def get(session: Session, app_id: str) -> App:
+    """Errors: NotFound."""
+    app = session.get(App, app_id)
+    if app is None:
+        raise NotFound("App not found", "List the apps to see their ids.")
+    return app
+
+
+def all_apps(session: Session) -> list[App]:
+    return list(session.scalars(select(App).order_by(App.name)))
+
+
+def views(session: Session, apps: list[App]) -> list[AppView]:
+    """Views of `apps` with a fixed number of queries, however many they are."""
+    ids = [app.id for app in apps]
+    releases = {
+        release.id: release
+        for release in session.scalars(select(Release).where(Release.id.in_([app.live_release_id for app in apps])))
+    }
+    latest = _latest_deployments(session, ids)
+    live_ids = [release.deployment_id for release in releases.values()]
+    live = {entry.id: entry for entry in session.scalars(select(Deployment).where(Deployment.id.in_(live_ids)))}
+    names = domains.names_of(session, ids)
+    result = []
+    for app in apps:
+        release = releases.get(app.live_release_id or "")
+        result.append(
+            AppView(
+                app,
+                release,
+                live.get(release.deployment_id) if release else None,
+                latest.get(app.id),
+                names.get(app.id, []),
+            )
+        )
+    return result
+
+
+def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deployment]:
+    newest = (
+        select(Deployment.id)
+        .where(Deployment.app_id == App.id)
+        .order_by(Deployment.created_at.desc(), Deployment.id.desc())
+        .limit(1)
+        .correlate(App)
+        .scalar_subquery()
+    )
+    query = select(Deployment).join(App, Deployment.id == newest).where(App.id.in_(app_ids))
+    return {deployment.app_id: deployment for deployment in session.scalars(query)}
+
+
+def status_of(view: AppView) -> tuple[str, str]:
+    """(status, sentence). A failed deployment leaves an app running if an older release still serves."""
+    latest, app = view.latest, view.app
+    if latest is not None and latest.status in ACTIVE:
+        return "building", "A deployment is on its way."
+    if view.release is None:
+        if latest is not None and latest.status == "failed":
+            return "failed", f"The first deployment failed: {latest.error}."
+        return "stopped", "Nothing is deployed yet."
+    if not app.wanted:
+        return "stopped", "Stopped by its owner."
+    if app.fault:
+        return "failed", f"The app is down: {app.fault}. It is being restarted."
+    if latest is not None and latest.status == "failed":
+        return "running", f"The last deployment failed ({latest.error}); the version before it serves."
+    return "running", ""
+
+
+def answer(view: AppView, rules: HostRules) -> dict[str, Any]:
+    """Fields of the app's API answer. The one place where secret values are masked."""
+    app, release, live, latest = view.app, view.release, view.live, view.latest
+    status, detail = status_of(view)
+    default_host = rules.default_host(app.name)
+    return {
+        **{name: getattr(app, name) for name in _COLUMNS},
+        "id": app.id,
+        "name": app.name,
+        "status": status,
+        "status_detail": detail,
+        "git_token": MASK if app.git_token else "",
+        "port": release.host_port if release else None,
+        "url": rules.url(view.domains[0] if view.domains else default_host),
+        "default_host": default_host,
+        "domains": view.domains,
+        "env_vars": {key: MASK if key in app.secret_keys else value for key, value in app.env_vars.items()},
+        "secret_keys": app.secret_keys,
+        "server_id": app.server_id,
+        "project_id": app.project_id,
+        "active_image": release.image if release else None,
+        "active_deploy_id": release.deployment_id if release else None,
+        "active_commit": live.commit if live else None,
+        "active_commit_msg": live.commit_msg if live else None,
+        "live_since": iso(release.created_at) if release else None,
+        "latest_deployment": latest
+        and {
+            "id": latest.id,
+            "status": latest.status,
+            "trigger": latest.trigger,
+            "commit": latest.commit,
+            "commit_msg": latest.commit_msg,
+            "error": latest.error,
+            "created_at": iso(latest.created_at),
+            "finished_at": iso(latest.finished_at),
+        },
+        "created_at": iso(app.created_at),
+    }
+
+
+def create(session: Session, wanted: dict[str, Any], rules: HostRules) -> App:
+    """A new app from the checked fields of a deploy call. A taken name gets `-2`, `-3` …"""
+    name = free_name(session, wanted["name"])
+    app_id = new_id()
+    project_id = wanted.get("project_id") or ""
+    if project_id:
+        projects.get(session, project_id)
+    else:
+        project_id = projects.create(session, name, "", project_id=app_id).id
+    moment = now()
+    app = App(
+        id=app_id,
+        name=name,
+        project_id=project_id,
+        server_id="localhost",
+        wanted=True,
+        fault="",
+        live_release_id=None,
+        created_at=moment,
+        updated_at=moment,
+        env_vars={},
+        secret_keys=[],
+        **{column: wanted[column] for column in _COLUMNS if column not in ("git_repo", "git_token")},
+        git_repo="",
+        git_token="",
+    )
+    _set_source(app, wanted["git_repo"], wanted["git_token"])
+    session.add(app)
+    session.flush()
+    _set_environment(app, wanted["env_vars"], wanted["secret_keys"])
+    domains.replace(session, app.id, wanted["domains"], rules)
+    return app
+
+
+def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRules) -> App:
+    """Change only what `changes` names. Errors: NotFound, Conflict, Invalid."""
+    app = get(session, app_id)
+    for column in _COLUMNS:
+        if column in changes and column not in ("git_repo", "git_token"):
+            setattr(app, column, changes[column] if changes[column] is not None or column == "port_override" else "")
+    if "git_repo" in changes or "git_token" in changes:
+        _set_source(app, changes.get("git_repo", app.git_repo), changes.get("git_token"))
+    if "env_vars" in changes or "secret_keys" in changes:
+        _set_environment(app, changes.get("env_vars", {key: MASK for key in app.env_vars}), changes.get("secret_keys"))
+    if "domains" in changes:
+        domains.replace(session, app.id, changes["domains"], rules)
+    app.updated_at = now()
+    return app
+
+
+def rename(session: Session, app_id: str, name: str) -> App:
+    """Errors: Conflict if another app has the name."""
+    app = get(session, app_id)
+    other = session.scalars(select(App).where(App.name == name)).first()
+    if other is not None and other.id != app_id:
+        raise Conflict(f"the name {name} is taken", "Choose another name.")
+    projects.rename_with_its_app(session, app.project_id, app.id, app.name, name)
+    app.name, app.updated_at = name, now()
+    return app
+
+
+def free_name(session: Session, name: str) -> str:
+    """`name`, or the first of `name-2`, `name-3` … that is free."""
+    taken = set(session.scalars(select(App.name).where(App.name.startswith(name[:30]))))
+    if name not in taken:
+        return name
+    for number in range(2, 10_000):
+        candidate = f"{name[: 39 - len(str(number))].rstrip('-')}-{number}"
+        if candidate not in taken:
+            return candidate
+    raise Conflict(f"the name {name} is taken", "Choose another name.")
+
+
+def secret_values(app: App, release: Release | None = None) -> list[str]:
+    """Every value of this app that no log may show; those of a release too, which may still have older ones."""
+    token = app.git_token
+    parts = [token, token.partition(":")[2]] if token else []
+    kept = release.settings if release is not None else {}
+    older = [kept["environment"][key] for key in kept.get("secretKeys", ()) if key in kept["environment"]]
+    return [*parts, *(app.env_vars[key] for key in app.secret_keys if key in app.env_vars), *older]
+
+
+def _set_source(app: App, repository: str, token: str | None) -> None:
+    """Keep a password that came inside the address as the deploy token, never in the address."""
+    if not repository.startswith("sample:"):
+        address = parse_address(repository)
+        if address.token:
+            token = address.token if token in (None, "", MASK) else token
+        repository = address.url
+    app.git_repo = repository
+    if token is not None and token != MASK:
+        app.git_token = token
+
+
+def _set_environment(app: App, wanted: dict[str, str], secret_keys: list[str] | None) -> None:
+    """Replace the variables; `***` keeps what is stored, and what was secret stays so unless it is said."""
+    kept: dict[str, str] = {}
+    for key, value in wanted.items():
+        if value != MASK:
+            kept[key] = value
+        elif key in app.env_vars:
+            kept[key] = app.env_vars[key]
+        else:
+            raise Invalid(f"{key} has the value ***, but nothing is stored under this name", "Send its real value.")
+    secret = app.secret_keys if secret_keys is None else secret_keys
+    uncovered = [key for key in app.secret_keys if key not in secret and wanted.get(key) == MASK]
+    if uncovered:
+        raise Invalid(
+            f"{uncovered[0]} is secret: to make it readable, send its value again", "A stored secret is never shown."
+        )
+    app.env_vars = kept
+    app.secret_keys = sorted(key for key in set(secret) if key in kept)

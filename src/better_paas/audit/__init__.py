@@ -1,0 +1,1 @@
+"""What was done, by whom, from where and with what result."""

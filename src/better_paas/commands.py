@@ -1,0 +1,185 @@
+"""The server's own command, `better-paas`."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from pydantic import ValidationError
+
+import better_paas
+from better_paas.settings import Settings, load
+from better_paas.tokens.admin import FILE_NAME, AdminToken
+
+app = App(
+    name="better-paas",
+    help="Run and look after a Better-PaaS server.",
+    version=better_paas.__version__,
+    result_action="return_value",
+)
+token = App(name="token", help="Show or replace the admin token.")
+images = App(name="images", help="Base images for apps.")
+app.command(token)
+app.command(images)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 well, 1 failed, 2 wrong use."""
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"]).upper()
+            print(f"better-paas: {name}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        print("See docs/reference/settings.md for all settings.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.command
+def serve() -> None:
+    """Run the server in the foreground."""
+    import uvicorn
+
+    from better_paas.app import create_app
+    from better_paas.bootstrap import Platform
+    from better_paas.db.database import DatabaseInUse
+    from better_paas.kit.logging import configure
+
+    settings = _settings()
+    os.umask(0o077)
+    configure(form=settings.log_format, level=settings.log_level)
+    platform = Platform(settings)
+    host, port = settings.listen
+    # The token is made before the first request can come, so the banner can show it.
+    first_run = platform.admin_token.ensure()
+    config = uvicorn.Config(
+        create_app(platform),
+        host=host,
+        port=port,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        ws_max_size=65536,
+    )
+    # A log file is no place for it: there the banner names the file.
+    shows = settings.show_admin_token_on_startup or (first_run and sys.stderr.isatty())
+    _banner(settings, platform.admin_token.value() if shows else None)
+    try:
+        uvicorn.Server(config).run()
+    except DatabaseInUse as error:
+        print(f"better-paas: {error}. Stop it first, or set BETTER_PAAS_DATA_DIR.", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _banner(settings: Settings, shown_token: str | None) -> None:
+    host, port = settings.listen
+    shown_host = "localhost" if host in ("0.0.0.0", "::", "127.0.0.1") else host
+    lines = [f"Better-PaaS {better_paas.__version__}", f"Dashboard    http://{shown_host}:{port}"]
+    if shown_token:
+        lines += [f"Admin token  {shown_token}", "             Shown this once; 'better-paas token' shows it again."]
+    else:
+        lines.append(f"Admin token  in {settings.data_dir}/{FILE_NAME}; 'better-paas token' shows it")
+    lines.append(f"Data         {settings.data_dir}")
+    print("\n" + "\n".join(f"  {line}" for line in lines) + "\n", file=sys.stderr, flush=True)
+
+
+@token.default
+def show_token() -> None:
+    """Show the admin token."""
+    print(_admin_token(_settings()).value())
+
+
+@token.command(name="rotate")
+def rotate_token() -> None:
+    """Replace the admin token; the old one is refused from now on, also by a running server."""
+    settings = _settings()
+    if settings.admin_token is not None:
+        print("better-paas: ADMIN_TOKEN pins the token; change it there and restart.", file=sys.stderr)
+        raise SystemExit(1)
+    print(_admin_token(settings).rotate())
+
+
+def _admin_token(settings: Settings) -> AdminToken:
+    found = AdminToken(settings.data_dir, settings.admin_token)
+    if settings.admin_token is None and not found.path.exists():
+        print(
+            f"better-paas: there is no token in {settings.data_dir}. Start the server once, or set "
+            "BETTER_PAAS_DATA_DIR to the folder that it uses.",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+    return found
+
+
+@images.command
+def bootstrap(
+    *,
+    node: Annotated[list[str] | None, Parameter(help="Majors of Node to make, such as 22.")] = None,
+    if_needed: Annotated[bool, Parameter(negative=(), help="Do nothing where a registry can be reached.")] = False,
+) -> None:
+    """Make base images from Debian packages, for servers that reach no container registry. Needs root."""
+    from better_paas.bootstrap import make_bases
+    from better_paas.builders.bases import NoBase, TrustSource, default_versions
+    from better_paas.engine.client import Engine
+
+    settings = _settings()
+
+    async def work() -> None:
+        engine = Engine(settings.docker_host)
+        bases = make_bases(settings, engine, TrustSource(engine, settings.build_ca_file))
+        try:
+            if if_needed and await bases.registry_answers():
+                print("A container registry answers: official base images are used.")
+                return
+            await bases.bootstrap(lambda line: print(line, flush=True), node or [default_versions()["node"]])
+        finally:
+            await engine.close()
+
+    try:
+        asyncio.run(work())
+    except NoBase as error:
+        print(f"better-paas: {error}\n{error.hint}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+@app.command
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    from better_paas.app import create_app, openapi_document
+
+    print(json.dumps(openapi_document(create_app(None)), indent=1, sort_keys=True))
+
+
+@app.command
+def stop_ingress() -> None:
+    """Stop the ingress, which otherwise goes on serving apps when the server has stopped."""
+    from better_paas.caddy.process import Caddy
+
+    caddy = Caddy(Path(_settings().data_dir) / "caddy", lambda _: None)
+    pid = caddy.pid()
+    if pid is None:
+        print("The ingress does not run.")
+        return
+    try:
+        is_caddy = Path(f"/proc/{pid}/comm").read_text().strip() == "caddy"
+    except OSError:
+        is_caddy = False
+    if not is_caddy:
+        print("The ingress does not run.")
+        return
+    os.kill(pid, signal.SIGTERM)
+    print(f"The ingress (process {pid}) was told to stop.")

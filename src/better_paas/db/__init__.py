@@ -1,0 +1,1 @@
+"""The state: read and write units of work over one database."""

@@ -1,0 +1,11 @@
+"""Loads every table, for migrations and for the test that compares them with the models."""
+
+from better_paas.apps import models as apps
+from better_paas.audit import models as audit
+from better_paas.db.base import Base
+from better_paas.deployments import models as deployments
+from better_paas.domains import models as domains
+from better_paas.jobs import models as jobs
+from better_paas.projects import models as projects
+
+__all__ = ["Base", "apps", "audit", "deployments", "domains", "jobs", "projects"]

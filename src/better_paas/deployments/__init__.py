@@ -1,0 +1,1 @@
+"""Attempts to bring a version of an app live."""

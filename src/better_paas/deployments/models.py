@@ -1,0 +1,55 @@
+"""The tables of deployments and releases."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from better_paas.db.base import Base
+
+
+class Deployment(Base):
+    """One attempt. status: queued, building, success, failed, cancelled."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (Index("ix_deployments_app_created", "app_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    app_name: Mapped[str]
+    job_id: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str] = mapped_column(index=True)
+    trigger: Mapped[str]
+    actor: Mapped[str]
+    no_cache: Mapped[bool] = mapped_column(default=False)
+    # A rollback names the deployment whose image it brings back.
+    rollback_of: Mapped[str | None]
+    commit: Mapped[str] = mapped_column(default="")
+    commit_msg: Mapped[str] = mapped_column(default="")
+    image: Mapped[str] = mapped_column(default="")
+    plan: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str] = mapped_column(default="")
+    hint: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Release(Base):
+    """An image plus settings that ran or runs. state: starting, live, draining, gone."""
+
+    __tablename__ = "releases"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), index=True)
+    deployment_id: Mapped[str] = mapped_column(unique=True)
+    image: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    container_id: Mapped[str] = mapped_column(default="")
+    container_port: Mapped[int]
+    # On 127.0.0.1. Fixed for the container's life, so that an engine restart can't give it to another app.
+    host_port: Mapped[int]
+    # What it runs with, so that a rollback brings back the whole release and not only its image.
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime]

@@ -1,0 +1,53 @@
+"""API types of deployments."""
+
+from typing import Any
+
+from better_paas.kit.schema import Answer
+
+
+class StepAnswer(Answer):
+    """status: running, done, failed or cancelled. seconds: how long it took so far."""
+
+    name: str
+    status: str
+    started_at: str
+    finished_at: str | None
+    seconds: float
+
+
+class DeploymentAnswer(Answer):
+    """status: queued, building, success, failed or cancelled. duration: seconds. logs: by /api/deployments/logs."""
+
+    id: str
+    app_id: str
+    app_name: str
+    status: str
+    trigger: str
+    actor: str
+    commit: str
+    commit_msg: str
+    image: str | None
+    rollback_of: str | None
+    error: str
+    hint: str
+    plan: dict[str, Any] | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration: float | None
+    steps: list[StepAnswer]
+
+
+class LogLine(Answer):
+    message: str
+    timestamp: str
+    level: str = "info"
+    step: str | None = None
+
+
+class DeploymentLogs(Answer):
+    """next: the offset to go on from. finished: nothing more will come."""
+
+    logs: list[LogLine]
+    next: int
+    finished: bool

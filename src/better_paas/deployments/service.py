@@ -1,0 +1,302 @@
+"""Rules of deployments and releases."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from better_paas.apps.models import App
+from better_paas.deployments.models import Deployment, Release
+from better_paas.errors import Conflict, Invalid, NotFound
+from better_paas.jobs import queue
+from better_paas.kit.clock import now
+from better_paas.kit.ids import new_id
+
+DEPLOY, RETIRE = "deploy", "retire"
+ACTIVE = ("queued", "building")
+# Releases whose host port is taken.
+_HOLDING_A_PORT = ("starting", "live", "draining")
+
+
+def create(
+    session: Session,
+    app: App,
+    *,
+    trigger: str,
+    actor: str,
+    no_cache: bool = False,
+    rollback_of: Deployment | None = None,
+) -> Deployment:
+    """Queue a deployment. One that was queued before it ends as cancelled: only the newest counts."""
+    for waiting in session.scalars(
+        select(Deployment).where(Deployment.app_id == app.id, Deployment.status == "queued")
+    ):
+        if queue.is_queued(session, waiting.job_id):
+            _end(waiting, "cancelled", "a newer deployment took its place")
+    deployment = Deployment(
+        id=new_id(12),
+        app_id=app.id,
+        app_name=app.name,
+        job_id="",
+        status="queued",
+        trigger=trigger,
+        actor=actor,
+        no_cache=no_cache,
+        rollback_of=rollback_of.id if rollback_of else None,
+        commit=rollback_of.commit if rollback_of else "",
+        commit_msg=rollback_of.commit_msg if rollback_of else "",
+        image=rollback_of.image if rollback_of else "",
+        plan=rollback_of.plan if rollback_of else {},
+        error="",
+        hint="",
+        created_at=now(),
+        started_at=None,
+        finished_at=None,
+    )
+    job = queue.enqueue(
+        session,
+        DEPLOY,
+        {"deploymentId": deployment.id, "appId": app.id},
+        lock_key=f"app:{app.id}",
+        dedupe_key=f"deploy:{app.id}",
+    )
+    deployment.job_id = job.id
+    session.add(deployment)
+    session.flush()
+    return deployment
+
+
+def get(session: Session, deployment_id: str) -> Deployment:
+    """Errors: NotFound."""
+    deployment = session.get(Deployment, deployment_id)
+    if deployment is None:
+        raise NotFound("Deployment not found", "List the deployments to see their ids.")
+    return deployment
+
+
+def history(
+    session: Session, app_id: str | None, status: str | None, limit: int, before: str | None
+) -> Sequence[Deployment]:
+    """Newest first, those before the deployment `before`."""
+    query = select(Deployment).order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(limit)
+    if app_id:
+        query = query.where(Deployment.app_id == app_id)
+    if status:
+        query = query.where(Deployment.status == status)
+    if before:
+        last = get(session, before)
+        earlier = (Deployment.created_at == last.created_at) & (Deployment.id < last.id)
+        query = query.where((Deployment.created_at < last.created_at) | earlier)
+    return session.scalars(query).all()
+
+
+def active(session: Session, app_id: str) -> Deployment | None:
+    """The deployment of an app that is queued or runs."""
+    query = select(Deployment).where(Deployment.app_id == app_id, Deployment.status.in_(ACTIVE))
+    return session.scalars(query.order_by(Deployment.created_at.desc())).first()
+
+
+def refuse_while_active(session: Session, app_id: str, verb: str) -> None:
+    """Errors: Conflict if a deployment of the app runs."""
+    if (running := active(session, app_id)) is not None:
+        raise Conflict(
+            f"a deployment of this app is on its way, so it can't be {verb} now",
+            f"Wait for it, or cancel deployment {running.id} first.",
+            code="deployment_active",
+        )
+
+
+def for_rollback(session: Session, app: App, deployment_id: str) -> Deployment:
+    """The earlier deployment, checked. Errors: NotFound, Invalid."""
+    earlier = get(session, deployment_id)
+    if earlier.app_id != app.id:
+        raise Invalid("this deployment is of another app")
+    if not earlier.image or earlier.status != "success":
+        raise Invalid("this deployment has no image to go back to", "Choose one that was successful.")
+    return earlier
+
+
+def begin(session: Session, deployment_id: str) -> Deployment:
+    deployment = get(session, deployment_id)
+    if deployment.status in ACTIVE:
+        deployment.status = "building"
+        deployment.started_at = deployment.started_at or now()
+    return deployment
+
+
+def fail(session: Session, deployment_id: str, status: str, error: str, hint: str) -> None:
+    """End a deployment that did not go live, and forget its release."""
+    deployment = session.get(Deployment, deployment_id)
+    if deployment is None:
+        return
+    if deployment.status in ACTIVE:
+        _end(deployment, status, error, hint)
+    release = release_of(session, deployment_id)
+    if release is not None and release.state == "starting":
+        session.delete(release)
+
+
+def release_of(session: Session, deployment_id: str) -> Release | None:
+    return session.scalars(select(Release).where(Release.deployment_id == deployment_id)).first()
+
+
+def reserve_release(
+    session: Session,
+    deployment: Deployment,
+    image: str,
+    container_port: int,
+    settings: dict[str, Any],
+    ports: Iterable[int],
+    refused: set[int],
+) -> Release:
+    """The deployment's release with a host port of its own. Errors: Conflict if all ports are taken."""
+    release = release_of(session, deployment.id)
+    if release is not None and release.host_port not in refused:
+        return release
+    taken = set(session.scalars(select(Release.host_port).where(Release.state.in_(_HOLDING_A_PORT)))) | refused
+    port = next((port for port in ports if port not in taken), None)
+    if port is None:
+        raise Conflict("all ports for apps are taken", "Widen APP_PORTS.")
+    if release is not None:
+        release.host_port = port
+        return release
+    release = Release(
+        id=new_id(12),
+        app_id=deployment.app_id,
+        deployment_id=deployment.id,
+        image=image,
+        state="starting",
+        container_id="",
+        container_port=container_port,
+        host_port=port,
+        settings=settings,
+        created_at=now(),
+    )
+    session.add(release)
+    session.flush()
+    return release
+
+
+def go_live(session: Session, deployment_id: str) -> Release | None:
+    """The commit of a cutover: the new release is live, the old one drains. Gives the old one."""
+    deployment = get(session, deployment_id)
+    release = release_of(session, deployment_id)
+    app = session.get(App, deployment.app_id)
+    if release is None or app is None:
+        raise NotFound("the release is gone")
+    old = session.get(Release, app.live_release_id) if app.live_release_id else None
+    if old is not None and old.id == release.id:
+        old = None
+    release.state = "live"
+    app.live_release_id, app.wanted, app.fault = release.id, True, ""
+    if old is not None:
+        old.state = "draining"
+        retire(session, old)
+    _end(deployment, "success", "")
+    return old
+
+
+def retire(session: Session, release: Release) -> None:
+    """Queue the removal of a draining release, once."""
+    key = f"retire:{release.id}"
+    queue.enqueue(session, RETIRE, {"releaseId": release.id}, lock_key=f"release:{release.id}", dedupe_key=key)
+
+
+def mend(session: Session) -> None:
+    """At start: end deployments whose job is over, and queue the removal of old releases that still drain."""
+    for deployment in session.scalars(select(Deployment).where(Deployment.status.in_(ACTIVE))).all():
+        if not queue.is_open(session, deployment.job_id):
+            fail(session, deployment.id, "failed", "the server stopped while it ended", "Deploy again.")
+    for release in session.scalars(select(Release).where(Release.state == "draining")).all():
+        retire(session, release)
+
+
+def is_live(session: Session, deployment_id: str) -> bool:
+    """Whether this deployment's release is the one that serves."""
+    release = release_of(session, deployment_id)
+    app = session.get(App, release.app_id) if release is not None else None
+    return release is not None and app is not None and app.live_release_id == release.id
+
+
+def live_releases(session: Session) -> list[tuple[App, Release | None]]:
+    """Each app with its live release."""
+    apps = session.scalars(select(App)).all()
+    found = {release.id: release for release in session.scalars(select(Release))}
+    return [(app, found.get(app.live_release_id or "")) for app in apps]
+
+
+def settled_release(session: Session, app_id: str) -> tuple[App, Release] | None:
+    """An app with its live release, unless a deployment is about to change that."""
+    app = session.get(App, app_id)
+    release = session.get(Release, app.live_release_id) if app is not None and app.live_release_id else None
+    if app is None or release is None or active(session, app_id) is not None:
+        return None
+    return app, release
+
+
+def known_deployment_ids(session: Session) -> set[str]:
+    """Deployments whose containers are meant to exist."""
+    return set(session.scalars(select(Release.deployment_id).where(Release.state.in_(_HOLDING_A_PORT))))
+
+
+def forget_release(session: Session, release_id: str) -> None:
+    release = session.get(Release, release_id)
+    if release is not None:
+        release.state, release.container_id = "gone", ""
+
+
+def set_fault(session: Session, deployment_id: str, fault: str) -> str | None:
+    """Note what the engine said of a live release; the app's id if that changed anything."""
+    release = release_of(session, deployment_id)
+    app = session.get(App, release.app_id) if release is not None else None
+    if release is None or app is None or app.live_release_id != release.id or app.fault == fault or not app.wanted:
+        return None
+    app.fault = fault
+    return app.id
+
+
+def set_container(session: Session, release_id: str, container_id: str) -> None:
+    release = session.get(Release, release_id)
+    if release is not None:
+        release.container_id = container_id
+
+
+def container_ids(session: Session, app_id: str) -> list[str]:
+    return list(session.scalars(select(Release.container_id).where(Release.app_id == app_id)))
+
+
+def active_ids(session: Session) -> set[str]:
+    """Deployments that are queued or run."""
+    return set(session.scalars(select(Deployment.id).where(Deployment.status.in_(ACTIVE))))
+
+
+def newest_ids(session: Session, app_id: str) -> list[str]:
+    """The app's deployments, newest first."""
+    query = select(Deployment.id).where(Deployment.app_id == app_id)
+    return list(session.scalars(query.order_by(Deployment.created_at.desc(), Deployment.id.desc())))
+
+
+def images_in_use(session: Session, app_id: str) -> set[str]:
+    """Images of releases that run: a rollback's release has the image of another deployment."""
+    query = select(Release.image).where(Release.app_id == app_id, Release.state.in_(_HOLDING_A_PORT))
+    return set(session.scalars(query))
+
+
+def set_image(session: Session, deployment_id: str, image: str) -> None:
+    get(session, deployment_id).image = image
+
+
+def set_source(session: Session, deployment_id: str, commit: str, message: str) -> None:
+    deployment = get(session, deployment_id)
+    deployment.commit, deployment.commit_msg = commit, message
+
+
+def set_plan(session: Session, deployment_id: str, plan: dict[str, Any]) -> None:
+    get(session, deployment_id).plan = plan
+
+
+def _end(deployment: Deployment, status: str, error: str, hint: str = "") -> None:
+    deployment.status, deployment.error, deployment.hint = status, error[:2000], hint[:1000]
+    deployment.finished_at = now()
+    deployment.started_at = deployment.started_at or deployment.finished_at

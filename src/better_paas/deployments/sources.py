@@ -1,0 +1,60 @@
+"""Brings a source tree to disk: from Git, or one of the samples that come with the product."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import better_paas
+from better_paas.errors import StepFailed
+from better_paas.git.fetch import Commit, FetchFailed, Limits, fetch
+from better_paas.git.source import SourceRefused, parse_address
+
+SAMPLE_PREFIX = "sample:"
+_SAMPLES = Path(better_paas.__file__).with_name("samples")
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """Where a source is. root_dir: the part of it that is the app."""
+
+    repository: str
+    ref: str
+    token: str
+    root_dir: str
+
+
+async def bring(source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None]) -> Commit:
+    """Put the whole tree at `target`: all of it, or nothing if this is killed. Errors: StepFailed."""
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    for folder in (target, unfinished):
+        if folder.exists():
+            await asyncio.to_thread(shutil.rmtree, folder)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    commit = await _bring(source, unfinished, limits, say)
+    unfinished.rename(target)
+    return commit
+
+
+async def _bring(source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None]) -> Commit:
+    if source.repository.startswith(SAMPLE_PREFIX):
+        name = source.repository.removeprefix(SAMPLE_PREFIX)
+        await asyncio.to_thread(shutil.copytree, _SAMPLES / name, target)
+        return Commit("", f"The sample {name}", "Better-PaaS")
+    try:
+        return await fetch(parse_address(source.repository), source.ref, source.token, target, limits, say)
+    except FetchFailed as error:
+        raise StepFailed(str(error), error.hint) from error
+    except SourceRefused as error:
+        raise StepFailed(f"the repository's address can't be used: {error}", "Correct it in the settings.") from error
+
+
+def app_folder(tree: Path, root_dir: str) -> Path:
+    """The app's part of the tree, reached without following links. Errors: StepFailed."""
+    folder = tree
+    for part in Path(root_dir).parts:
+        folder = folder / part
+        if folder.is_symlink() or not folder.is_dir():
+            raise StepFailed(f"the repository has no folder '{root_dir}'", "Correct the root directory.")
+    return folder

@@ -1,0 +1,1 @@
+"""Names under which apps are reached, and the ingress that serves them."""

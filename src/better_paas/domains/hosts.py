@@ -1,0 +1,77 @@
+"""Names of apps: the default one, custom ones, and the URL to show."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+import idna
+
+from better_paas.errors import Invalid
+from better_paas.kit.http import is_public
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa", ".example", ".invalid")
+
+
+@dataclass(frozen=True)
+class HostRules:
+    """suffix: what follows an app's name in its default host. tls: auto, off or external."""
+
+    suffix: str
+    tls: str
+    http_port: int
+    https_port: int
+
+    def default_host(self, app_name: str) -> str:
+        return f"{app_name}.{self.suffix}"
+
+    def is_https(self, host: str) -> bool:
+        """Whether the ingress gets a certificate for `host`."""
+        if self.tls != "auto" or host.endswith(_LOCAL_ENDINGS) or host.endswith(".sslip.io"):
+            return False
+        return "." in host
+
+    def url(self, host: str) -> str:
+        """What a visitor types."""
+        if self.tls == "external":
+            return f"https://{host}"
+        if self.is_https(host):
+            return f"https://{host}" + ("" if self.https_port == 443 else f":{self.https_port}")
+        return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
+
+
+def host_suffix(apps_domain: str | None, public_address: str | None) -> str:
+    """APPS_DOMAIN, else `<public ip>.sslip.io`, else `localhost`."""
+    if apps_domain:
+        return normalise(apps_domain)
+    if public_address:
+        return public_address.replace(":", "-") + ".sslip.io"
+    return "localhost"
+
+
+def find_public_address() -> str | None:
+    """The address that this machine has on the internet, or None behind NAT. Nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.88.99.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return address if is_public(ipaddress.ip_address(address)) else None
+
+
+def normalise(text: str) -> str:
+    """A domain in the form in which it is compared and served. Errors: Invalid."""
+    name = text.strip().rstrip(".").lower()
+    refused = Invalid(f"'{text[:80]}' is not a domain name", "Give a name such as shop.example.com.")
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            raise refused from None
+    labels = name.split(".")
+    numeric = labels[-1].isdigit()
+    if len(name) > 253 or len(labels) < 2 or numeric or not all(_LABEL.fullmatch(label) for label in labels):
+        raise refused
+    return name

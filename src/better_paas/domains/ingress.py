@@ -1,0 +1,132 @@
+"""Keeps the ingress in step with the state: route files for cutovers, the configuration for names."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from better_paas.caddy.process import Caddy, CaddyFailed
+from better_paas.domains.render import IngressSettings, Site, render, stopped_address, waiting_address
+from better_paas.kit.files import write_atomically
+
+_log = structlog.get_logger(__name__)
+
+
+class Ingress:
+    """One Caddy. `problem` says in words why it does not serve; empty means that it does."""
+
+    def __init__(self, settings: IngressSettings, sites: Callable[[], Awaitable[list[Site]]]) -> None:
+        self._settings, self._sites = settings, sites
+        self._caddy = Caddy(settings.folder, self._changed)
+        self._lock = asyncio.Lock()
+        self._loaded: dict[str, Any] | None = None
+        self._serving: set[str] = set()
+        self._catching_up: asyncio.Future[None] | None = None
+        self.problem = "it has not started yet"
+
+    async def start(self) -> None:
+        """Start or adopt Caddy. A failure is kept in `problem`: the control plane comes up all the same."""
+        self._settings.routes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sites = await self._sites()
+        try:
+            adopted = await self._start(sites)
+        except CaddyFailed as error:
+            self.problem = str(error)
+            _log.error("the ingress does not serve", reason=self.problem)
+            self._caddy.keep_trying()
+            return
+        if adopted:
+            await self.apply()
+
+    async def _start(self, sites: list[Site]) -> bool:
+        """True if a running one was adopted. A taken HTTPS port does not keep the HTTP sites down."""
+        try:
+            adopted = await self._caddy.start(render(sites, self._settings))
+            self.problem = ""
+        except CaddyFailed as error:
+            if not any(site.https_hosts for site in sites):
+                raise
+            adopted = await self._caddy.start(render(_without_https(sites), self._settings))
+            self.problem = f"HTTPS is not served: {error}"
+        self._serving = {site.app_id for site in sites}
+        # One that was adopted runs what was last given to it: the same again needs no load.
+        self._loaded = None if self.problem else self._caddy.remembered()
+        return adopted
+
+    async def apply(self) -> None:
+        """Load the configuration if the names have changed. Errors: CaddyFailed; what ran before goes on.
+
+        If only HTTPS can't be served, the rest is loaded and `problem` says so.
+        """
+        async with self._lock:
+            sites = await self._sites()
+            config = render(sites, self._settings)
+            if config == self._loaded:
+                return
+            if not self._caddy.running:
+                raise CaddyFailed(self.problem)
+            try:
+                await self._caddy.load(config)
+                self.problem, self._loaded = "", config
+            except CaddyFailed as error:
+                if not any(site.https_hosts for site in sites):
+                    raise
+                await self._caddy.load(render(_without_https(sites), self._settings))
+                self.problem, self._loaded = f"HTTPS is not served: {error}", None
+            self._serving = {site.app_id for site in sites}
+
+    def serves(self, app_id: str) -> bool:
+        """Whether the running configuration has the app, so that its route file is all that counts."""
+        return app_id in self._serving
+
+    def point(self, app_id: str, host_port: int) -> None:
+        """The cutover: from the next request on `app_id` is served at this port."""
+        self._write(app_id, f"127.0.0.1:{host_port}")
+
+    def point_to_stopped(self, app_id: str) -> None:
+        self._write(app_id, stopped_address(self._settings.folder))
+
+    def point_to_waiting(self, app_id: str) -> None:
+        self._write(app_id, waiting_address(self._settings.folder))
+
+    def forget(self, app_id: str) -> None:
+        """Remove the route file, after the configuration no longer names it."""
+        shutil.rmtree(self._route(app_id).parent, ignore_errors=True)
+
+    def forget_unknown(self, app_ids: set[str]) -> None:
+        """Remove route files of apps that are gone."""
+        for folder in self._settings.routes.iterdir():
+            if folder.name not in app_ids:
+                self.forget(folder.name)
+
+    async def detach(self) -> None:
+        await self._caddy.detach()
+
+    async def _catch_up(self) -> None:
+        try:
+            await self.apply()
+        except CaddyFailed as error:
+            self.problem = str(error)
+
+    def _write(self, app_id: str, address: str) -> None:
+        path = self._route(app_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, address)
+
+    def _route(self, app_id: str) -> Path:
+        return self._settings.routes / app_id / "0"
+
+    def _changed(self, running: bool) -> None:
+        self.problem = "" if running else "it ended and is being started again"
+        if running and self._loaded is not None:
+            # It came back with the last configuration; what changed meanwhile is still to be told.
+            self._loaded = self._caddy.remembered()
+            self._catching_up = asyncio.ensure_future(self._catch_up())
+        (_log.info if running else _log.warning)("ingress", running=running, pid=self._caddy.pid())
+
+
+def _without_https(sites: list[Site]) -> list[Site]:
+    return [Site(site.app_id, site.http_hosts, ()) for site in sites]

@@ -1,0 +1,70 @@
+"""Errors with a stable code, a text for people, and a hint that says what to do."""
+
+
+class PaasError(Exception):
+    """An error that a caller caused or can do something about.
+
+    code: stable, for machines. error: one sentence, as documented. hint: what to do now.
+    """
+
+    status = 400
+    code = "invalid"
+
+    def __init__(
+        self, error: str, hint: str | None = None, *, code: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(error)
+        self.error, self.hint = error, hint
+        self.code = code or type(self).code
+        self.headers = headers or {}
+
+
+class Invalid(PaasError):
+    """The request itself is wrong."""
+
+
+class Unauthorized(PaasError):
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self, error: str = "Unauthorized", hint: str | None = None) -> None:
+        super().__init__(error, hint or "Send a valid token as 'Authorization: Bearer <token>'.")
+
+
+class Forbidden(PaasError):
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(PaasError):
+    status = 404
+    code = "not_found"
+
+
+class Conflict(PaasError):
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(PaasError):
+    status = 413
+    code = "too_large"
+
+
+class TooManyRequests(PaasError):
+    status = 429
+    code = "too_many_requests"
+
+
+class Unavailable(PaasError):
+    """Something that the product needs does not answer."""
+
+    status = 503
+    code = "unavailable"
+
+
+class StepFailed(PaasError):
+    """A deployment step failed for a reason that its user can read."""
+
+    status = 422
+    code = "deployment_failed"

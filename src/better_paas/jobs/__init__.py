@@ -1,0 +1,1 @@
+"""Leased jobs with saved steps."""

@@ -1,0 +1,192 @@
+"""Enqueue, claim, renew and finish jobs. Each call is one write unit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from better_paas.errors import Conflict
+from better_paas.jobs.models import Job, JobStep
+from better_paas.kit.clock import now
+from better_paas.kit.ids import new_id
+
+LEASE = timedelta(seconds=60)
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker holds until its lease ends."""
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    lease_token: str
+    attempt: int
+    cancel_requested: bool = False
+
+
+def enqueue(
+    session: Session, kind: str, payload: dict[str, Any], *, lock_key: str | None = None, dedupe_key: str | None = None
+) -> Job:
+    """Add a job. A queued one with the same `dedupe_key` is replaced: it ends as cancelled.
+
+    A caller that must know which one was replaced looks with `queued` before.
+    """
+    if dedupe_key is not None:
+        for replaced in session.scalars(select(Job).where(Job.dedupe_key == dedupe_key, Job.status == "queued")):
+            _end(replaced, "cancelled", "replaced by a newer one")
+        session.flush()
+    job = Job(
+        id=new_id(16),
+        kind=kind,
+        payload=payload,
+        status="queued",
+        lock_key=lock_key,
+        dedupe_key=dedupe_key,
+        lease_token=None,
+        lease_until=None,
+        attempt=0,
+        deadline=None,
+        created_at=now(),
+        started_at=None,
+        finished_at=None,
+    )
+    session.add(job)
+    return job
+
+
+def claim(session: Session, kinds: frozenset[str]) -> Claim | None:
+    """The oldest queued job of `kinds` whose lock is free, now running under a new lease."""
+    held = select(Job.lock_key).where(Job.status == "running", Job.lock_key.is_not(None))
+    job = session.scalars(
+        select(Job)
+        .where(Job.status == "queued", Job.kind.in_(kinds), Job.lock_key.is_(None) | Job.lock_key.not_in(held))
+        .order_by(Job.created_at, Job.id)
+        .limit(1)
+    ).first()
+    if job is None:
+        return None
+    job.status, job.lease_token, job.lease_until = "running", new_id(24), now() + LEASE
+    job.attempt += 1
+    job.started_at = job.started_at or now()
+    return Claim(job.id, job.kind, job.payload, job.lease_token, job.attempt, job.cancel_requested)
+
+
+def renew(session: Session, claimed: Claim) -> None:
+    """Extend the lease. Errors: Conflict if another worker took the job over."""
+    _held(session, claimed).lease_until = now() + LEASE
+
+
+def give_back(session: Session, claimed: Claim) -> None:
+    """Queue a running job again as if it had not been claimed: this process stops in good order."""
+    job = _held(session, claimed)
+    job.attempt -= 1
+    job.dedupe_key = None
+    job.status, job.lease_token, job.lease_until = "queued", None, None
+
+
+def is_queued(session: Session, job_id: str) -> bool:
+    job = session.get(Job, job_id)
+    return job is not None and job.status == "queued"
+
+
+def is_open(session: Session, job_id: str) -> bool:
+    """Whether the job waits or runs."""
+    job = session.get(Job, job_id)
+    return job is not None and job.status in ("queued", "running")
+
+
+def finish(session: Session, claimed: Claim, status: str, error: str = "") -> None:
+    """End the job. Errors: Conflict if another worker took it over."""
+    _end(_held(session, claimed), status, error)
+
+
+def release_orphans(session: Session) -> tuple[int, list[str]]:
+    """Queue the jobs that a dead process left running; those that failed too often are returned as lost.
+
+    Called at start, when the data directory's lock says that no other process is alive.
+    """
+    lost: list[str] = []
+    resumed = 0
+    for job in session.scalars(select(Job).where(Job.status == "running")).all():
+        if job.attempt >= MOST_ATTEMPTS:
+            lost.append(job.id)
+        resumed += 1
+        # The queued key stays unique: a newer job of the same key was queued meanwhile and wins after this one.
+        job.dedupe_key = None
+        job.status, job.lease_token, job.lease_until = "queued", None, None
+    return resumed, lost
+
+
+def request_cancel(session: Session, job_id: str) -> str:
+    """Mark a job to be cancelled and give the status that it had. A queued one ends at once."""
+    job = session.get(Job, job_id)
+    if job is None:
+        return "missing"
+    before = job.status
+    if before == "queued":
+        _end(job, "cancelled", "cancelled before it began")
+    elif before == "running":
+        job.cancel_requested = True
+    return before
+
+
+def saved_output(session: Session, job_id: str, name: str) -> dict[str, Any] | None:
+    """What a finished step gave, or None if it has to run."""
+    step = session.get(JobStep, (job_id, name))
+    return (step.output or {}) if step is not None and step.status == "done" else None
+
+
+def save_step(session: Session, claimed: Claim, name: str, status: str, output: dict[str, Any] | None) -> None:
+    """Record that a step began (`running`) or ended. Errors: Conflict if the lease is gone."""
+    _held(session, claimed)
+    step = session.get(JobStep, (claimed.id, name))
+    if step is None:
+        position = len(session.scalars(select(JobStep.name).where(JobStep.job_id == claimed.id)).all())
+        step = JobStep(job_id=claimed.id, name=name, position=position, started_at=now())
+        session.add(step)
+    elif status == "running":
+        step.started_at = now()
+    step.status, step.output = status, output
+    step.finished_at = None if status == "running" else now()
+
+
+def steps_of(session: Session, job_ids: list[str]) -> dict[str, list[JobStep]]:
+    """Steps by job, in their order."""
+    result: dict[str, list[JobStep]] = {}
+    query = select(JobStep).where(JobStep.job_id.in_(job_ids)).order_by(JobStep.job_id, JobStep.position)
+    for step in session.scalars(query):
+        result.setdefault(step.job_id, []).append(step)
+    return result
+
+
+def forget_finished(session: Session, keep: Callable[[Job], bool], older_than: timedelta) -> None:
+    """Delete ended jobs that nobody asks about any more."""
+    limit = now() - older_than
+    for job in session.scalars(select(Job).where(Job.finished_at.is_not(None), Job.finished_at < limit)).all():
+        if not keep(job):
+            session.delete(job)
+
+
+def fail_running_steps(session: Session, job_id: str, status: str) -> None:
+    session.execute(
+        update(JobStep)
+        .where(JobStep.job_id == job_id, JobStep.status == "running")
+        .values(status=status, finished_at=now())
+    )
+
+
+def _held(session: Session, claimed: Claim) -> Job:
+    job = session.get(Job, claimed.id)
+    if job is None or job.status != "running" or job.lease_token != claimed.lease_token:
+        raise Conflict("Another worker has taken this job over", code="stale_lease")
+    return job
+
+
+def _end(job: Job, status: str, error: str) -> None:
+    job.status, job.error, job.finished_at = status, error, now()
+    job.lease_token = job.lease_until = None

@@ -1,0 +1,225 @@
+"""Runs jobs in this process. It sleeps until a commit wakes it; nothing is polled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from better_paas.db.database import Database
+from better_paas.errors import Conflict
+from better_paas.jobs import queue
+from better_paas.jobs.queue import Claim
+
+Handler = Callable[["JobRun"], Awaitable[None]]
+# Called with the reason when a job can't go on: it must leave the world tidy.
+FailureHandler = Callable[["JobRun", BaseException], Awaitable[None]]
+
+_RENEW_SECONDS = 20
+_PAUSE_SECONDS = 2
+_log = structlog.get_logger(__name__)
+
+
+class Cancelled(Exception):
+    """A person cancelled the job."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job. slots: how many run at once."""
+
+    name: str
+    handler: Handler
+    on_failure: FailureHandler
+    slots: int
+
+
+class JobRun:
+    """What a handler gets: the payload, and steps that are run once."""
+
+    def __init__(self, database: Database, claim: Claim, announce: Callable[["JobRun"], None]) -> None:
+        self.claim = claim
+        # A task that is cancelled before its first line never runs, so until then only a note is taken.
+        self.begun = False
+        # From here on a cancellation comes too late.
+        self.final = False
+        self._database = database
+        self._announce = announce
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return self.claim.payload
+
+    async def step(self, name: str, work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """The output of `work`, or what it gave before the process was killed."""
+        saved = await self._database.read(lambda session: queue.saved_output(session, self.claim.id, name))
+        if saved is not None:
+            return saved
+        await self._save(name, "running", None)
+        output = await work()
+        await self._save(name, "done", output)
+        return output
+
+    async def _save(self, name: str, status: str, output: dict[str, Any] | None) -> None:
+        await self._database.write(lambda session: queue.save_step(session, self.claim, name, status, output))
+        self._announce(self)
+
+
+class Worker:
+    """Claims and runs jobs, up to each kind's slots."""
+
+    def __init__(self, database: Database, announce: Callable[[JobRun], None]) -> None:
+        self._database = database
+        self._announce = announce
+        self._kinds: dict[str, Kind] = {}
+        self._running: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
+        self._cancelled: set[str] = set()
+        self._lost: set[str] = set()
+        self._wake = asyncio.Event()
+        # Why no jobs are started, for people; empty while all is well.
+        self.problem = ""
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def register(self, kind: Kind) -> None:
+        self._kinds[kind.name] = kind
+
+    async def start(self) -> None:
+        """Take over what a dead process left, then run."""
+        resumed, lost = await self._database.write(queue.release_orphans)
+        if resumed:
+            _log.info("jobs taken over from a stopped process", count=resumed)
+        self._lost = set(lost)
+        self._main = asyncio.create_task(self._loop(), name="jobs")
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for queued jobs now. Call it after the commit that queued one."""
+        self._wake.set()
+
+    def cancel(self, job_id: str) -> bool:
+        """Interrupt a running job; its failure handler then tidies up. False if it is too late for that."""
+        entry = self._running.get(job_id)
+        if entry is None:  # claimed a moment ago: the note is read when it begins
+            self._cancelled.add(job_id)
+            return True
+        if entry[0].final:
+            return False
+        if job_id not in self._cancelled:
+            self._cancelled.add(job_id)
+            if entry[0].begun:
+                entry[1].cancel()
+        return True
+
+    async def stop(self) -> None:
+        """Interrupt everything without ending it: the next process goes on at the first unfinished step."""
+        self._stopping = True
+        tasks = [task for _, task in self._running.values()]
+        for task in [self._main, *tasks]:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in [self._main, *tasks] if task), return_exceptions=True)
+
+    async def wait(self, job_id: str) -> None:
+        """Return when the job is not running in this process."""
+        entry = self._running.get(job_id)
+        if entry is not None:
+            await asyncio.wait({entry[1]})
+
+    async def _loop(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._start_all()
+                self.problem = ""
+            except Exception as error:  # a full disk must not end the loop for good
+                self.problem = f"jobs can't be started: {error}"
+                _log.error("jobs can't be started", reason=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+                self.wake()
+
+    async def _start_all(self) -> None:
+        while (kinds := self._free_kinds()) and (claimed := await self._claim(kinds)):
+            run = JobRun(self._database, claimed, self._announce)
+            task = asyncio.create_task(self._run(run), name=f"job-{claimed.kind}-{claimed.id}")
+            self._running[claimed.id] = (run, task)
+
+    async def _claim(self, kinds: frozenset[str]) -> Claim | None:
+        return await self._database.write(lambda session: queue.claim(session, kinds))
+
+    def _free_kinds(self) -> frozenset[str]:
+        busy = [run.claim.kind for run, _ in self._running.values()]
+        return frozenset(name for name, kind in self._kinds.items() if busy.count(name) < kind.slots)
+
+    async def _run(self, run: JobRun) -> None:
+        claimed = run.claim
+        renewal = asyncio.create_task(self._renew(claimed))
+        try:
+            status, reason = await self._attempt(self._kinds[claimed.kind], run)
+            await self._finish(claimed, status, reason)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            # An orderly stop is no failed attempt.
+            await self._database.write(lambda session: queue.give_back(session, claimed))
+        except Exception:
+            _log.exception("job could not be ended", kind=claimed.kind, job=claimed.id)
+        finally:
+            renewal.cancel()
+            self._running.pop(claimed.id, None)
+            self._cancelled.discard(claimed.id)
+            self.wake()
+
+    async def _finish(self, claimed: Claim, status: str, reason: str) -> None:
+        """Write the end, however long the disk stays full: until then the lock is held."""
+        while True:
+            try:
+                await self._database.write(lambda session: queue.finish(session, claimed, status, reason[:2000]))
+                return
+            except Conflict:
+                raise
+            except Exception as error:
+                self.problem = f"a job's end can't be written: {error}"
+                _log.error("a job's end can't be written", job=claimed.id, reason=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _attempt(self, kind: Kind, run: JobRun) -> tuple[str, str]:
+        run.begun = True
+        try:
+            if run.claim.id in self._cancelled or run.claim.cancel_requested:
+                await self._tidy(kind, run, Cancelled())
+                return "cancelled", "cancelled"
+            if run.claim.id in self._lost:
+                raise RuntimeError("the server stopped three times while this ran")
+            await kind.handler(run)
+            run.final = True
+            return "succeeded", ""
+        except asyncio.CancelledError:
+            if run.claim.id not in self._cancelled:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            await self._tidy(kind, run, Cancelled())
+            return "cancelled", "cancelled"
+        except Exception as error:  # every failure ends in the job's own failure handler
+            await self._tidy(kind, run, error)
+            return "failed", str(error)
+
+    async def _tidy(self, kind: Kind, run: JobRun, error: BaseException) -> None:
+        run.final = True
+        status = "cancelled" if isinstance(error, Cancelled) else "failed"
+        try:
+            await self._database.write(lambda session: queue.fail_running_steps(session, run.claim.id, status))
+            await kind.on_failure(run, error)
+        except Exception:
+            _log.exception("clean-up after a failed job failed", kind=kind.name, job=run.claim.id)
+        self._announce(run)
+
+    async def _renew(self, claimed: Claim) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            try:
+                await self._database.write(lambda session: queue.renew(session, claimed))
+            except Exception as error:  # the next round may have more luck
+                _log.warning("a lease could not be renewed", job=claimed.id, reason=str(error))

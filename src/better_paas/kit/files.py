@@ -1,0 +1,20 @@
+"""Files that must be whole or absent, whatever kills the process."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: str, mode: int = 0o600) -> None:
+    """Replace `path` by one rename after the new content is on disk, so that a reader sees all or nothing."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,132 @@
+"""Runs programs by argv list. There is no shell here, and nothing else in the product starts a program."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# What a child may inherit: where programs and certificates are, and how to reach the network.
+# Never DOCKER_HOST, GIT_SSH_COMMAND, LD_PRELOAD and the like.
+_INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "CURL_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+
+_MAX_OUTPUT_BYTES = 8 * 1024 * 1024
+
+
+class ProgramFailed(Exception):
+    """A program could not be started, ran too long or ended with another code than 0."""
+
+    def __init__(self, program: str, code: int | None, output: str, reason: str) -> None:
+        super().__init__(f"{program}: {reason}")
+        self.program, self.code, self.output, self.reason = program, code, output, reason
+
+
+@dataclass(frozen=True)
+class Completed:
+    stdout: str
+    stderr: str
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The short environment that children get, plus `extra`."""
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    environment.update(extra or {})
+    return environment
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    timeout: float = 60,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run `argv` to its end and give what it printed.
+
+    environment: added to the short inherited one. timeout: seconds. on_line: called with each line of
+    standard error as it comes. Errors: ProgramFailed. The whole process group ends when this is cancelled.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env=child_environment(environment),
+            cwd=cwd,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramFailed(argv[0], None, "", f"can't be started ({error.strerror})") from error
+    try:
+        async with asyncio.timeout(timeout):
+            stdout, stderr, _ = await asyncio.gather(
+                _collect(process.stdout, None), _collect(process.stderr, on_line), _feed(process, stdin)
+            )
+            code = await process.wait()
+    except TimeoutError as error:
+        raise ProgramFailed(argv[0], None, "", f"did not end within {timeout:.0f} s") from error
+    finally:
+        await _end_group(process)
+    if code != 0:
+        raise ProgramFailed(argv[0], code, (stderr or stdout)[-4000:], f"ended with code {code}")
+    return Completed(stdout, stderr)
+
+
+async def _collect(stream: asyncio.StreamReader | None, on_line: Callable[[str], None] | None) -> str:
+    if stream is None:
+        return ""
+    kept, size, pending = bytearray(), 0, b""
+    while chunk := await stream.read(65536):
+        size += len(chunk)
+        if size <= _MAX_OUTPUT_BYTES:
+            kept += chunk
+        if on_line is not None:
+            *lines, pending = (pending + chunk).replace(b"\r", b"\n").split(b"\n")
+            pending = pending[-65536:]
+            for line in lines:
+                if line.strip():
+                    on_line(line.decode(errors="replace"))
+    return kept.decode(errors="replace")
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
+    if process.stdin is None or data is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(data)
+        await process.stdin.drain()
+        process.stdin.close()
+        await process.stdin.wait_closed()
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """End what is left of the program and what it started, and wait until it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdout, process.stderr):
+        # A full pipe keeps the wait from ending.
+        while stream is not None and await stream.read(65536):
+            pass
+    await process.wait()

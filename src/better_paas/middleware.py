@@ -1,0 +1,71 @@
+"""What surrounds each request: its id, the security headers, one log line."""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from better_paas.errors import TooLarge
+from better_paas.kit.ids import new_id
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Styles are the one thing that the component kit sets inline; scripts are only our own files.
+_CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = [
+    (b"content-security-policy", _CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+]
+_log = structlog.get_logger("better_paas.request")
+
+
+# The most that a call may send.
+MAX_BODY_BYTES = 2 * 2**20
+
+
+class Surroundings:
+    """Plain ASGI: a streamed answer passes through as it comes."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id(16)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status, received = time.perf_counter(), 0, 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+            await send(message)
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body") or b"")
+            if received > MAX_BODY_BYTES:
+                raise TooLarge(f"the body is larger than {MAX_BODY_BYTES // 2**20} MiB", "Send a smaller body.")
+            return message
+
+        await self._app(scope, bounded if scope["type"] == "http" else receive, send_with_headers)
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        _log.debug("request", method=scope.get("method"), path=scope["path"], status=status, ms=milliseconds)

@@ -1,0 +1,1 @@
+"""Projects group apps."""

@@ -1,0 +1,101 @@
+"""Projects over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+
+from better_paas.apps import service as apps
+from better_paas.apps.schemas import AppAnswer, StatusAnswer
+from better_paas.domains.hosts import HostRules
+from better_paas.kit.clock import iso
+from better_paas.projects import schemas, service
+from better_paas.projects.models import Project
+from better_paas.tokens.guard import GuardedRoute, platform_of
+
+router = APIRouter(route_class=GuardedRoute, tags=["Projects"])
+_WORST_FIRST = ("building", "failed", "running", "stopped")
+
+
+@router.get("/api/projects")
+async def projects_list(request: Request) -> list[schemas.ProjectSummary]:
+    """All projects, by name."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> list[dict[str, Any]]:
+        return [_fields(project, members) for project, members in _with_apps(session, platform.rules)]
+
+    return [schemas.ProjectSummary(**fields) for fields in await platform.database.read(unit)]
+
+
+@router.get("/api/projects/get")
+async def projects_get(request: Request, id: Annotated[str, Query(max_length=40)]) -> schemas.ProjectDetail:
+    """One project with its apps."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> dict[str, Any]:
+        wanted = service.get(session, id)
+        members = dict((project.id, found) for project, found in _with_apps(session, platform.rules))[wanted.id]
+        return {**_fields(wanted, members), "services": [AppAnswer(**member) for member in members]}
+
+    return schemas.ProjectDetail(**await platform.database.read(unit))
+
+
+@router.post("/api/projects/create")
+async def projects_create(request: Request, body: schemas.CreateProject) -> schemas.ProjectSummary:
+    """Make an empty project."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> dict[str, Any]:
+        project = service.create(session, body.name, body.description)
+        platform.announce(session, "project", project.id)
+        return _fields(project, [])
+
+    fields = await platform.database.write(unit)
+    request.state.resource_id = fields["id"]
+    return schemas.ProjectSummary(**fields)
+
+
+@router.post("/api/projects/rename")
+async def projects_rename(request: Request, body: schemas.RenameProject) -> schemas.ProjectSummary:
+    """Give a project another name."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> dict[str, Any]:
+        project = service.rename(session, body.id, body.name)
+        platform.announce(session, "project", project.id)
+        members = dict((found.id, entries) for found, entries in _with_apps(session, platform.rules))[project.id]
+        return _fields(project, members)
+
+    return schemas.ProjectSummary(**await platform.database.write(unit))
+
+
+@router.post("/api/projects/delete")
+async def projects_delete(request: Request, body: schemas.ProjectId) -> StatusAnswer:
+    """Delete a project with all its apps. Volumes are kept."""
+    platform = platform_of(request)
+    await platform.operations.delete_project(body.id)
+    platform.publish("project", body.id)
+    return StatusAnswer(status="deleted")
+
+
+def _with_apps(session: Session, rules: HostRules) -> list[tuple[Project, list[dict[str, Any]]]]:
+    views = [apps.answer(view, rules) for view in apps.views(session, apps.all_apps(session))]
+    return [
+        (project, [view for view in views if view["project_id"] == project.id])
+        for project in service.all_projects(session)
+    ]
+
+
+def _fields(project: Project, members: list[dict[str, Any]]) -> dict[str, Any]:
+    states = {member["status"] for member in members}
+    return {
+        "id": project.id,
+        "name": project.name,
+        "description": project.description,
+        "server_id": project.server_id,
+        "created_at": iso(project.created_at),
+        "status": next((state for state in _WORST_FIRST if state in states), "stopped"),
+        "service_count": len(members),
+        "service_statuses": [{name: member[name] for name in ("id", "name", "status")} for member in members],
+    }

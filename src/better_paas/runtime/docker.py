@@ -1,0 +1,250 @@
+"""Releases as containers of one Docker engine."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from better_paas.builders import context
+from better_paas.builders.bases import NoBase, TrustSource
+from better_paas.builders.dockerfile import LENT, SOURCE, with_build_ca, without_mounts
+from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
+from better_paas.engine.client import Container, Engine, EngineFailed
+from better_paas.runtime.protocol import BuildRequest, ReleaseSpec, RuntimeFailed, Say, State, memory_bytes
+
+_INSTANCE, _APP, _DEPLOYMENT, _PROJECT = (
+    "better-paas.instance",
+    "better-paas.app",
+    "better-paas.deployment",
+    "better-paas.project",
+)
+# What images need that begin as root and then become another user; everything else is taken away.
+_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE", "KILL"]
+_STOP_SECONDS = 10
+
+
+class DockerRuntime:
+    """Everything that it makes carries the installation's id; nothing else is ever listed, changed or removed."""
+
+    def __init__(self, engine: Engine, instance: str, builder: str, trust: TrustSource, networks: str) -> None:
+        """instance: the installation's id. networks: range that projects' networks are made in."""
+        self._engine, self._instance, self._builder = engine, instance, builder
+        self._trust, self._networks = trust, networks
+
+    async def build(self, request: BuildRequest, say: Say) -> str:
+        reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
+        if await self._engine.image(reference) is not None:
+            return reference
+        ways = WAYS if self._builder == "auto" else (self._builder,)
+        for way in ways:
+            try:
+                await self._build(request, reference, way, say)
+                return reference
+            except BuilderMissing as error:
+                if way == ways[-1]:
+                    raise RuntimeFailed(
+                        f"this engine can't build by '{way}': {error}", "Install docker-buildx, or set BUILDER=auto."
+                    ) from error
+            except BuildFailed as error:
+                raise RuntimeFailed(f"the build failed: {error}", _build_hint(str(error))) from error
+            except TimeoutError as error:
+                raise RuntimeFailed(
+                    f"the build took longer than {request.timeout:.0f} s and was stopped",
+                    "Does a command wait for input? If the build needs longer, raise BUILD_TIMEOUT.",
+                ) from error
+            except (EngineFailed, NoBase) as error:
+                raise _failed(error) from error
+        return reference
+
+    async def _build(self, request: BuildRequest, reference: str, way: str, say: Say) -> None:
+        dockerfile, name = request.dockerfile, f"{LENT}/Dockerfile" if request.generated else request.dockerfile_path
+        if way == "classic":
+            if self._trust.bundle is not None:
+                say("The old builder knows no mounts: BUILD_CA_FILE has no effect.")
+            dockerfile = without_mounts(dockerfile)
+        elif trust_image := await self._trust.image():
+            dockerfile = with_build_ca(dockerfile, trust_image)
+        with tempfile.TemporaryDirectory(prefix="better-paas-context-") as folder:
+            archive = Path(folder) / "context.tar"
+            prefix = SOURCE if request.generated else ""
+            extra = {**request.lent, name: dockerfile}
+            await asyncio.to_thread(context.pack, archive, request.tree, prefix, request.ignore, extra)
+            labels = self._labels(request.app_id, request.deployment_id)
+            await build(
+                self._engine,
+                archive,
+                name,
+                reference,
+                labels,
+                way=way,
+                no_cache=request.no_cache,
+                timeout=request.timeout,
+                say=say,
+            )
+
+    async def start(self, spec: ReleaseSpec) -> str:
+        with _told():
+            found = await self._engine.containers(*self._own(f"{_DEPLOYMENT}={spec.deployment_id}"))
+            container_id = found[0].id if found else await self._create(spec)
+            await self._engine.start_container(container_id)
+            return container_id
+
+    async def _create(self, spec: ReleaseSpec) -> str:
+        network = self._network(spec.project_id)
+        labels = {_INSTANCE: self._instance, _PROJECT: spec.project_id}
+        await self._engine.ensure_network(network, labels, self._networks)
+        for volume in spec.volumes:
+            await self._engine.ensure_volume(_volume_name(spec.project_id, volume.name), labels)
+        port = f"{spec.container_port}/tcp"
+        config: dict[str, Any] = {
+            "Image": spec.image,
+            "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+            "Labels": {**self._labels(spec.app_id, spec.deployment_id), _PROJECT: spec.project_id},
+            "ExposedPorts": {port: {}},
+            "HostConfig": {
+                "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": str(spec.host_port)}]},
+                "NetworkMode": network,
+                # Until it is live an end is an end; then `settle` makes the engine restart it.
+                "RestartPolicy": {"Name": "no"},
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+                "SecurityOpt": ["no-new-privileges"],
+                "CapDrop": ["ALL"],
+                "CapAdd": _CAPABILITIES,
+                "PidsLimit": 1024,
+                "Memory": memory_bytes(spec.memory),
+                "NanoCpus": round(float(spec.cpus) * 1e9) if spec.cpus else 0,
+                "Init": True,
+                "Mounts": [
+                    {
+                        "Type": "volume",
+                        "Source": _volume_name(spec.project_id, volume.name),
+                        "Target": volume.path,
+                        "ReadOnly": volume.read_only,
+                    }
+                    for volume in spec.volumes
+                ],
+            },
+            "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [spec.app_name]}}},
+        }
+        if spec.start_command:
+            config["Cmd"] = ["/bin/sh", "-c", spec.start_command]
+        return await self._engine.create_container(f"{spec.app_name}-{spec.deployment_id}", config)
+
+    async def state(self, container_id: str) -> State:
+        with _told():
+            found = await self._engine.container(container_id)
+        if found is None:
+            return State(False, "its container is gone")
+        return State(True) if found.running else State(False, _reason(found))
+
+    async def settle(self, container_id: str) -> None:
+        with _told():
+            await self._engine.set_restart_policy(container_id, "unless-stopped")
+
+    async def stop(self, container_id: str) -> None:
+        with _told():
+            await self._engine.stop_container(container_id, _STOP_SECONDS)
+
+    async def remove(self, container_id: str) -> None:
+        with _told():
+            await self._engine.remove_container(container_id)
+
+    def logs(self, container_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[tuple[str, str]]:
+        return self._engine.logs(container_id, tail=tail, follow=follow)
+
+    async def owned(self) -> dict[str, str]:
+        with _told():
+            found = await self._engine.containers(*self._own())
+        return {container.id: container.labels.get(_DEPLOYMENT, "") for container in found}
+
+    async def remove_project(self, project_id: str) -> None:
+        try:
+            await self._engine.remove_network(self._network(project_id))
+        except EngineFailed as error:
+            if error.status != 403:  # something else was connected to it by hand: leave it
+                raise _failed(error) from error
+
+    async def images(self, app_id: str) -> list[tuple[str, str]]:
+        with _told():
+            found = await self._engine.images(*self._own(f"{_APP}={app_id}"))
+        found.sort(key=lambda image: image.created, reverse=True)
+        prefix = f"better-paas/app-{app_id}:"
+        return [(tag.removeprefix(prefix), tag) for image in found for tag in image.tags if tag.startswith(prefix)]
+
+    async def has_image(self, reference: str) -> bool:
+        with _told():
+            return await self._engine.image(reference) is not None
+
+    async def remove_image(self, reference: str) -> None:
+        with _told():
+            await self._engine.remove_image(reference)
+
+    async def faults(self) -> AsyncIterator[tuple[str, str]]:
+        async for event in self._engine.events(f"{_INSTANCE}={self._instance}"):
+            attributes = event["Actor"]["Attributes"]
+            what = {"oom": "it ran out of memory", "start": ""}.get(
+                event["Action"], f"it ended with code {attributes.get('exitCode', '?')}"
+            )
+            yield attributes.get(_DEPLOYMENT, ""), what
+
+    def _network(self, project_id: str) -> str:
+        return f"better-paas-{project_id}"
+
+    def _labels(self, app_id: str, deployment_id: str) -> dict[str, str]:
+        return {_INSTANCE: self._instance, _APP: app_id, _DEPLOYMENT: deployment_id}
+
+    def _own(self, *labels: str) -> tuple[str, ...]:
+        return (f"{_INSTANCE}={self._instance}", *labels)
+
+
+def _volume_name(project_id: str, name: str) -> str:
+    """A volume belongs to its project: the same name elsewhere is another volume."""
+    return f"better-paas-{project_id}-{name}"
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turns what the engine says into words with a hint."""
+    try:
+        yield
+    except EngineFailed as error:
+        raise _failed(error) from error
+
+
+def _reason(container: Container) -> str:
+    if container.out_of_memory:
+        return "it ran out of memory"
+    if container.status == "restarting":
+        return f"it keeps ending (code {container.exit_code})"
+    return f"it ended with code {container.exit_code}"
+
+
+def _failed(error: EngineFailed | NoBase) -> RuntimeFailed:
+    if isinstance(error, NoBase):
+        return RuntimeFailed(str(error), error.hint)
+    hints = {
+        900: "Is the Docker engine running? Try 'docker info' on the server.",
+        404: "Deploy again: the image or container was removed by someone.",
+    }
+    text = str(error)
+    hint = hints.get(error.status, "")
+    if "port is already allocated" in text or "address already in use" in text:
+        hint = "Another program uses the port. Deploy again to get another one, or change APP_PORTS."
+    if "address pool" in text or "APP_NETWORKS" in text:
+        hint = "Too many networks. Delete projects that are not needed, or widen APP_NETWORKS."
+    if "no space left" in text:
+        hint = "The disk is full. Free some space, then deploy again."
+    return RuntimeFailed(f"the engine said: {text}", hint)
+
+
+def _build_hint(message: str) -> str:
+    lowered = message.lower()
+    if "no space left" in lowered:
+        return "The disk is full. Free some space, then deploy again."
+    if "certificate" in lowered and "verify" in lowered:
+        return "Does this network have its own certificate authority? Set BUILD_CA_FILE to its bundle."
+    if "failed to compute cache key" in lowered or ("not found" in lowered and "copy" in lowered):
+        return "A COPY names a file that is not in the repository, or .dockerignore leaves it out."
+    return "The lines above show what the failing command said."

@@ -1,0 +1,136 @@
+"""Every setting, in one place. `docs/reference/settings.md` lists them; a test fails when one is missing there."""
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/better-paas` as root, else below the user's own data folder; never the working directory."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/better-paas")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    return Path(base) / "better-paas"
+
+
+class Settings(BaseSettings):
+    """Read from the environment, then from `settings.env` in the data directory."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    better_paas_data_dir: Path = Field(default_factory=default_data_dir, description="Where all state lives.")
+    listen_addr: str = Field(":8080", description="Address and port of the API and dashboard.")
+    admin_token: str | None = Field(
+        None, min_length=16, description="Pins the admin token. Unset: one is made on first run."
+    )
+    show_admin_token_on_startup: bool = Field(False, description="Print the admin token at every start.")
+    dashboard_origin: str = Field(
+        "", description="Comma list of other origins whose pages may use the API and WebSockets."
+    )
+    paas_ui_url: str | None = Field(None, description="The dashboard's URL if it is not the API's own.")
+    trust_proxy: bool = Field(
+        False, description="A proxy in front sets X-Forwarded-For and X-Forwarded-Proto; believe it."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="Form of the server's own log.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    apps_domain: str | None = Field(
+        None, description="Apps get <app>.<this domain> with HTTPS. Point *.<domain> at the server."
+    )
+    public_address: str | None = Field(
+        None, description="The server's public IP address. Unset: found from the network interfaces."
+    )
+    acme_email: str | None = Field(None, description="Address for the certificate authority's notices.")
+    ingress_address: str = Field("", description="Address that the ingress listens on. Empty: all.")
+    http_port: int = Field(80, ge=1, le=65535, description="Port of the ingress for HTTP.")
+    https_port: int = Field(443, ge=1, le=65535, description="Port of the ingress for HTTPS.")
+    ingress_tls: Literal["auto", "off", "external"] = Field(
+        "auto",
+        description="auto: certificates are fetched. off: HTTP only. external: a proxy in front ends TLS.",
+    )
+
+    docker_host: str | None = Field(None, description="The engine's address. Unset: the local socket.")
+    app_ports: str = Field("20000-29999", description="Host ports (on 127.0.0.1) that releases are published on.")
+    app_networks: str = Field("10.201.0.0/16", description="Private range that the projects' networks are made in.")
+    default_memory: str = Field("1g", description="Memory limit of an app that sets none; empty for no limit.")
+    default_cpus: str = Field("", description="CPU limit of an app that sets none; empty for no limit.")
+    health_timeout: int = Field(300, ge=1, le=3600, description="Seconds that a release has to become healthy.")
+    drain_seconds: int = Field(30, ge=0, le=3600, description="Longest time that an old release finishes requests.")
+    keep_images: int = Field(5, ge=1, le=50, description="Images kept for each app, for rollbacks.")
+
+    builder: Literal["auto", "api", "cli", "classic"] = Field(
+        "auto", description="How images are built: BuildKit by the engine's API, by its CLI, or the old builder."
+    )
+    build_concurrency: int = Field(2, ge=1, le=32, description="Deployments that run at the same time.")
+    build_timeout: int = Field(1800, ge=5, le=86400, description="Seconds that building an image may take.")
+    build_ca_file: Path | None = Field(
+        None, description="CA bundle that build steps trust, for networks with a certificate authority of their own."
+    )
+    base_image_python: str = Field("python:{version}-slim", description="Base for Python apps.")
+    base_image_node: str = Field("node:{version}-slim", description="Base for Node apps.")
+    base_image_static: str = Field("caddy:{version}-alpine", description="Base for static sites.")
+    deployment_log_max_mb: int = Field(16, ge=1, le=1024, description="Size at which a deployment's log stops growing.")
+
+    git_allowed_private_hosts: str = Field(
+        "", description="Comma list of hosts or networks that Git sources may use though they are private."
+    )
+    git_timeout: int = Field(300, ge=5, le=3600, description="Seconds that fetching a source may take.")
+    source_max_mb: int = Field(500, ge=1, le=10240, description="Largest source tree.")
+
+    @field_validator("public_address")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else str(ipaddress.ip_address(value))
+
+    @field_validator("app_networks")
+    @classmethod
+    def _network_range(cls, value: str) -> str:
+        network = ipaddress.ip_network(value)
+        if network.version != 4 or not network.is_private or network.prefixlen > 24:
+            raise ValueError("must be a private IPv4 range of at least /24, such as 10.201.0.0/16")
+        return str(network)
+
+    @field_validator("app_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        match = re.fullmatch(r"(\d{4,5})-(\d{4,5})", value)
+        if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
+            raise ValueError("must be a range such as 20000-29999, within 1024-65535")
+        return value
+
+    @property
+    def data_dir(self) -> Path:
+        return self.better_paas_data_dir
+
+    @property
+    def port_range(self) -> range:
+        first, last = self.app_ports.split("-")
+        return range(int(first), int(last) + 1)
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        host, _, port = self.listen_addr.rpartition(":")
+        return host.strip("[]") or "0.0.0.0", int(port)
+
+    @property
+    def private_git_hosts(self) -> tuple[str, ...]:
+        return _comma_list(self.git_allowed_private_hosts)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return _comma_list(self.dashboard_origin)
+
+
+def _comma_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def load() -> Settings:
+    """Settings of this process. Errors: pydantic's ValidationError, which names the variable."""
+    data_dir = Path(os.environ.get("BETTER_PAAS_DATA_DIR") or default_data_dir())
+    return Settings(_env_file=data_dir / "settings.env")

@@ -1,0 +1,27 @@
+"""Signing in."""
+
+from fastapi import APIRouter, Request
+
+from better_paas.errors import Unauthorized
+from better_paas.tokens.guard import GuardedRoute, authenticate, caller_of, platform_of
+from better_paas.tokens.schemas import Ticket, Verified, VerifyBody
+from better_paas.tokens.tickets import LIFETIME_SECONDS
+
+router = APIRouter(route_class=GuardedRoute, tags=["Sign-in"])
+
+
+@router.post("/api/auth/verify")
+async def auth_verify(request: Request, body: VerifyBody | None = None) -> Verified:
+    """Whether a token is valid. It may come as a bearer token or in the body."""
+    caller = caller_of(request)
+    if caller.kind == "anonymous" and body is not None and body.token:
+        caller = authenticate(platform_of(request), request, body.token)
+    if caller.kind == "anonymous":
+        raise Unauthorized
+    return Verified()
+
+
+@router.post("/api/auth/ws-ticket")
+async def auth_ws_ticket(request: Request) -> Ticket:
+    """A ticket that opens one WebSocket within a minute."""
+    return Ticket(ticket=platform_of(request).tickets.issue(caller_of(request)), expires_in=LIFETIME_SECONDS)

@@ -1,0 +1,58 @@
+"""Slows down guessing. A right token never comes here, so nobody can be locked out by others' failures."""
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_FREE_FAILURES = 5
+_FIRST_WAIT = 2.0
+_LONGEST_WAIT = 900.0
+_FORGET_AFTER = 3600.0
+_MOST_BUCKETS = 10_000
+
+
+@dataclass
+class _Bucket:
+    failures: int
+    last: float
+    blocked_until: float
+
+
+class FailureLimit:
+    """A bucket for each IPv4 address or IPv6 /64 network: 5 failures are free, then 2 s doubling to 15 min."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def fail(self, address: str) -> float:
+        """Count a failure and give the seconds that this address has to wait; 0 means that it may try again."""
+        moment, key = self._monotonic(), _network(address)
+        bucket = self._buckets.pop(key, None)
+        if bucket is None or moment - bucket.last > _FORGET_AFTER:
+            bucket = _Bucket(0, moment, 0.0)
+        self._buckets[key] = bucket
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        if moment < bucket.blocked_until:
+            return bucket.blocked_until - moment
+        bucket.failures += 1
+        bucket.last = moment
+        if bucket.failures <= _FREE_FAILURES:
+            return 0.0
+        # The exponent is bounded: a float overflows after a thousand doublings.
+        wait: float = min(_FIRST_WAIT * 2.0 ** min(bucket.failures - _FREE_FAILURES - 1, 20), _LONGEST_WAIT)
+        bucket.blocked_until = moment + wait
+        return wait
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,220 @@
+"""The dashboard as a person uses it, in Chromium, against a real platform."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.system.servers import ADMIN_TOKEN
+
+pytestmark = [pytest.mark.engine, pytest.mark.browser]
+
+
+def test_signing_in_and_out(visit, paas):
+    visitor = visit(token="")
+    page = visitor.open("/")
+    expect(page.get_by_role("heading", name="Sign in to Better-PaaS")).to_be_visible()
+    assert visitor.axe() == []
+    visitor.picture("sign-in")
+    page.get_by_label("Admin token").fill("wrong-token-of-mine")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Unauthorized")
+    page.get_by_label("Admin token").fill(ADMIN_TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Apps")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Better-PaaS")).to_be_visible()
+    visitor.forgive("401")
+
+
+def test_the_main_job_from_an_empty_start_to_a_rollback(visit, paas, git):
+    repository = git.repository("wizard.git", {"index.html": "first"}, "First version")
+    visitor = visit()
+    page = visitor.open("/")
+    if not paas.get("/api/apps"):
+        expect(page.get_by_role("heading", name="Bring your first app")).to_be_visible()
+        visitor.picture("apps-empty")
+        page.get_by_role("link", name="Deploy from Git").click()
+    else:
+        page.get_by_role("link", name="New app").click()
+    page.get_by_role("combobox", name="Repository").fill(repository.url)
+    expect(page.get_by_text("Static site · serves . · port 8080")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Show the Dockerfile").click()
+    expect(page.get_by_label("Dockerfile", exact=True).first).to_have_value(re.compile("FROM caddy"))
+    page.get_by_role("button", name="Paste a .env").click()
+    page.get_by_label("Paste a .env file").fill('# settings\nexport MODE="production"\nAPI_TOKEN=abc123 # mine\n')
+    page.get_by_role("button", name="Take over 2 variables").click()
+    expect(page.get_by_label("API_TOKEN is secret")).to_be_checked()
+    expect(page.get_by_label("MODE is secret")).not_to_be_checked()
+    assert visitor.axe() == []
+    visitor.picture("new-app")
+    page.get_by_role("button", name="Deploy wizard").click()
+    expect(page.locator(".status.success").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("log")).to_contain_text("Live after")
+    expect(page.get_by_role("link", name="Open wizard")).to_be_visible()
+    app = next(found for found in paas.get("/api/apps") if found["name"] == "wizard")
+    assert app["envVars"] == {"MODE": "production", "API_TOKEN": "***"}
+    assert paas.visit(app).text == "first"
+
+    repository.commit({"index.html": "second"}, "Second version")
+    page.get_by_role("button", name="Deploy the newest commit").click()
+    page.wait_for_timeout(500)
+    visitor.open(f"/apps/{app['id']}?tab=deployments")
+    expect(page.get_by_text("Second version")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Serving")).to_be_visible()
+    page.get_by_role("button", name="Roll back").first.wait_for(timeout=30_000)
+    assert paas.visit(app).text == "second"
+    page.get_by_role("button", name="Roll back").first.click()
+    page.get_by_role("button", name=re.compile(r"Roll back to \w{7}")).click()
+    expect(page).to_have_url(re.compile("/deployments/"))
+    expect(page.locator(".status.success").first).to_be_visible(timeout=30_000)
+    assert paas.visit(app).text == "first"
+
+    visitor.open(f"/apps/{app['id']}?tab=settings")
+    page.get_by_role("button", name="Delete wizard").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("wizard.localhost stops answering")
+    expect(dialog.get_by_role("button", name="Delete wizard")).to_be_disabled()
+    dialog.get_by_label("Type wizard to confirm").fill("wizard")
+    dialog.get_by_role("button", name="Delete wizard").click()
+    expect(page).to_have_url(re.compile("/$"))
+    assert "wizard" not in [found["name"] for found in paas.get("/api/apps")]
+    visitor.forgive("404")  # the page asked once more for the app that it had just deleted
+
+
+def test_a_build_is_seen_as_it_happens_and_can_be_cancelled(visit, paas, git):
+    slow = git.repository(
+        "slowly.git",
+        {
+            "Dockerfile": "FROM better-paas/python:3.11\nRUN for n in 1 2 3 4 5 6 7 8 9; do echo number $n; sleep 1; done; sleep 60\n"
+        },
+    )
+    app = paas.deploy("slowly", slow.url)
+    visitor = visit(theme="dark")
+    page = visitor.open(f"/deployments/{app['deploymentId']}")
+    expect(page.locator(".status.building").first).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("number 2", timeout=30_000)
+    visitor.picture("building-dark")
+    expect(page.get_by_role("log")).to_contain_text("number 5", timeout=10_000)
+    page.get_by_role("button", name="Cancel deployment").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the deployment").click()
+    expect(page.locator(".status.cancelled").first).to_be_visible(timeout=20_000)
+    visitor.open("/deployments")
+    paas.post("/api/apps/delete", id=app["id"])
+
+
+def test_lists_are_live_and_filtered(visit, paas, world):
+    visitor = visit()
+    page = visitor.open("/")
+    expect(page.get_by_role("link", name=re.compile("storefront"))).to_be_visible()
+    page.get_by_label("Filter apps").fill("orders")
+    expect(page.get_by_role("link", name=re.compile("storefront"))).to_be_hidden()
+    page.get_by_label("Filter apps").fill("")
+    app = paas.deploy("appears", "sample:hello-static")
+    expect(page.get_by_role("link", name=re.compile("appears"))).to_be_visible()
+    paas.ended(app["deploymentId"])
+    expect(page.get_by_role("link", name=re.compile("appears.*Running"))).to_be_visible()
+    paas.post("/api/apps/delete", id=app["id"])
+    expect(page.get_by_role("link", name=re.compile("appears"))).to_be_hidden()
+
+
+def test_variables_domains_and_stopping(visit, paas, world):
+    app = world["shop"]
+    visitor = visit()
+    page = visitor.open(f"/apps/{app['id']}?tab=variables")
+    expect(page.get_by_label("Value of API_KEY", exact=True)).to_have_value("")
+    page.get_by_label("Value of LOG_LEVEL").fill("debug")
+    page.get_by_role("button", name="Save for the next deployment").click()
+    expect(page.get_by_text("Saved. The next deployment uses it.")).to_be_visible()
+    assert paas.app(app["id"])["envVars"] == {"LOG_LEVEL": "debug", "API_KEY": "***"}
+    page = visitor.open(f"/apps/{app['id']}?tab=domains")
+    page.get_by_label("Add a domain").fill("shop.example.test")
+    page.get_by_role("button", name="Add shop.example.test").click()
+    expect(page.get_by_text("shop.example.test").first).to_be_visible()
+    page.get_by_label("Remove shop.example.test", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove shop.example.test").click()
+    expect(page.get_by_label("Remove shop.example.test", exact=True)).to_be_hidden()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop storefront").click()
+    expect(page.locator(".head .status.stopped")).to_be_visible()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".head .status.running")).to_be_visible()
+
+
+def test_ten_thousand_lines_with_search(visit, world):
+    visitor = visit()
+    page = visitor.open(f"/apps/{world['chatty']['id']}?tab=logs")
+    expect(page.get_by_role("log")).to_contain_text("line 9999", timeout=20_000)
+    assert page.locator(".log .line").count() < 200
+    page.get_by_label("Search the log").fill("line 9000 of")  # across the end of a colour
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("log")).to_contain_text("line 9000 of the flood")
+    page.get_by_label("Search the log").fill("line 9000")
+    expect(page.locator("mark").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the log").click()
+    assert "line 9999" in download.value.path().read_text()
+
+
+def test_by_keyboard_alone(visit, world):
+    visitor = visit()
+    page = visitor.open("/")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    expect(page.get_by_role("heading", name="Deployments")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.keyboard.press("/")
+    page.keyboard.type("orders")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if "orders-api" in page.evaluate("document.activeElement.textContent"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="orders-api")).to_be_visible()
+
+
+PAGES = {
+    "apps": "/",
+    "new": "/new",
+    "app": "/apps/{shop}",
+    "app-deployments": "/apps/{shop}?tab=deployments",
+    "app-logs": "/apps/{api}?tab=logs",
+    "app-variables": "/apps/{shop}?tab=variables",
+    "app-domains": "/apps/{api}?tab=domains",
+    "app-settings": "/apps/{shop}?tab=settings",
+    "deployments": "/deployments",
+    "deployment": "/deployments/{live}",
+    "deployment-failed": "/deployments/{failed}",
+    "system": "/system",
+    "not-found": "/apps/nope",
+}
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("dark", 375), ("light", 375)])
+def test_every_page_in_every_dress(visit, paas, world, theme, width):
+    live = paas.app(world["shop"]["id"])["activeDeployId"]
+    failed = world["failed"]["latestDeployment"]["id"]
+    places = {"shop": world["shop"]["id"], "api": world["api"]["id"], "live": live, "failed": failed}
+    visitor = visit(theme=theme, width=width)
+    for name, path in PAGES.items():
+        page = visitor.page
+        page.goto(visitor.base + path.format(**places))
+        page.locator("h1, .notice").first.wait_for()
+        assert visitor.axe() == [], name
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{name} is {too_wide} px too wide"
+        visitor.picture(f"{name}-{theme}-{width}")
+    visitor.forgive("404")
+
+
+def test_the_first_load_is_small(paas):
+    import gzip
+    import re as expressions
+
+    page = paas.client.get("/").text
+    scripts = expressions.findall(r'(?:src|href)="(/assets/[^"]+\.js)"', page)
+    size = sum(len(gzip.compress(paas.client.get(script).content)) for script in scripts)
+    assert scripts
+    assert size < 260 * 1024

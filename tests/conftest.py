@@ -1,0 +1,106 @@
+"""The shared world: a platform with a runtime and an ingress of memory, and a client that is admin."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from better_paas.app import create_app
+from better_paas.bootstrap import Platform
+from better_paas.db import sqlite
+from better_paas.settings import Settings
+from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+
+ADMIN_TOKEN = "the-admin-token-of-the-tests"
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """An empty database with all tables; copying it takes a tenth of migrating one."""
+    path = tmp_path_factory.mktemp("migrated") / "better-paas.db"
+    engine = sqlite.writer(path)
+    sqlite.migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path, migrated) -> Settings:
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated, tmp_path / "data")
+    return Settings(
+        better_paas_data_dir=tmp_path / "data", admin_token=ADMIN_TOKEN, health_timeout=3, drain_seconds=1,
+        app_ports="31000-31099", git_allowed_private_hosts="127.0.0.1", docker_host="unix:///nonexistent.sock",
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def platform(settings) -> AsyncIterator[Platform]:
+    runtime = FakeRuntime()
+    made = Platform(settings, runtime, FakeIngress(), FakeBases())  # type: ignore[arg-type]
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runtime.close)
+        await made.start()
+        stack.push_async_callback(made.stop)
+        yield made
+
+
+@pytest.fixture
+async def anonymous(platform) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(anonymous) -> httpx2.AsyncClient:
+    anonymous.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
+    return anonymous
+
+
+class Driver:
+    """What tests do over and over, through the API."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+
+    async def deploy(self, name: str = "shop", **fields) -> dict:
+        response = await self.client.post(
+            "/api/deploy", json={"name": name, "gitRepo": "sample:hello-python", **fields}
+        )
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def ended(self, deployment_id: str, seconds: float = 15) -> dict:
+        async with asyncio.timeout(seconds):
+            while True:
+                found = (await self.client.get("/api/deployments/get", params={"id": deployment_id})).json()
+                if found["status"] not in ("queued", "building"):
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def live(self, name: str = "shop", **fields) -> dict:
+        app = await self.deploy(name, **fields)
+        ended = await self.ended(app["deploymentId"])
+        assert ended["status"] == "success", ended
+        return await self.app(app["id"])
+
+    async def app(self, app_id: str) -> dict:
+        return (await self.client.get("/api/apps/get", params={"id": app_id})).json()
+
+    async def post(self, path: str, status: int = 200, **body) -> dict:
+        response = await self.client.post(path, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    async def log(self, deployment_id: str) -> str:
+        page = (await self.client.get("/api/deployments/logs", params={"id": deployment_id})).json()
+        return "\n".join(line["message"] for line in page["logs"])
+
+
+@pytest.fixture
+def driver(admin) -> Driver:
+    return Driver(admin)

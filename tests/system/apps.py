@@ -1,0 +1,45 @@
+"""Five real apps, and the second version of each."""
+
+import json
+
+FLASK = {
+    "app.py": 'from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get("/")\ndef index():\n    return "flask VERSION"\n',
+    "requirements.txt": "flask\n",
+}
+FASTAPI = {
+    "main.py": 'from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get("/")\ndef index():\n    return {"version": "fastapi VERSION"}\n\n\n@app.get("/health")\ndef health():\n    return "ok"\n',
+    "requirements.txt": "fastapi\nuvicorn\n",
+}
+EXPRESS = {
+    "package.json": json.dumps(
+        {
+            "name": "express-app",
+            "private": True,
+            "scripts": {"start": "node index.js"},
+            "dependencies": {"express": "^5.0.0"},
+        }
+    ),
+    "index.js": "const app = require('express')()\napp.get('/', (request, response) => response.send('express VERSION'))\napp.listen(process.env.PORT)\n",
+}
+VITE = {
+    "package.json": json.dumps(
+        {
+            "name": "site",
+            "private": True,
+            "type": "module",
+            "scripts": {"build": "vite build"},
+            "devDependencies": {"vite": "^7.0.0"},
+        }
+    ),
+    "index.html": '<!doctype html><html lang="en"><body><div id="app">vite VERSION</div><script type="module" src="/main.js"></script></body></html>',
+    "main.js": "document.querySelector('#app').title = import.meta.env.VITE_TITLE ?? 'none'\n",
+}
+DOCKERFILE = {
+    "Dockerfile": 'FROM better-paas/python:3.11\nWORKDIR /srv\nCOPY . .\nRUN chmod -R a+rX /srv && python3 -c "print(1)"\nEXPOSE 9000\nUSER 1234\nCMD ["python3", "-u", "server.py"]\n',
+    "server.py": 'from http.server import *\n\n\nclass H(BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b"dockerfile VERSION")\n\n\nThreadingHTTPServer(("", 9000), H).serve_forever()\n',
+}
+APPS = {"flask": FLASK, "fastapi": FASTAPI, "express": EXPRESS, "vite": VITE, "dockerfile": DOCKERFILE}
+
+
+def version(files: dict[str, str], number: int) -> dict[str, str]:
+    return {name: text.replace("VERSION", str(number)) for name, text in files.items()}

@@ -1,0 +1,31 @@
+"""One platform and one Git server for all system tests that share them."""
+
+import pytest
+
+from tests.system.servers import GitServer, PaasServer
+
+
+@pytest.fixture(scope="session")
+def git(tmp_path_factory):
+    server = GitServer(tmp_path_factory.mktemp("git"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def paas(tmp_path_factory):
+    server = PaasServer(tmp_path_factory.mktemp("paas") / "data", APP_PORTS="22000-22499")
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_paas(tmp_path):
+    """A platform of the test's own, to be killed and broken."""
+    server = PaasServer(tmp_path / "data", APP_PORTS="22500-22999", DRAIN_SECONDS="2")
+    server.start()
+    yield server
+    if server.process.poll() is not None:
+        server.start()
+    server.close()

@@ -1,0 +1,280 @@
+"""Real servers for the system tests: the product itself, and a Git server over HTTP."""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx2
+
+ADMIN_TOKEN = "the-admin-token-of-the-system-tests"
+_BACKEND = "/usr/lib/git-core/git-http-backend"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class PaasServer:
+    """`better-paas serve` as a process of its own, with its Caddy."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.data = folder
+        self.api_port, self.http_port = free_port(), free_port()
+        self.settings = {
+            "BETTER_PAAS_DATA_DIR": str(folder), "ADMIN_TOKEN": ADMIN_TOKEN, "LISTEN_ADDR": f"127.0.0.1:{self.api_port}",
+            "INGRESS_ADDRESS": "127.0.0.1", "HTTP_PORT": str(self.http_port), "HTTPS_PORT": str(free_port()),
+            "GIT_ALLOWED_PRIVATE_HOSTS": "127.0.0.1", "HEALTH_TIMEOUT": "30", "DRAIN_SECONDS": "30",
+            **_build_ca(), **settings,
+        }  # fmt: skip
+        self.process: subprocess.Popen | None = None
+        self.client = httpx2.Client(
+            base_url=f"http://127.0.0.1:{self.api_port}",
+            timeout=120,
+            headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+        )
+
+    def start(self) -> None:
+        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "better_paas", "serve"],
+                env={**os.environ, **self.settings},
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._answers, 30)
+
+    def _answers(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, self.log()
+        with contextlib.suppress(httpx2.HTTPError):
+            return self.client.get("/api/health").status_code == 200
+        return False
+
+    def log(self) -> str:
+        return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
+
+    def kill(self, sign: int = signal.SIGKILL) -> None:
+        assert self.process is not None
+        self.process.send_signal(sign)
+        self.process.wait(60)
+
+    def caddy_pid(self) -> int:
+        return int((self.data / "caddy" / "caddy.pid").read_text())
+
+    def close(self) -> None:
+        """Delete all apps, stop the server and its Caddy."""
+        if self.process is not None and self.process.poll() is None:
+            for app in self.get("/api/apps"):
+                self.client.post("/api/apps/delete", json={"id": app["id"]})
+            self.kill(signal.SIGTERM)
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(self.caddy_pid(), signal.SIGTERM)
+        self.client.close()
+
+    # The API
+
+    def get(self, path: str, **query):
+        response = self.client.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def post(self, path: str, status: int = 200, **body):
+        response = self.client.post(path, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def deploy(self, name: str, repository: str = "sample:hello-python", **fields) -> dict:
+        return self.post("/api/deploy", name=name, gitRepo=repository, **fields)
+
+    def ended(self, deployment: str, seconds: float = 240) -> dict:
+        wait_until(lambda: self.status(deployment) not in ("queued", "building"), seconds)
+        return self.get("/api/deployments/get", id=deployment)
+
+    def status(self, deployment: str) -> str:
+        return self.get("/api/deployments/get", id=deployment)["status"]
+
+    def live(self, name: str, repository: str = "sample:hello-python", **fields) -> dict:
+        app = self.deploy(name, repository, **fields)
+        self.succeeded(app["deploymentId"])
+        return self.app(app["id"])
+
+    def succeeded(self, deployment: str) -> dict:
+        ended = self.ended(deployment)
+        assert ended["status"] == "success", f"{ended['error']}\n{ended['hint']}\n{self.deployment_log(deployment)}"
+        return ended
+
+    def redeploy(self, app: dict, **options) -> dict:
+        return self.succeeded(self.post("/api/apps/redeploy", id=app["id"], **options)["deploymentId"])
+
+    def app(self, app_id: str) -> dict:
+        return self.get("/api/apps/get", id=app_id)
+
+    def deployment_log(self, deployment: str) -> str:
+        lines, offset = [], 0
+        while True:
+            page = self.get("/api/deployments/logs", id=deployment, offset=offset)
+            lines += [line["message"] for line in page["logs"]]
+            if not page["logs"]:
+                return "\n".join(lines)
+            offset = page["next"]
+
+    def visit(self, app: dict | str, path: str = "/") -> httpx2.Response:
+        """Ask the ingress as a visitor of the app's default host would."""
+        host = app if isinstance(app, str) else app["defaultHost"]
+        return httpx2.get(f"http://127.0.0.1:{self.http_port}{path}", headers={"Host": host}, timeout=30)
+
+
+def _build_ca() -> dict[str, str]:
+    """As ./run sets it where the host has a certificate authority of its own."""
+    own = any(Path("/usr/local/share/ca-certificates").rglob("*.crt"))
+    named = os.environ.get("SSL_CERT_FILE") or ("/etc/ssl/certs/ca-certificates.crt" if own else "")
+    return {"BUILD_CA_FILE": named} if named else {}
+
+
+def wait_until(check, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+        time.sleep(0.1)
+
+
+class GitServer:
+    """Repositories below one folder, over Git's smart HTTP. `auth` asks for this password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.auth = ""
+        self.seen_authorization: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def repository(self, name: str, files: dict[str, str] | None = None, message: str = "First") -> "Repository":
+        made = Repository(self.folder / name, f"{self.url}/{name}")
+        made.create()
+        if files is not None:
+            made.commit(files, message)
+        return made
+
+    def _handler(self):
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *arguments): ...
+
+            def do_GET(self):
+                self._serve()
+
+            def do_POST(self):
+                self._serve()
+
+            def _serve(self):
+                if self.path.startswith("/moved/"):
+                    self.send_response(301)
+                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                    self.end_headers()
+                    return
+                if self.path.startswith("/hangs/"):
+                    time.sleep(20)
+                    return
+                authorization = self.headers.get("Authorization", "")
+                if outer.auth:
+                    wanted = "Basic " + base64.b64encode(outer.auth.encode()).decode()
+                    outer.seen_authorization.append(authorization)
+                    if authorization != wanted:
+                        self.send_response(401)
+                        self.send_header("WWW-Authenticate", 'Basic realm="git"')
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                        return
+                path, _, query = self.path.partition("?")
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                environment = {
+                    "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(outer.folder), "GIT_HTTP_EXPORT_ALL": "1",
+                    "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "REMOTE_ADDR": "127.0.0.1",
+                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                    "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+                }  # fmt: skip
+                answer = subprocess.run(
+                    [_BACKEND], input=body, env=environment, capture_output=True, check=False
+                ).stdout
+                head, _, content = answer.partition(b"\r\n\r\n")
+                headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+                self.send_response(int(headers.pop("Status", "200").split()[0]))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        return Handler
+
+
+class Repository:
+    """A bare repository and a work tree to fill it from."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path, self.url = path, url
+        self.work = path.with_name(path.name + ".work")
+
+    def create(self) -> None:
+        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path), cwd=self.path.parent)
+        self._git("init", "--quiet", "--initial-branch=main", str(self.work), cwd=self.path.parent)
+
+    def commit(self, files: dict[str, str | None], message: str) -> str:
+        """Write `files` (None deletes one), commit, push to the branch that is checked out; the commit's id."""
+        for name, content in files.items():
+            target = self.work / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                target.unlink()
+            elif content.startswith("-> "):
+                target.symlink_to(content.removeprefix("-> "))
+            else:
+                target.write_text(content)
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--allow-empty", "-m", message)
+        self._git("push", "--quiet", str(self.path), "HEAD")
+        return self._git("rev-parse", "HEAD").strip()
+
+    def branch(self, name: str) -> None:
+        self._git("checkout", "--quiet", "-b", name)
+
+    def tag(self, name: str) -> None:
+        self._git("tag", name)
+        self._git("push", "--quiet", str(self.path), name)
+
+    def _git(self, *arguments: str, cwd: Path | None = None) -> str:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=cwd or self.work, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def inspect(name: str) -> dict:
+    return json.loads(docker("inspect", name))[0]

@@ -1,0 +1,142 @@
+"""The writer: groups, isolation of units, durability, and one owner."""
+
+import asyncio
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from better_paas.audit import service as audit
+from better_paas.db import sqlite, tables
+from better_paas.db.database import Database, DatabaseInUse, after_commit
+
+
+def add_project(name, identity=None):
+    from better_paas.projects import service
+
+    return lambda session: service.create(session, name, "", project_id=identity).id
+
+
+def entry(**fields):
+    return audit.Entry(
+        **{"actor_type": "admin", "actor_id": "admin", "action": "x", "outcome": "intent", "request_id": "r", **fields}
+    )
+
+
+async def count(database, table):
+    return await database.read(lambda session: session.execute(text(f"SELECT count(*) FROM {table}")).scalar())
+
+
+async def test_a_failing_unit_leaves_the_others_of_its_group(database):
+    def broken(session):
+        add_project("broken")(session)
+        raise ValueError("no")
+
+    results = await asyncio.gather(
+        database.write(add_project("one")),
+        database.write(broken),
+        database.write(add_project("two")),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], ValueError)
+    assert await count(database, "projects") == 2
+
+
+async def test_entries_and_hooks_belong_to_their_unit(database):
+    fired = []
+
+    def good(session):
+        audit.record(session, entry(action="good"))
+        after_commit(session, lambda: fired.append(threading.current_thread() is threading.main_thread()))
+
+    def bad(session):
+        audit.record(session, entry(action="bad"))
+        after_commit(session, lambda: fired.append("bad"))
+        raise ValueError
+
+    await asyncio.gather(database.write(good), database.write(bad), return_exceptions=True)
+    await asyncio.sleep(0)
+    assert fired == [True]
+    entries = await database.read(lambda session: audit.newest(session, 10, None))
+    assert [found.action for found in entries] == ["good"]
+
+
+async def test_many_writers_share_commits_and_all_are_there(database):
+    def unit(session):
+        audit.record(session, entry())
+
+    await asyncio.gather(*(database.write(unit) for _ in range(1000)))
+    assert await count(database, "audit_entries") == 1000
+
+
+async def test_an_appender_that_fails_fails_every_caller(tmp_path):
+    def appender(connection, rows):
+        raise OSError(28, "No space left on device")
+
+    database = Database(tmp_path / "x.db", appender)
+    database.start()
+    try:
+        with pytest.raises(OSError, match="No space"):
+            await database.write(lambda session: (add_project("x")(session), audit.record(session, entry())))
+        assert await count(database, "projects") == 0
+    finally:
+        database.close()
+
+
+async def test_a_row_that_can_not_be_appended_fails_its_own_unit_alone(database):
+    def poisoned(session):
+        audit.record(session, entry(resource_id="\ud800"))
+
+    results = await asyncio.gather(
+        *(database.write(add_project(f"p{number}")) for number in range(5)),
+        database.write(poisoned),
+        return_exceptions=True,
+    )
+    assert isinstance(results[-1], Exception)
+    assert await count(database, "projects") == 5
+
+
+async def test_readers_can_not_write(database):
+    from sqlalchemy.exc import OperationalError
+
+    with pytest.raises(OperationalError, match="readonly"):
+        await database.read(lambda session: session.execute(text("DELETE FROM projects")))
+
+
+async def test_one_process_owns_the_file(database, tmp_path):
+    second = Database(tmp_path / "x.db", audit.append)
+    with pytest.raises(DatabaseInUse):
+        second.start()
+
+
+async def test_what_was_written_survives_a_close_and_no_migration_is_run_twice(tmp_path):
+    database = Database(tmp_path / "x.db", audit.append)
+    database.start()
+    await database.write(add_project("kept"))
+    database.close()
+    again = Database(tmp_path / "x.db", audit.append)
+    again.start()
+    assert await count(again, "projects") == 1
+    again.close()
+
+
+async def test_the_file_is_in_wal_mode_with_full_durability(database, tmp_path):
+    connection = sqlite3.connect(tmp_path / "x.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    found = await database.write(lambda session: session.execute(text("PRAGMA synchronous")).scalar())
+    assert found == 2
+
+
+def test_migrations_make_what_the_models_say(tmp_path):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    engine = sqlite.writer(tmp_path / "m.db")
+    sqlite.migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.Base.metadata) == []
+    engine.dispose()
+    assert ScriptDirectory(str(sqlite._MIGRATIONS)).get_heads() == [sqlite.HEAD]

@@ -1,0 +1,256 @@
+"""From a source tree to a plan."""
+
+import json
+
+import pytest
+
+from better_paas.builders import node
+from better_paas.builders.detect import detect
+from better_paas.builders.files import MemoryFiles, TreeFiles
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+FLASK = "from flask import Flask\napp = Flask(__name__)\n"
+
+
+def plan(files: dict[str, str], **overrides) -> BuildPlan:
+    return detect(MemoryFiles(files), Overrides(**overrides))
+
+
+def package(**fields) -> str:
+    return json.dumps(fields)
+
+
+class TestPython:
+    def test_flask_gets_gunicorn(self):
+        found = plan({"app.py": FLASK, "requirements.txt": "flask==3.0\n"})
+        assert (found.runtime, found.framework, found.start) == (
+            "python",
+            "Flask",
+            "gunicorn app:app --bind 0.0.0.0:$PORT",
+        )
+        assert found.install.endswith("pip install -r requirements.txt && /venv/bin/python -m pip install gunicorn")
+        assert found.manifests == ("requirements.txt",)
+
+    def test_a_server_that_is_required_is_not_installed_twice(self):
+        found = plan({"app.py": FLASK, "requirements.txt": "flask\ngunicorn==22\n"})
+        assert "pip install gunicorn" not in found.install
+
+    def test_fastapi(self):
+        found = plan(
+            {
+                "main.py": "from fastapi import FastAPI\napi: FastAPI = FastAPI()\n",
+                "requirements.txt": "fastapi\nuvicorn\n",
+            }
+        )
+        assert (found.framework, found.start) == ("FastAPI", "uvicorn main:api --host 0.0.0.0 --port $PORT")
+
+    def test_fastapi_in_src(self):
+        found = plan(
+            {"src/shop/main.py": "import fastapi\napp = fastapi.FastAPI()\n", "requirements.txt": "fastapi\nuvicorn\n"}
+        )
+        assert found.start == "uvicorn shop.main:app --host 0.0.0.0 --port $PORT --app-dir src"
+
+    def test_django_collects_static_files(self):
+        found = plan({
+            "manage.py": "", "requirements.txt": "django\n", "shop/wsgi.py": "from django.core.wsgi import x",
+            "shop/settings.py": "STATIC_ROOT = 'x'",
+        })  # fmt: skip
+        assert (found.framework, found.start) == ("Django", "gunicorn shop.wsgi:application --bind 0.0.0.0:$PORT")
+        assert "collectstatic" in found.build
+
+    def test_a_factory(self):
+        found = plan({"shop/__init__.py": "def create_app():\n  pass\n", "requirements.txt": "Flask\n"})
+        assert found.start == "gunicorn 'shop:create_app()' --bind 0.0.0.0:$PORT"
+
+    def test_uv(self):
+        found = plan(
+            {
+                "uv.lock": "",
+                "pyproject.toml": '[project]\nname="x"\ndependencies=["flask","gunicorn"]\n',
+                "app.py": FLASK,
+            }
+        )
+        assert (found.package_manager, found.install) == ("uv", "uv sync --frozen --no-dev --no-install-project")
+
+    def test_poetry(self):
+        found = plan(
+            {
+                "poetry.lock": "",
+                "pyproject.toml": '[tool.poetry.dependencies]\npython="^3.11"\nflask="*"\ngunicorn="*"\n',
+                "app.py": FLASK,
+            }
+        )
+        assert found.package_manager == "poetry"
+        assert "gunicorn is not among" not in " ".join(found.notes)
+
+    def test_procfile_wins_over_detection_and_the_owner_over_both(self):
+        files = {"app.py": FLASK, "requirements.txt": "flask\n", "Procfile": "release: x\nweb: python app.py --fast\n"}
+        assert plan(files).start == "python app.py --fast"
+        assert plan(files, start_command="mine").start == "mine"
+
+    @pytest.mark.parametrize(
+        ("files", "version"),
+        [
+            ({}, "3.11"),
+            ({".python-version": "3.12.1"}, "3.12"),
+            ({"runtime.txt": "python-3.10.4"}, "3.10"),
+            ({"pyproject.toml": '[project]\nname="x"\nrequires-python=">=3.9"\n'}, "3.11"),
+            ({"pyproject.toml": '[project]\nname="x"\nrequires-python=">=3.12"\n'}, "3.12"),
+            ({"pyproject.toml": '[project]\nname="x"\nrequires-python=">=3.8,<3.10"\n'}, "3.9"),
+        ],
+    )
+    def test_versions(self, files, version):
+        assert plan({"main.py": "", **files}).version == version
+
+    def test_no_way_to_start(self):
+        with pytest.raises(NoPlan, match="how to start"):
+            plan({"requirements.txt": "requests\n", "shop/a.py": ""})
+
+    def test_broken_toml_is_told(self):
+        with pytest.raises(NoPlan, match=r"pyproject\.toml is not valid TOML"):
+            plan({"pyproject.toml": "[project", "main.py": ""})
+
+
+class TestNode:
+    def test_a_simple_start_script_runs_without_npm_in_between(self):
+        found = plan(
+            {
+                "package.json": package(scripts={"start": "node server.js"}, dependencies={"express": "4"}),
+                "package-lock.json": "{}",
+            }
+        )
+        assert (found.runtime, found.framework, found.start, found.install) == (
+            "node",
+            "Express",
+            "node server.js",
+            "npm ci",
+        )
+
+    def test_vite_is_a_static_site(self):
+        found = plan(
+            {
+                "package.json": package(scripts={"build": "vite build"}, devDependencies={"vite": "7"}),
+                "package-lock.json": "{}",
+            }
+        )
+        assert (found.runtime, found.output, found.build, found.single_page) == (
+            "static",
+            "dist",
+            "npm run build",
+            True,
+        )
+
+    def test_vite_with_another_output(self):
+        found = plan({
+            "package.json": package(scripts={"build": "vite build"}, devDependencies={"vite": "7"}), "vite.config.ts": "build: { outDir: 'public/site' }",
+        })  # fmt: skip
+        assert found.output == "public/site"
+
+    def test_an_output_outside_is_not_taken(self):
+        found = plan({
+            "package.json": package(scripts={"build": "vite build"}, devDependencies={"vite": "7"}), "vite.config.ts": "outDir: '../../etc'",
+        })  # fmt: skip
+        assert found.output == "dist"
+
+    @pytest.mark.parametrize(
+        ("files", "manager", "install"),
+        [
+            ({"pnpm-lock.yaml": ""}, "pnpm", "pnpm install --frozen-lockfile"),
+            ({"yarn.lock": ""}, "yarn", "yarn install --frozen-lockfile"),
+            ({"yarn.lock": "", ".yarnrc.yml": ""}, "yarn", "yarn install --immutable"),
+            ({}, "npm", "npm install"),
+        ],
+    )
+    def test_managers(self, files, manager, install):
+        found = plan({"package.json": package(scripts={"start": "next start"}, dependencies={"next": "1"}), **files})
+        assert (found.package_manager, found.install) == (manager, install)
+
+    @pytest.mark.parametrize(
+        ("pinned", "package"),
+        [
+            ("pnpm@10.12.1", "pnpm@10.12.1"),
+            ("pnpm@9.15.9+sha512.abc", "pnpm@9.15.9"),
+            ("yarn@1.22.22", "yarn@1.22.22"),
+            ("yarn@4.5.0", "@yarnpkg/cli-dist@4.5.0"),
+            ("pnpm@10; id", "pnpm@10"),
+            ("npm@10.0.0", ""),
+        ],
+    )
+    def test_the_pinned_manager_is_the_one_that_is_used(self, pinned, package):
+        manager = pinned.split("@")[0]
+        assert node.manager_package({"packageManager": pinned}, manager) == package
+
+    @pytest.mark.parametrize(
+        ("wanted", "version"),
+        [
+            (None, "22"),
+            (">=18", "22"),
+            ("^20", "20"),
+            ("20.x", "20"),
+            (">=24", "24"),
+            ("22 || 24", "24"),
+            ("16", "22"),
+            (">=20 <23", "20"),
+        ],
+    )
+    def test_versions(self, wanted, version):
+        engines = {"engines": {"node": wanted}} if wanted else {}
+        assert plan({"package.json": package(**engines), "index.js": ""}).version == version
+
+    def test_no_way_to_start(self):
+        with pytest.raises(NoPlan, match="how to start"):
+            plan({"package.json": "{}"})
+
+    def test_broken_json_is_told(self):
+        with pytest.raises(NoPlan, match=r"package\.json is not valid JSON"):
+            plan({"package.json": "{"})
+
+
+class TestOthers:
+    def test_an_own_dockerfile_wins(self):
+        found = plan({"Dockerfile": "FROM x\nEXPOSE 3000/tcp\n", "package.json": "{}"})
+        assert (found.runtime, found.port, found.dockerfile_path) == ("dockerfile", 3000, "Dockerfile")
+
+    def test_a_missing_dockerfile_is_told(self):
+        with pytest.raises(NoPlan, match="no file docker/Dockerfile"):
+            plan({"package.json": "{}"}, dockerfile_path="docker/Dockerfile")
+
+    def test_a_static_folder(self):
+        assert plan({"public/index.html": ""}).output == "public"
+
+    def test_the_port_that_the_owner_wants(self):
+        assert plan({"index.html": ""}, port=3000).port == 3000
+
+    def test_nothing_found_says_what_was_looked_for_and_seen(self):
+        with pytest.raises(NoPlan) as caught:
+            plan({"readme.md": "", "src/x.rs": ""})
+        assert "package.json" in caught.value.hint
+        assert "readme.md" in caught.value.hint
+
+    def test_plans_survive_being_stored(self):
+        found = plan({"app.py": FLASK, "requirements.txt": "flask\n"})
+        assert BuildPlan.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+
+
+class TestTree:
+    def test_links_are_not_followed(self, tmp_path):
+        secret = tmp_path / "secret"
+        secret.write_text("{}")
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        (tree / "package.json").symlink_to(secret)
+        (tree / "folder").symlink_to(tmp_path)
+        files = TreeFiles(tree)
+        assert files.read("package.json") is None
+        assert files.read("folder/secret") is None
+
+    def test_a_pipe_does_not_block(self, tmp_path):
+        import os
+
+        os.mkfifo(tmp_path / "package.json")
+        assert TreeFiles(tmp_path).read("package.json") is None
+
+    def test_a_huge_file_is_refused(self, tmp_path):
+        (tmp_path / "package.json").write_bytes(b" " * (1024 * 1024 + 1))
+        with pytest.raises(NoPlan, match="larger than 1 MiB"):
+            TreeFiles(tmp_path).read("package.json")

@@ -1,0 +1,88 @@
+"""The ingress's configuration, and the names in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from better_paas.domains.hosts import HostRules, host_suffix, normalise
+from better_paas.domains.render import IngressSettings, Site, render
+from better_paas.errors import Invalid
+
+SETTINGS = IngressSettings(Path("/d/caddy"), Path("/d/routes"), "", 80, 443, "me@example.org", False)
+
+
+def hosts_of(server):
+    return [route["match"][0]["host"] for route in server["routes"] if "match" in route]
+
+
+def test_each_app_is_named_by_its_route_file_and_unknown_hosts_get_no_app():
+    config = render([Site("a1", ("a.localhost",), ()), Site("b2", ("b.localhost",), ())], SETTINGS)
+    routes = config["apps"]["http"]["servers"]["http"]["routes"]
+    assert routes[0]["handle"][0]["upstreams"] == [{"dial": "{file./d/routes/a1/0}"}]
+    assert "match" not in routes[-1]
+    assert routes[-1]["handle"][0]["status_code"] == 404
+    assert "https" not in config["apps"]["http"]["servers"]
+
+
+def test_public_names_get_certificates_and_a_redirect():
+    config = render([Site("a1", ("a.localhost",), ("shop.example.com",))], SETTINGS)
+    servers = config["apps"]["http"]["servers"]
+    assert hosts_of(servers["https"]) == [["shop.example.com"]]
+    redirect = servers["http"]["routes"][1]
+    assert redirect["handle"][0]["status_code"] == 308
+    policy = config["apps"]["tls"]["automation"]["policies"][0]
+    assert policy["subjects"] == ["shop.example.com"]
+    assert policy["issuers"] == [{"module": "acme", "email": "me@example.org"}]
+
+
+def test_the_same_table_gives_the_same_configuration():
+    one, two = Site("a", ("a.localhost",), ()), Site("b", ("b.localhost",), ())
+    assert json.dumps(render([one, two], SETTINGS)) == json.dumps(render([two, one], SETTINGS))
+
+
+def test_the_admin_interface_is_a_private_socket():
+    assert render([], SETTINGS)["admin"]["listen"] == "unix//d/caddy/admin.sock|0600"
+
+
+@pytest.mark.parametrize(
+    ("rules", "host", "url"),
+    [
+        (HostRules("localhost", "auto", 80, 443), "a.localhost", "http://a.localhost"),
+        (HostRules("localhost", "auto", 8081, 443), "a.localhost", "http://a.localhost:8081"),
+        (HostRules("apps.example.com", "auto", 80, 443), "a.apps.example.com", "https://a.apps.example.com"),
+        (HostRules("apps.example.com", "auto", 80, 8443), "a.apps.example.com", "https://a.apps.example.com:8443"),
+        (HostRules("apps.example.com", "off", 80, 443), "a.apps.example.com", "http://a.apps.example.com"),
+        (HostRules("apps.example.com", "external", 8081, 443), "a.apps.example.com", "https://a.apps.example.com"),
+        (HostRules("1.2.3.4.sslip.io", "auto", 80, 443), "a.1.2.3.4.sslip.io", "http://a.1.2.3.4.sslip.io"),
+    ],
+)
+def test_urls(rules, host, url):
+    assert rules.url(host) == url
+
+
+def test_suffixes():
+    assert host_suffix("Apps.Example.COM", "1.2.3.4") == "apps.example.com"
+    assert host_suffix(None, "1.2.3.4") == "1.2.3.4.sslip.io"
+    assert host_suffix(None, "2001:db8::1") == "2001-db8--1.sslip.io"
+    assert host_suffix(None, None) == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("Shop.Example.com.", "shop.example.com"), ("bücher.example", "xn--bcher-kva.example")]
+)
+def test_domains_are_normalised(text, name):
+    assert normalise(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "localhost", "a..b", "-a.com", "a_b.com", "a b.com", "1.2.3.4", "a.com/x", "a.com:80", "*.a.com", "{env.PATH}.com",
+     "a.com\n", "a;b.com", "a" * 64 + ".com", "x." * 130 + "com", "a`b.com", "a.com{"],
+)  # fmt: skip
+def test_domains_that_are_none(text):
+    if text.strip() != text and text.strip() == "a.com":
+        assert normalise(text) == "a.com"
+        return
+    with pytest.raises(Invalid):
+        normalise(text)
