@@ -36,6 +36,8 @@ from better_paas.tokens.failures import FailureLimit
 from better_paas.tokens.tickets import Tickets
 
 _RETIRE_SLOTS = 16
+# Each fetches a repository; more at once would fill the disk and the line for nothing.
+_PLAN_SLOTS = 4
 _log = structlog.get_logger(__name__)
 
 
@@ -70,6 +72,7 @@ class Platform:
         self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir), self._sites)
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
         self.workspace = self.data_dir / "builds"
+        self.plan_slots = asyncio.Semaphore(_PLAN_SLOTS)
         self.deployer = Deployer(
             self.database, self.runtime, self.ingress, self.bases, self.logbook, self._deploy_settings()
         )
@@ -83,6 +86,7 @@ class Platform:
         """Errors: DatabaseInUse. A missing engine or ingress does not keep the control plane down."""
         self.admin_token.ensure()
         await asyncio.to_thread(self.database.start)
+        await self.operations.tidy_up()
         deploy = Kind(
             deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
         )

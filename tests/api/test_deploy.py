@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from better_paas.bootstrap import Platform
+from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+
 
 async def test_the_answer_comes_at_once_and_leads_to_the_progress(driver, platform):
     platform.runtime.build_gate = asyncio.Event()
@@ -281,3 +284,16 @@ async def test_the_plan_is_shown_without_building(driver, platform):
     assert plan["summary"] == "Node 22 · node server.js · port 8080"
     assert platform.runtime.built == {}
     assert list(platform.workspace.iterdir()) == []
+
+
+async def test_the_start_sweeps_leftovers_and_no_plan_that_is_being_made(settings):
+    (settings.data_dir / "builds" / "plan-of-a-killed-server").mkdir(parents=True)
+    platform = Platform(settings, FakeRuntime(), FakeIngress(), FakeBases())  # type: ignore[arg-type]
+    try:
+        await platform.start()
+        assert list(platform.workspace.iterdir()) == []
+        (platform.workspace / "plan-in-use").mkdir()
+        await platform.operations.reconcile()
+        assert [folder.name for folder in platform.workspace.iterdir()] == ["plan-in-use"]
+    finally:
+        await platform.stop()

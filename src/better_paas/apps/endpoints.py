@@ -92,13 +92,14 @@ async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswe
     )
     source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir)
     platform.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="plan-", dir=platform.workspace) as folder:
-        tree = Path(folder) / "tree"
-        commit = await bring(source, tree, platform.limits, lambda _: None)
-        place = app_folder(tree, body.root_dir)
-        plan = await planning.make_plan(place, overrides)
-        available, bases = await _bases_for_preview(platform, plan)
-        dockerfile = planning.preview(plan, place, bases)
+    async with platform.plan_slots:
+        with tempfile.TemporaryDirectory(prefix="plan-", dir=platform.workspace) as folder:
+            tree = Path(folder) / "tree"
+            commit = await bring(source, tree, platform.limits, lambda _: None)
+            place = app_folder(tree, body.root_dir)
+            plan = await planning.make_plan(place, overrides)
+            available, bases = await _bases_for_preview(platform, plan)
+            dockerfile = planning.preview(plan, place, bases)
     shown = {name: value for name, value in plan.as_dict().items() if name in schemas.PlanAnswer.model_fields}
     return schemas.PlanAnswer(
         **shown,

@@ -164,10 +164,13 @@ class Operations:
         if await self._database.write(lambda session: _delete_project_row(session, project_id)):
             await self._runtime.remove_project(project_id)
 
-    async def reconcile(self) -> None:
-        """At start: make routes and containers what the state says. Nothing that is not ours is looked at."""
+    async def tidy_up(self) -> None:
+        """Before the first request: what stands now is left over from before; what comes later is in use."""
         await self._database.write(deployments.mend)
         await self._deployer.sweep_workspaces()
+
+    async def reconcile(self) -> None:
+        """At start: make routes and containers what the state says. Nothing that is not ours is looked at."""
         pairs = await self._database.read(deployments.live_releases)
         for app, _ in pairs:
             await self._deployer.point(app.id)
