@@ -20,37 +20,13 @@ import time
 from pathlib import Path
 
 import httpx2
+from tests.system.apps import SLOW
 from tests.system.servers import GitServer, PaasServer, docker, free_port
 
 CONNECTIONS = 32
 LEAST_REQUESTS = 100_000
 SLOW_SECONDS, UPLOAD_SECONDS = 10, 5
 DRAIN_SECONDS = 30
-APP = {
-    "package.json": json.dumps({"name": "bench", "private": True, "scripts": {"start": "node server.js"}}),
-    "server.js": """
-const http = require('node:http')
-const crypto = require('node:crypto')
-const server = http.createServer((request, response) => {
-  if (request.url === '/slow') return void setTimeout(() => response.end('slow'), 10000)
-  if (request.url === '/upload') {
-    let size = 0
-    request.on('data', chunk => (size += chunk.length))
-    request.on('end', () => response.end(String(size)))
-    return
-  }
-  response.end('ok')
-})
-server.keepAliveTimeout = 60000
-server.on('upgrade', (request, socket) => {
-  const key = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64')
-  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: ' + key + '\\r\\n\\r\\n')
-  socket.on('error', () => {})
-})
-server.listen(process.env.PORT)
-process.on('SIGTERM', () => process.exit(0))
-""",
-}
 
 
 class Load:
@@ -296,7 +272,7 @@ def main() -> None:
         paas = PaasServer(Path(folder) / "data", APP_PORTS="24000-24499", DRAIN_SECONDS=str(DRAIN_SECONDS))
         paas.start()
         try:
-            app = paas.live("bench", git.repository("bench.git", APP).url, healthPath="/")
+            app = paas.live("bench", git.repository("bench.git", SLOW).url, healthPath="/")
             quiet, plain = [], []
             for _ in range(count):  # in turn, so that a drift of the machine meets both
                 plain += plain_runs(app["activeImage"], 1)
