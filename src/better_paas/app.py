@@ -25,9 +25,18 @@ from better_paas.projects import endpoints as projects
 from better_paas.runtime.protocol import RuntimeFailed
 from better_paas.system import endpoints as system
 from better_paas.tokens import endpoints as tokens
+from better_paas.vault import endpoints as vault
 
 DASHBOARD = Path(better_paas.__file__).with_name("dashboard")
-_ROUTERS = (system.router, tokens.router, apps.router, deployments.router, projects.router, audit.router)
+_ROUTERS = (
+    system.router,
+    tokens.router,
+    apps.router,
+    deployments.router,
+    projects.router,
+    audit.router,
+    vault.router,
+)
 
 
 def create_app(platform: Platform | None) -> FastAPI:

@@ -15,6 +15,7 @@ from better_paas.apps.operations import Operations
 from better_paas.audit import service as audit
 from better_paas.builders.bases import Bases, BaseSettings, TrustSource
 from better_paas.db.database import Database, after_commit
+from better_paas.db.sealed import KEYRING
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.tasks import Deployer, DeploySettings
@@ -25,6 +26,7 @@ from better_paas.domains.render import IngressSettings, Site
 from better_paas.engine.client import Engine
 from better_paas.git.fetch import Limits
 from better_paas.jobs.worker import JobRun, Kind, Worker
+from better_paas.kit.crypto import Keyring
 from better_paas.kit.events import EventBus
 from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
@@ -34,6 +36,8 @@ from better_paas.settings import Settings
 from better_paas.tokens.admin import AdminToken
 from better_paas.tokens.failures import FailureLimit
 from better_paas.tokens.tickets import Tickets
+from better_paas.vault.keys import KeySource
+from better_paas.vault.tasks import RESEAL, Vault
 
 _RETIRE_SLOTS = 16
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
@@ -61,7 +65,10 @@ class Platform:
         self.events = EventBus()
         self.public_address = settings.public_address or find_public_address()
         self.rules = host_rules(settings, self.public_address)
-        self.database = Database(self.data_dir / "better-paas.db", audit.append)
+        ring = Keyring()
+        self.database = Database(self.data_dir / "better-paas.db", audit.append, {KEYRING: ring})
+        self.vault = Vault(self.database, ring, key_source(settings, self.data_dir))
+        self._is_open = False
         self.engine = Engine(settings.docker_host)
         self.trust = TrustSource(self.engine, settings.build_ca_file)
         self.bases = bases or make_bases(settings, self.engine, self.trust)
@@ -82,15 +89,28 @@ class Platform:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def start(self) -> None:
-        """Errors: DatabaseInUse. A missing engine or ingress does not keep the control plane down."""
+    async def open(self) -> None:
+        """Take the data directory, and see that its secrets can be opened. Errors: StartRefused."""
+        if self._is_open:
+            return
         self.admin_token.ensure()
         await asyncio.to_thread(self.database.start)
+        try:
+            await self.vault.open()
+        except BaseException:
+            await asyncio.to_thread(self.database.close)
+            raise
+        self._is_open = True
+
+    async def start(self) -> None:
+        """Errors: StartRefused. A missing engine or ingress does not keep the control plane down."""
+        await self.open()
         await self.operations.tidy_up()
         deploy = Kind(
             deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
         )
         self.worker.register(deploy)
+        self.worker.register(Kind(RESEAL, self.vault.reseal, self.vault.reseal_failed, 1))
         self.worker.register(Kind(deployments.RETIRE, self.deployer.retire, self.deployer.retire_failed, _RETIRE_SLOTS))
         await self.ingress.start()
         self.background(self._run())
@@ -161,6 +181,10 @@ class Platform:
             default_memory=settings.default_memory,
             default_cpus=settings.default_cpus,
         )
+
+
+def key_source(settings: Settings, data_dir: Path) -> KeySource:
+    return KeySource(data_dir, settings.better_paas_secret_key, settings.better_paas_secret_key_previous)
 
 
 def prepare_data_dir(path: Path) -> Path:

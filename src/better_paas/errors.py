@@ -1,6 +1,14 @@
 """Errors with a stable code, a text for people, and a hint that says what to do."""
 
 
+class StartRefused(Exception):
+    """The server must not start. The message says why, the hint what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class PaasError(Exception):
     """An error that a caller caused or can do something about.
 
@@ -61,6 +69,19 @@ class Unavailable(PaasError):
 
     status = 503
     code = "unavailable"
+
+
+class SecretUnreadable(PaasError):
+    """A stored secret can't be opened. Nothing goes on with an empty value in its stead."""
+
+    status = 500
+    code = "secret_unreadable"
+
+    def __init__(self, error: str) -> None:
+        super().__init__(
+            f"A stored secret can't be opened: {error}",
+            "Run 'better-paas keys verify'. If the key was lost, set the value again.",
+        )
 
 
 class StepFailed(PaasError):

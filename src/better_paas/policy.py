@@ -165,6 +165,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("project:delete", "POST", "/api/projects/delete", "destructive", "project", scopes=("apps:delete",)),
     # Git
     Action("git:branches", "POST", "/api/git/branches", "sensitive", "app", scopes=_APP_READ, resource_field="gitRepo"),
+    # Keys
+    Action("key:list", "GET", "/api/keys", "read", "key", admin=True),
+    Action("key:rotate", "POST", "/api/keys/rotate", "write", "key", admin=True),
+    Action("key:verify", "POST", "/api/keys/verify", "sensitive", "key", admin=True),
     # Audit
     Action("audit:list", "GET", "/api/audit-logs", "sensitive", "audit", admin=True),
 )

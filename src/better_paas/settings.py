@@ -28,6 +28,13 @@ class Settings(BaseSettings):
     admin_token: str | None = Field(
         None, min_length=16, description="Pins the admin token. Unset: one is made on first run."
     )
+    better_paas_secret_key: str | None = Field(
+        None,
+        description="Key that seals stored secrets: 32 bytes, hex or base64. Unset: secret.key, made on first run.",
+    )
+    better_paas_secret_key_previous: str | None = Field(
+        None, description="The key until now, while BETTER_PAAS_SECRET_KEY changes; everything is sealed anew at start."
+    )
     show_admin_token_on_startup: bool = Field(False, description="Print the admin token at every start.")
     dashboard_origin: str = Field(
         "", description="Comma list of other origins whose pages may use the API and WebSockets."

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDis
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from better_paas.apps import schemas, service
+from better_paas.apps import schemas, secrets, service
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.builders.bases import default_versions
@@ -287,14 +287,15 @@ async def git_branches(request: Request, body: schemas.BranchesBody) -> list[str
 async def _runtime_lines(platform: Platform, app_id: str, tail: int, follow: bool) -> AsyncIterator[dict[str, str]]:
     """Lines of the live release without the app's secret values. Errors: NotFound, Invalid."""
 
-    def unit(session: Session) -> tuple[App, Release | None]:
+    def unit(session: Session) -> tuple[Release | None, list[str]]:
         app = service.get(session, app_id)
-        return app, session.get(Release, app.live_release_id) if app.live_release_id else None
+        release = deployments.live_release(session, app)
+        return release, secrets.secret_values(session, app, release)
 
-    app, release = await platform.database.read(unit)
+    release, values = await platform.database.read(unit)
     if release is None or not release.container_id:
         raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
-    redactor, container_id = Redactor(service.secret_values(app, release)), release.container_id
+    redactor, container_id = Redactor(values), release.container_id
 
     async def lines() -> AsyncIterator[dict[str, str]]:
         async for timestamp, line in platform.runtime.logs(container_id, tail=tail, follow=follow):

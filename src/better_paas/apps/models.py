@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
@@ -30,7 +30,8 @@ class App(Base):
     health_path: Mapped[str] = mapped_column(default="")
     memory: Mapped[str] = mapped_column(default="")
     cpus: Mapped[str] = mapped_column(default="")
-    env_vars: Mapped[dict[str, str]] = mapped_column(default=dict)
+    # One sealed text (see secrets.py); a mapping in the clear in rows from before there was a key.
+    env_vars: Mapped[str | dict[str, str]] = mapped_column(JSON, default="")
     secret_keys: Mapped[list[str]] = mapped_column(default=list)
     volumes: Mapped[list[str]] = mapped_column(default=list)
     auto_deploy: Mapped[bool] = mapped_column(default=False)

@@ -17,7 +17,7 @@ from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Release
 from better_paas.deployments.tasks import Deployer
 from better_paas.domains.ingress import Ingress
-from better_paas.errors import Conflict, PaasError, Unavailable
+from better_paas.errors import Conflict, PaasError, SecretUnreadable, Unavailable
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Worker
 from better_paas.projects import service as projects
@@ -52,7 +52,7 @@ class Operations:
             app = apps.get(session, app_id)
             deployments.refuse_while_active(session, app_id, "stopped")
             app.wanted, app.fault = False, ""
-            return session.get(Release, app.live_release_id) if app.live_release_id else None
+            return deployments.live_release(session, app)
 
         async with self._locks[app_id]:
             release = await self._database.write(mark)
@@ -66,14 +66,14 @@ class Operations:
         def look(session: Session) -> tuple[App, Release]:
             app = apps.get(session, app_id)
             deployments.refuse_while_active(session, app_id, "started")
-            release = session.get(Release, app.live_release_id) if app.live_release_id else None
+            release = deployments.live_release(session, app)
             if release is None:
                 raise Conflict("nothing was deployed yet, so there is nothing to start", "Deploy the app first.")
             return app, release
 
         async with self._locks[app_id]:
             app, release = await self._database.read(look)
-            spec = self._deployer.spec(release, app.name, app.project_id)
+            spec = await self._deployer.spec(release, app.name, app.project_id)
             try:
                 container_id = await self._runtime.start(spec)
                 await self._healthy_or_stopped(container_id, release)
@@ -196,7 +196,7 @@ class Operations:
             try:
                 async with self._locks[app.id]:
                     await self._match(app.id)
-            except RuntimeFailed as error:
+            except (RuntimeFailed, SecretUnreadable) as error:
                 fault, deployment_id = str(error), release.deployment_id
                 _log.error("an app can't be brought up", app=app.name, reason=fault)
                 await self._database.write(
@@ -212,7 +212,8 @@ class Operations:
         state = await self._runtime.state(release.container_id) if release.container_id else None
         running = state is not None and state.running
         if app.wanted and not running:
-            container_id = await self._runtime.start(self._deployer.spec(release, app.name, app.project_id))
+            spec = await self._deployer.spec(release, app.name, app.project_id)
+            container_id = await self._runtime.start(spec)
             await self._runtime.settle(container_id)
             await self._database.write(lambda session: _mark_started(session, app.id, release.id, container_id))
         elif not app.wanted and running:

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from better_paas.apps import secrets
 from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment, Release
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules
-from better_paas.errors import Conflict, Invalid, NotFound
+from better_paas.errors import Conflict, Invalid, NotFound, SecretUnreadable
 from better_paas.git.source import parse_address
 from better_paas.kit.clock import iso, now
 from better_paas.kit.ids import new_id
@@ -46,6 +47,9 @@ class AppView:
     live: Deployment | None
     latest: Deployment | None
     domains: list[str]
+    environment: dict[str, str]
+    # Why its secrets can't be opened; empty while all is well.
+    sealed: str = ""
 
 
 def get(session: Session, app_id: str) -> App:
@@ -81,9 +85,18 @@ def views(session: Session, apps: list[App]) -> list[AppView]:
                 live.get(release.deployment_id) if release else None,
                 latest.get(app.id),
                 names.get(app.id, []),
+                *_readable(session, app),
             )
         )
     return result
+
+
+def _readable(session: Session, app: App) -> tuple[dict[str, str], str]:
+    """The variables, or why they can't be opened: one app's damage must not hide the others."""
+    try:
+        return secrets.environment(session, app), ""
+    except SecretUnreadable as error:
+        return {}, error.error
 
 
 def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deployment]:
@@ -104,6 +117,8 @@ def status_of(view: AppView) -> tuple[str, str]:
     latest, app = view.latest, view.app
     if latest is not None and latest.status in ACTIVE:
         return "building", "A deployment is on its way."
+    if view.sealed:
+        return "running" if view.release is not None and app.wanted else "failed", view.sealed
     if view.release is None:
         if latest is not None and latest.status == "failed":
             return "failed", f"The first deployment failed: {latest.error}."
@@ -133,7 +148,7 @@ def answer(view: AppView, rules: HostRules) -> dict[str, Any]:
         "url": rules.url(view.domains[0] if view.domains else default_host),
         "default_host": default_host,
         "domains": view.domains,
-        "env_vars": {key: MASK if key in app.secret_keys else value for key, value in app.env_vars.items()},
+        "env_vars": {key: MASK if key in app.secret_keys else value for key, value in view.environment.items()},
         "secret_keys": app.secret_keys,
         "server_id": app.server_id,
         "project_id": app.project_id,
@@ -177,16 +192,16 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules) -> App:
         live_release_id=None,
         created_at=moment,
         updated_at=moment,
-        env_vars={},
+        env_vars="",
         secret_keys=[],
         **{column: wanted[column] for column in _COLUMNS if column not in ("git_repo", "git_token")},
         git_repo="",
         git_token="",
     )
-    _set_source(app, wanted["git_repo"], wanted["git_token"])
+    _set_source(session, app, wanted["git_repo"], wanted["git_token"])
     session.add(app)
     session.flush()
-    _set_environment(app, wanted["env_vars"], wanted["secret_keys"])
+    _set_environment(session, app, wanted["env_vars"], wanted["secret_keys"])
     domains.replace(session, app.id, wanted["domains"], rules)
     return app
 
@@ -198,9 +213,9 @@ def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRu
         if column in changes and column not in ("git_repo", "git_token"):
             setattr(app, column, changes[column] if changes[column] is not None or column == "port_override" else "")
     if "git_repo" in changes or "git_token" in changes:
-        _set_source(app, changes.get("git_repo", app.git_repo), changes.get("git_token"))
+        _set_source(session, app, changes.get("git_repo", app.git_repo), changes.get("git_token"))
     if "env_vars" in changes or "secret_keys" in changes:
-        _set_environment(app, changes.get("env_vars", {key: MASK for key in app.env_vars}), changes.get("secret_keys"))
+        _set_environment(session, app, changes.get("env_vars"), changes.get("secret_keys"))
     if "domains" in changes:
         domains.replace(session, app.id, changes["domains"], rules)
     app.updated_at = now()
@@ -230,16 +245,7 @@ def free_name(session: Session, name: str) -> str:
     raise Conflict(f"the name {name} is taken", "Choose another name.")
 
 
-def secret_values(app: App, release: Release | None = None) -> list[str]:
-    """Every value of this app that no log may show; those of a release too, which may still have older ones."""
-    token = app.git_token
-    parts = [token, token.partition(":")[2]] if token else []
-    kept = release.settings if release is not None else {}
-    older = [kept["environment"][key] for key in kept.get("secretKeys", ()) if key in kept["environment"]]
-    return [*parts, *(app.env_vars[key] for key in app.secret_keys if key in app.env_vars), *older]
-
-
-def _set_source(app: App, repository: str, token: str | None) -> None:
+def _set_source(session: Session, app: App, repository: str, token: str | None) -> None:
     """Keep a password that came inside the address as the deploy token, never in the address."""
     if not repository.startswith("sample:"):
         address = parse_address(repository)
@@ -248,17 +254,20 @@ def _set_source(app: App, repository: str, token: str | None) -> None:
         repository = address.url
     app.git_repo = repository
     if token is not None and token != MASK:
-        app.git_token = token
+        secrets.set_git_token(session, app, token)
 
 
-def _set_environment(app: App, wanted: dict[str, str], secret_keys: list[str] | None) -> None:
+def _set_environment(session: Session, app: App, wanted: dict[str, str] | None, secret_keys: list[str] | None) -> None:
     """Replace the variables; `***` keeps what is stored, and what was secret stays so unless it is said."""
+    # All values anew need none of the old ones: that is the way out when a key was lost.
+    stored = secrets.environment(session, app) if wanted is None or MASK in wanted.values() else {}
+    wanted = dict.fromkeys(stored, MASK) if wanted is None else wanted
     kept: dict[str, str] = {}
     for key, value in wanted.items():
         if value != MASK:
             kept[key] = value
-        elif key in app.env_vars:
-            kept[key] = app.env_vars[key]
+        elif key in stored:
+            kept[key] = stored[key]
         else:
             raise Invalid(f"{key} has the value ***, but nothing is stored under this name", "Send its real value.")
     secret = app.secret_keys if secret_keys is None else secret_keys
@@ -267,5 +276,5 @@ def _set_environment(app: App, wanted: dict[str, str], secret_keys: list[str] | 
         raise Invalid(
             f"{uncovered[0]} is secret: to make it readable, send its value again", "A stored secret is never shown."
         )
-    app.env_vars = kept
+    secrets.set_environment(session, app, kept)
     app.secret_keys = sorted(key for key in set(secret) if key in kept)

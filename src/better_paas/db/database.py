@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from better_paas.db import sqlite
+from better_paas.errors import StartRefused
 
 T = TypeVar("T")
 Hook = Callable[[], None]
@@ -33,7 +34,7 @@ _SLOW_UNIT_SECONDS = 0.05
 _log = structlog.get_logger(__name__)
 
 
-class DatabaseInUse(Exception):
+class DatabaseInUse(StartRefused):
     """Another process owns the data directory."""
 
 
@@ -57,8 +58,10 @@ def append_row(session: Session, row: Any) -> None:
 class Database:
     """One SQLite database that this process owns."""
 
-    def __init__(self, path: Path, appender: Appender) -> None:
+    def __init__(self, path: Path, appender: Appender, info: dict[str, Any] | None = None) -> None:
+        """info: what each session carries (`session.info`), such as the key ring."""
         self._path = path
+        self._info = info or {}
         self._appender = appender
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._reader_engine: Engine | None = None
@@ -75,7 +78,9 @@ class Database:
         except OSError as error:
             os.close(self._lock)
             self._lock = None
-            raise DatabaseInUse(f"another server uses {self._path.parent}") from error
+            raise DatabaseInUse(
+                f"another server uses {self._path.parent}", "Stop it first, or set BETTER_PAAS_DATA_DIR."
+            ) from error
         self._writer_engine = sqlite.writer(self._path)
         sqlite.migrate(self._writer_engine)
         self._reader_engine = sqlite.reader(self._path)
@@ -102,7 +107,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, unit)
 
     def _read(self, unit: Callable[[Session], T]) -> T:
-        with Session(self._reader_engine, expire_on_commit=False) as session:
+        with Session(self._reader_engine, expire_on_commit=False, info=dict(self._info)) as session:
             return unit(session)
 
     async def write(self, unit: Callable[[Session], T]) -> T:
@@ -145,7 +150,7 @@ class Database:
         try:
             with connection.begin():
                 for unit in group:
-                    result, error, info = _run_unit(connection, unit)
+                    result, error, info = _run_unit(connection, unit, self._info)
                     outcomes.append((unit, result, error))
                     if error is None:
                         hooks.extend((unit, hook) for hook in info.get("hooks", ()))
@@ -165,9 +170,11 @@ class Database:
         return True
 
 
-def _run_unit(connection: Connection, unit: _Unit) -> tuple[Any, BaseException | None, dict[Any, Any]]:
+def _run_unit(
+    connection: Connection, unit: _Unit, carried: dict[str, Any]
+) -> tuple[Any, BaseException | None, dict[Any, Any]]:
     started = time.perf_counter()
-    session = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    session = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint", info=dict(carried))
     try:
         result = unit.run(session)
         session.commit()

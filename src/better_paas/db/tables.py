@@ -7,5 +7,6 @@ from better_paas.deployments import models as deployments
 from better_paas.domains import models as domains
 from better_paas.jobs import models as jobs
 from better_paas.projects import models as projects
+from better_paas.vault import models as vault
 
-__all__ = ["Base", "apps", "audit", "deployments", "domains", "jobs", "projects"]
+__all__ = ["Base", "apps", "audit", "deployments", "domains", "jobs", "projects", "vault"]

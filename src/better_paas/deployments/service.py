@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from better_paas.apps.models import App
+from better_paas.db.sealed import place, seal_mapping, unseal_mapping
 from better_paas.deployments.models import Deployment, Release
 from better_paas.errors import Conflict, Invalid, NotFound
 from better_paas.jobs import queue
@@ -170,12 +171,34 @@ def reserve_release(
         container_id="",
         container_port=container_port,
         host_port=port,
-        settings=settings,
+        settings={},
         created_at=now(),
     )
+    _keep_settings(session, release, settings)
     session.add(release)
     session.flush()
     return release
+
+
+def _environment_place(release: Release) -> str:
+    return place("releases", release.id, "environment")
+
+
+def _keep_settings(session: Session, release: Release, settings: dict[str, Any]) -> None:
+    sealed = seal_mapping(session, _environment_place(release), settings["environment"])
+    release.settings = {**settings, "environment": sealed}
+
+
+def settings_of(session: Session, release: Release) -> dict[str, Any]:
+    """What the release runs with, its variables opened. Errors: SecretUnreadable."""
+    kept = release.settings
+    environment = unseal_mapping(session, _environment_place(release), kept.get("environment"))
+    return {**kept, "environment": environment}
+
+
+def live_release(session: Session, app: App | None) -> Release | None:
+    """The release that serves, or would if the app were not stopped."""
+    return session.get(Release, app.live_release_id) if app is not None and app.live_release_id else None
 
 
 def go_live(session: Session, deployment_id: str) -> Release | None:
@@ -185,7 +208,7 @@ def go_live(session: Session, deployment_id: str) -> Release | None:
     app = session.get(App, deployment.app_id)
     if release is None or app is None:
         raise NotFound("the release is gone")
-    old = session.get(Release, app.live_release_id) if app.live_release_id else None
+    old = live_release(session, app)
     if old is not None and old.id == release.id:
         old = None
     release.state = "live"
@@ -229,7 +252,7 @@ def live_releases(session: Session) -> list[tuple[App, Release | None]]:
 def settled_release(session: Session, app_id: str) -> tuple[App, Release] | None:
     """An app with its live release, unless a deployment is about to change that."""
     app = session.get(App, app_id)
-    release = session.get(Release, app.live_release_id) if app is not None and app.live_release_id else None
+    release = live_release(session, app)
     if app is None or release is None or active(session, app_id) is not None:
         return None
     return app, release

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from better_paas.apps import secrets
 from better_paas.apps import service as apps
 from better_paas.apps.fields import parse_volume
 from better_paas.apps.models import App
@@ -26,7 +27,7 @@ from better_paas.deployments.logbook import DeploymentLog, LogBook
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
 from better_paas.domains.ingress import Ingress
-from better_paas.errors import PaasError, StepFailed
+from better_paas.errors import PaasError, SecretUnreadable, StepFailed
 from better_paas.git.fetch import Limits
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Cancelled, JobRun
@@ -117,7 +118,10 @@ class Deployer:
             return
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
         text, hint = _explain(error)
-        redactor = await self._redactor(app_id, deployment_id)
+        try:
+            redactor = await self._redactor(app_id, deployment_id)
+        except SecretUnreadable:
+            redactor = Redactor()  # what can't be opened was in no hand that could have said it
         if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
             _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
         with _at_most_a_warning("writing the end of a deployment's log"):
@@ -175,9 +179,9 @@ class Deployer:
         else:
             self._ingress.point(app_id, release.host_port)
 
-    def spec(self, release: Release, app_name: str, project_id: str) -> ReleaseSpec:
-        """What the runtime needs to start `release`, the first time or again."""
-        kept = release.settings
+    async def spec(self, release: Release, app_name: str, project_id: str) -> ReleaseSpec:
+        """What the runtime needs to start `release`, the first time or again. Errors: SecretUnreadable."""
+        kept = await self._database.read(lambda session: service.settings_of(session, release))
         return ReleaseSpec(
             app_id=release.app_id,
             app_name=app_name,
@@ -232,34 +236,39 @@ class Deployer:
             deployment = session.get(Deployment, deployment_id)
             rollback_of = deployment.rollback_of if deployment is not None else None
             earlier = service.release_of(session, rollback_of) if rollback_of else None
-            return apps.secret_values(app, earlier) if app is not None else []
+            return secrets.secret_values(session, app, earlier) if app is not None else []
 
         return Redactor(await self._database.read(values))
 
     async def _begin(self, deployment_id: str) -> Work:
         deployment = await self._database.write(lambda session: service.begin(session, deployment_id))
-        app = await self._database.read(lambda session: apps.get(session, deployment.app_id))
+
+        def open_secrets(session: Session) -> tuple[App, str, dict[str, str]]:
+            found = apps.get(session, deployment.app_id)
+            return found, secrets.git_token(session, found), secrets.environment(session, found)
+
+        app, git_token, variables = await self._database.read(open_secrets)
         redactor = await self._redactor(app.id, deployment.id)
         log = self._logbook.open(app.id, deployment.id, redactor)
-        source = SourceRef(app.git_repo, deployment.commit or app.branch, app.git_token, app.root_dir)
+        source = SourceRef(app.git_repo, deployment.commit or app.branch, git_token, app.root_dir)
         overrides = Overrides(
             app.build_method,
             app.dockerfile_path,
             app.install_command,
             app.build_command,
             app.start_command,
-            app.port_override or _port_variable(app.env_vars),
+            app.port_override or _port_variable(variables),
         )
-        public = {key: value for key, value in app.env_vars.items() if key not in app.secret_keys}
+        public = {key: value for key, value in variables.items() if key not in app.secret_keys}
         settings = {
-            "environment": app.env_vars,
+            "environment": variables,
             "secretKeys": app.secret_keys,
             "volumes": app.volumes,
             "healthPath": app.health_path,
             "memory": app.memory or self._settings.default_memory,
             "cpus": app.cpus or self._settings.default_cpus,
         }
-        return Work(deployment, app.name, app.project_id, source, overrides, app.env_vars, public, settings, log)
+        return Work(deployment, app.name, app.project_id, source, overrides, variables, public, settings, log)
 
     async def _make_image(self, run: JobRun, work: Work) -> tuple[str, BuildPlan]:
         await run.step("fetch", lambda: self._fetch(work))
@@ -341,7 +350,7 @@ class Deployer:
                     refused,
                 )
             )
-            spec = self.spec(release, work.app_name, work.project_id)
+            spec = await self.spec(release, work.app_name, work.project_id)
             try:
                 container_id = await self._runtime.start(spec)
                 break
@@ -356,11 +365,13 @@ class Deployer:
     async def _release_settings(self, work: Work, plan: BuildPlan) -> dict[str, Any]:
         """What the release runs with: now's settings, or for a rollback those of the release that comes back."""
         if work.deployment.rollback_of:
-            earlier = await self._database.read(
-                lambda session: service.release_of(session, work.deployment.rollback_of or "")
-            )
-            if earlier is not None:
-                return earlier.settings
+
+            def earlier(session: Session) -> dict[str, Any] | None:
+                release = service.release_of(session, work.deployment.rollback_of or "")
+                return service.settings_of(session, release) if release is not None else None
+
+            if (settings := await self._database.read(earlier)) is not None:
+                return settings
         own_command = work.overrides.start_command if plan.runtime == "dockerfile" else ""
         environment = {"HOST": "0.0.0.0", "HOSTNAME": "0.0.0.0", **work.variables, "PORT": str(plan.port)}
         return {**work.settings, "environment": environment, "startCommand": own_command}
@@ -470,7 +481,7 @@ def _at_most_a_warning(what: str) -> Iterator[None]:
 
 def _app_and_release(session: Session, app_id: str) -> tuple[App | None, Release | None]:
     app = session.get(App, app_id)
-    return app, session.get(Release, app.live_release_id) if app is not None and app.live_release_id else None
+    return app, service.live_release(session, app)
 
 
 def _port_variable(variables: dict[str, str]) -> int | None:

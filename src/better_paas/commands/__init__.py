@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from pydantic import ValidationError
 
 import better_paas
-from better_paas.settings import Settings, load
+from better_paas.commands import keys
+from better_paas.commands.local import settings as _settings
+from better_paas.errors import StartRefused
+from better_paas.settings import Settings
 from better_paas.tokens.admin import FILE_NAME, AdminToken
 
 app = App(
@@ -25,22 +27,12 @@ token = App(name="token", help="Show or replace the admin token.")
 images = App(name="images", help="Base images for apps.")
 app.command(token)
 app.command(images)
+app.command(keys.app)
 
 
 def main() -> None:
     """Entry point. Exit codes: 0 well, 1 failed, 2 wrong use."""
     app()
-
-
-def _settings() -> Settings:
-    try:
-        return load()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = ".".join(str(part) for part in fault["loc"]).upper()
-            print(f"better-paas: {name}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
-        print("See docs/reference/settings.md for all settings.", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 @app.command
@@ -50,13 +42,17 @@ def serve() -> None:
 
     from better_paas.app import create_app
     from better_paas.bootstrap import Platform
-    from better_paas.db.database import DatabaseInUse
     from better_paas.kit.logging import configure
 
     settings = _settings()
     os.umask(0o077)
     configure(form=settings.log_format, level=settings.log_level)
     platform = Platform(settings)
+    try:
+        asyncio.run(platform.open())
+    except StartRefused as error:
+        print(f"better-paas: {error}\n{error.hint}", file=sys.stderr)
+        raise SystemExit(1) from None
     host, port = settings.listen
     # The token is made before the first request can come, so the banner can show it.
     first_run = platform.admin_token.ensure()
@@ -78,11 +74,7 @@ def serve() -> None:
     # A log file is no place for it: there the banner names the file.
     shows = settings.show_admin_token_on_startup or (first_run and sys.stderr.isatty())
     _banner(settings, platform.admin_token.value() if shows else None)
-    try:
-        uvicorn.Server(config).run()
-    except DatabaseInUse as error:
-        print(f"better-paas: {error}. Stop it first, or set BETTER_PAAS_DATA_DIR.", file=sys.stderr)
-        raise SystemExit(1) from None
+    uvicorn.Server(config).run()
 
 
 def _banner(settings: Settings, shown_token: str | None) -> None:

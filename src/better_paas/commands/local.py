@@ -1,0 +1,71 @@
+"""What the server's own commands share: its settings, and calls to the server that runs on this machine."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import httpx2
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from better_paas.settings import Settings, load
+from better_paas.tokens.admin import AdminToken
+
+T = TypeVar("T")
+_SECONDS = 60
+
+
+def fail(text: str, hint: str = "") -> NoReturn:
+    """End the command with a message. Exit code 1."""
+    print(f"better-paas: {text}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
+    raise SystemExit(1)
+
+
+def settings() -> Settings:
+    """This server's settings; a wrong one ends the command with exit code 2."""
+    try:
+        return load()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"]).upper()
+            print(f"better-paas: {name}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        print("See docs/reference/settings.md for all settings.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def call(method: str, path: str, **body: Any) -> Any:
+    """The answer of the server on this machine, asked as its admin."""
+    found = settings()
+    host, port = found.listen
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    try:
+        token = AdminToken(found.data_dir, found.admin_token).value()
+    except OSError:
+        fail(f"there is no admin token in {found.data_dir}", "Start the server once, or set BETTER_PAAS_DATA_DIR.")
+    headers = {"Authorization": f"Bearer {token}", "X-Better-PaaS-Client": "cli"}
+    try:
+        response = httpx2.request(
+            method, f"http://{host}:{port}{path}", headers=headers, json=body or None, timeout=_SECONDS
+        )
+    except httpx2.HTTPError:
+        fail(f"no server answers at {host}:{port}", "Start it with './run' or 'better-paas serve'.")
+    if response.status_code >= 400:
+        answer = response.json()
+        fail(str(answer.get("error")), str(answer.get("hint") or ""))
+    return response.json()
+
+
+def read_state(unit: Callable[[Session], T], info: dict[str, Any] | None = None) -> T:
+    """The result of `unit` on the state as it is on disk, read-only: the server may run or not."""
+    from better_paas.db import sqlite
+
+    path = Path(settings().data_dir) / "better-paas.db"
+    if not path.exists():
+        fail(f"there is no database in {path.parent}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
+    engine = sqlite.reader(path)
+    try:
+        with Session(engine, info=dict(info or {})) as session:
+            return unit(session)
+    finally:
+        engine.dispose()
