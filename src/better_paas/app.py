@@ -10,9 +10,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 import better_paas
 from better_paas import policy
+from better_paas.agents import endpoints as agents
+from better_paas.approvals import endpoints as approvals
 from better_paas.apps import endpoints as apps
 from better_paas.audit import endpoints as audit
 from better_paas.bootstrap import Platform
@@ -34,6 +37,8 @@ _ROUTERS = (
     apps.router,
     deployments.router,
     projects.router,
+    agents.router,
+    approvals.router,
     audit.router,
     vault.router,
 )
@@ -74,6 +79,14 @@ def create_app(platform: Platform | None) -> FastAPI:
     app.add_exception_handler(CaddyFailed, _outside_error)
     app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(Exception, _own_error)
+    if platform is not None and platform.settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(platform.settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Better-PaaS-Client"],
+            expose_headers=["X-Next-Cursor", "X-Request-Id", "Retry-After"],
+        )
     app.add_middleware(Surroundings)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     app.add_api_route("/{path:path}", _dashboard, methods=["GET", "HEAD"], include_in_schema=False)
@@ -87,7 +100,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
     )
-    scheme = {"type": "http", "scheme": "bearer", "description": "The admin token."}
+    scheme = {"type": "http", "scheme": "bearer", "description": "The admin token, or an agent token (bpagt_…)."}
     document.setdefault("components", {})["securitySchemes"] = {"bearer": scheme}
     return document
 

@@ -4,15 +4,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
+from better_paas.agents import service as agents
+from better_paas.agents.registry import Registry
+from better_paas.agents.watch import AgentWatch
 from better_paas.apps import service as apps
 from better_paas.apps.operations import Operations
 from better_paas.audit import service as audit
+from better_paas.audit.models import AuditCheckpoint
+from better_paas.audit.notes import Signer
+from better_paas.audit.service import ON_AUDIT
+from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, BaseSettings, TrustSource
 from better_paas.db.database import Database, after_commit
 from better_paas.db.sealed import KEYRING
@@ -22,7 +30,7 @@ from better_paas.deployments.tasks import Deployer, DeploySettings
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules, find_public_address, host_suffix
 from better_paas.domains.ingress import Ingress
-from better_paas.domains.render import IngressSettings, Site
+from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Site
 from better_paas.engine.client import Engine
 from better_paas.git.fetch import Limits
 from better_paas.jobs.worker import JobRun, Kind, Worker
@@ -40,6 +48,7 @@ from better_paas.vault.keys import KeySource
 from better_paas.vault.tasks import RESEAL, Vault
 
 _RETIRE_SLOTS = 16
+_FAILURE_FLUSH_SECONDS = 60.0
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
 _PLAN_SLOTS = 4
 _log = structlog.get_logger(__name__)
@@ -66,9 +75,23 @@ class Platform:
         self.public_address = settings.public_address or find_public_address()
         self.rules = host_rules(settings, self.public_address)
         ring = Keyring()
-        self.database = Database(self.data_dir / "better-paas.db", audit.append, {KEYRING: ring})
+        session_info: dict[str, Any] = {KEYRING: ring}
+        self.database = Database(self.data_dir / "better-paas.db", audit.append, session_info)
+        self.agents = Registry()
+        self.agent_watch = AgentWatch(
+            self.database,
+            self.agents,
+            denials=settings.agent_suspend_denials,
+            destructive=settings.agent_suspend_destructive,
+            window=timedelta(minutes=settings.agent_suspend_minutes),
+            told=self.notify,
+        )
+        signer = Signer.load(self.data_dir, f"{instance_id(self.data_dir)}.better-paas/audit")
+        self.checkpoints = Checkpointer(self.database, signer, self._checkpointed)
+        session_info[ON_AUDIT] = self.checkpoints.note
         self.vault = Vault(self.database, ring, key_source(settings, self.data_dir))
         self._is_open = False
+        self._failures_pending = False
         self.engine = Engine(settings.docker_host)
         self.trust = TrustSource(self.engine, settings.build_ca_file)
         self.bases = bases or make_bases(settings, self.engine, self.trust)
@@ -97,6 +120,7 @@ class Platform:
         await asyncio.to_thread(self.database.start)
         try:
             await self.vault.open()
+            await self.database.read(self._load_agents)
         except BaseException:
             await asyncio.to_thread(self.database.close)
             raise
@@ -113,6 +137,7 @@ class Platform:
         self.worker.register(Kind(RESEAL, self.vault.reseal, self.vault.reseal_failed, 1))
         self.worker.register(Kind(deployments.RETIRE, self.deployer.retire, self.deployer.retire_failed, _RETIRE_SLOTS))
         await self.ingress.start()
+        self.background(self.checkpoints.run())
         self.background(self._run())
 
     async def _run(self) -> None:
@@ -125,11 +150,18 @@ class Platform:
 
     async def stop(self) -> None:
         """Jobs are interrupted and resume at the next start; apps and the ingress go on."""
+        if not self._is_open:
+            return
+        self._is_open = False
         await self.worker.stop()
         self.logbook.close_all()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.agent_watch.close()
+        await self._flush_failures()
+        with contextlib.suppress(Exception):  # a full disk must not keep the server from stopping
+            await self.checkpoints.make()
         await self.ingress.detach()
         await self.engine.close()
         await asyncio.to_thread(self.database.close)
@@ -150,6 +182,41 @@ class Platform:
 
     def wake_jobs(self, session: Session) -> None:
         after_commit(session, self.worker.wake)
+
+    def notify(self, kind: str, identity: str, text: str, url: str = "") -> None:
+        """Tell people of something that wants their eyes: the hook of all notifications."""
+        _log.warning(text, kind=kind, id=identity, url=url or None)
+        self.publish("approval" if kind == "approval" else "agent", identity)
+
+    def flush_failures_soon(self) -> None:
+        """Write what was guessed during waits, in one line for each address, within a minute."""
+        if not self._failures_pending:
+            self._failures_pending = True
+            self.background(self._flush_failures_later())
+
+    async def _flush_failures_later(self) -> None:
+        await asyncio.sleep(_FAILURE_FLUSH_SECONDS)
+        self._failures_pending = False
+        await self._flush_failures()
+
+    async def _flush_failures(self) -> None:
+        taken = self.failures.take_unlogged()
+        if not taken:
+            return
+
+        def unit(session: Session) -> None:
+            for address, count in taken.items():
+                audit.record(session, audit.failed_sign_in(address, new_id(16), count))
+
+        with contextlib.suppress(Exception):  # the disk is full: the failures were refused all the same
+            await self.database.write(unit)
+
+    def _load_agents(self, session: Session) -> None:
+        self.agents.load(agents.all_agents(session))
+        self.agents.frozen = agents.is_frozen(session)
+
+    def _checkpointed(self, checkpoint: AuditCheckpoint) -> None:
+        self.publish("audit", str(checkpoint.size))
 
     async def engine_version(self) -> str | None:
         """The engine's version, or None while it does not answer."""
@@ -220,8 +287,14 @@ def ingress_settings(settings: Settings, data_dir: Path) -> IngressSettings:
         http_port=settings.http_port,
         https_port=settings.https_port,
         acme_email=settings.acme_email,
-        behind_proxy=settings.trust_proxy,
+        proxies=_trusted_networks(settings),
     )
+
+
+def _trusted_networks(settings: Settings) -> tuple[str, ...]:
+    if settings.proxies is None:
+        return ()
+    return tuple(map(str, settings.proxies)) or PRIVATE_NETWORKS
 
 
 def make_bases(settings: Settings, engine: Engine, trust: TrustSource) -> Bases:

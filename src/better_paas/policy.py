@@ -5,16 +5,41 @@ from here. A route without a row stops the start-up.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Risk = Literal["read", "sensitive", "write", "destructive", "host"]
 
+# What each scope lets its holder do, in plain words; the dashboard and the docs show these.
 SCOPES: dict[str, str] = {
-    "apps:read": "See apps, projects, deployments and their plans",
-    "apps:write": "Change, stop, start and roll back apps",
+    "apps:read": "See apps, projects, deployments and their plans, and read runtime logs",
+    "apps:write": "Change, deploy, stop, start and roll back apps, and set variables without reading secret ones",
     "apps:delete": "Delete apps and projects",
-    "deploy:trigger": "Start deployments of new apps",
+    "addons:manage": "Create, attach and delete databases and caches",
+    "servers:manage": "Add and remove servers",
+    "deploy:trigger": "Start deployments of new apps from Git",
     "logs:read": "Read build and runtime logs",
+    "metrics:read": "Read CPU, memory and disk figures",
+    "system:manage": "Clean up and update the system",
+    "cron:manage": "Create, change, run and delete scheduled jobs",
+    "backups:manage": "Create, restore and delete backups",
+    "notifications:manage": "Change where notifications go",
+    "agent:admin": "Create, rotate and delete agent tokens that may do no more than its holder",
+}
+
+_OBSERVER = ("apps:read", "logs:read", "metrics:read")
+_DEPLOYER = (*_OBSERVER, "apps:write", "deploy:trigger")
+# Named sets of scopes. They are expanded when a token is made: a later change of a profile widens no token.
+PROFILES: dict[str, tuple[str, ...]] = {
+    "observer": _OBSERVER,
+    "deployer": _DEPLOYER,
+    "operator": (
+        *_DEPLOYER,
+        "addons:manage",
+        "cron:manage",
+        "backups:manage",
+        "servers:manage",
+        "notifications:manage",
+    ),
 }
 
 
@@ -22,7 +47,10 @@ SCOPES: dict[str, str] = {
 class Action:
     """One row. scopes: all of them are needed, or one of them if `any_scope`. admin: only a person who is admin.
 
-    public: no token. resource_field: the body or query field that names the resource.
+    public: no token. any_token: every valid token, whatever its scopes. resource_field: the body or query field that
+    names the resource. targets: (kind, field) of everything that the call names; a token that is limited to some
+    projects or apps must see all of it. lists: the endpoint shows only what its caller sees.
+    deploys: counts against a token's deployments an hour. approval: a person is always asked if an agent does this.
     logged: body fields whose values may stand in the audit log.
     """
 
@@ -35,7 +63,12 @@ class Action:
     any_scope: bool = False
     admin: bool = False
     public: bool = False
+    any_token: bool = False
     resource_field: str = "id"
+    targets: tuple[tuple[str, str], ...] = ()
+    lists: bool = False
+    deploys: bool = False
+    approval: bool = False
     logged: tuple[str, ...] = ()
 
     @property
@@ -44,6 +77,8 @@ class Action:
 
     def allows(self, scopes: frozenset[str]) -> bool:
         """Whether a holder of `scopes` may do this. The admin is asked elsewhere and may do all."""
+        if self.any_token:
+            return True
         if self.admin or not self.scopes:
             return False
         wanted = set(self.scopes)
@@ -51,7 +86,9 @@ class Action:
 
     @property
     def missing_text(self) -> str:
-        return "Forbidden: admin token required" if self.admin else f"Forbidden: missing scope {self.scopes[0]}"
+        if self.admin or "agent:admin" in self.scopes:
+            return "Forbidden: admin token required"
+        return f"Forbidden: missing scope {self.scopes[0]}"
 
 
 _DEPLOY_FIELDS = (
@@ -77,100 +114,278 @@ _DEPLOY_FIELDS = (
 _APP_READ = ("apps:read",)
 _APP_WRITE = ("apps:write",)
 _LOGS = ("logs:read", "apps:read")
+_AGENTS = ("agent:admin",)
+_APP = (("app", "id"),)
+_APP_AND_DEPLOYMENT = (("app", "id"), ("deployment", "deploymentId"))
+_DEPLOYMENT = (("deployment", "id"),)
+_PROJECT = (("project", "id"),)
+_SOCKET = (("app", "appId"), ("deployment", "deploymentId"))
+_AGENT_FIELDS = (
+    "name",
+    "note",
+    "profile",
+    "scopes",
+    "allResources",
+    "projects",
+    "apps",
+    "expiresInDays",
+    "neverExpires",
+    "addresses",
+    "ratePerMinute",
+    "deploysPerHour",
+    "requireApproval",
+    "graceSeconds",
+)
+
+
+def _row(name: str, route: str, risk: Risk, resource: str = "", **options: Any) -> Action:
+    method, _, path = route.partition(" ")
+    return Action(name, method, path, risk, resource, **options)
+
 
 ACTIONS: tuple[Action, ...] = (
     # Without a token
-    Action("health:read", "GET", "/api/health", "read", public=True),
-    Action("manifest:read", "GET", "/.well-known/better-paas.json", "read", public=True),
-    Action("openapi:read", "GET", "/api/openapi.json", "read", public=True),
-    Action("docs:read", "GET", "/api/docs", "read", public=True),
-    Action("docs:script", "GET", "/api/docs/page.js", "read", public=True),
-    Action("auth:verify", "POST", "/api/auth/verify", "read", public=True),
+    _row("health:read", "GET /api/health", "read", public=True),
+    _row("manifest:read", "GET /.well-known/better-paas.json", "read", public=True),
+    _row("openapi:read", "GET /api/openapi.json", "read", public=True),
+    _row("docs:read", "GET /api/docs", "read", public=True),
+    _row("docs:script", "GET /api/docs/page.js", "read", public=True),
+    _row("auth:verify", "POST /api/auth/verify", "read", public=True),
+    _row("agent:report", "POST /api/token-report", "read", "agent", public=True),
     # Any valid token
-    Action("auth:ws_ticket", "POST", "/api/auth/ws-ticket", "read", "session", scopes=_LOGS, any_scope=True),
-    Action("event:stream", "GET", "/api/events", "read", "app", scopes=_APP_READ),
-    Action("server:info", "GET", "/api/server/info", "read", "server", scopes=_APP_READ),
+    _row("auth:ws_ticket", "POST /api/auth/ws-ticket", "read", "session", scopes=_LOGS, any_scope=True, lists=True),
+    _row("event:stream", "GET /api/events", "read", "app", scopes=_APP_READ, lists=True),
+    _row("server:info", "GET /api/server/info", "read", "server", scopes=_APP_READ, lists=True),
     # Apps
-    Action("app:list", "GET", "/api/apps", "read", "app", scopes=_APP_READ),
-    Action("app:get", "GET", "/api/apps/get", "read", "app", scopes=_APP_READ),
-    Action(
+    _row("app:list", "GET /api/apps", "read", "app", scopes=_APP_READ, lists=True),
+    _row("app:get", "GET /api/apps/get", "read", "app", scopes=_APP_READ, targets=_APP),
+    _row(
         "app:deploy",
-        "POST",
-        "/api/deploy",
+        "POST /api/deploy",
         "write",
         "app",
         scopes=("deploy:trigger", "apps:write"),
         resource_field="name",
+        targets=(("project", "projectId"),),
+        deploys=True,
         logged=_DEPLOY_FIELDS,
     ),
-    Action("app:plan", "POST", "/api/deploy/plan", "sensitive", "app", scopes=_APP_READ, resource_field="gitRepo"),
-    Action("app:stop", "POST", "/api/apps/stop", "write", "app", scopes=_APP_WRITE),
-    Action("app:start", "POST", "/api/apps/start", "write", "app", scopes=_APP_WRITE),
-    Action("app:delete", "POST", "/api/apps/delete", "destructive", "app", scopes=("apps:delete",)),
-    Action("app:update", "POST", "/api/apps/update", "write", "app", scopes=_APP_WRITE, logged=_DEPLOY_FIELDS),
-    Action("app:rename", "POST", "/api/apps/rename", "write", "app", scopes=_APP_WRITE, logged=("name",)),
-    Action("app:redeploy", "POST", "/api/apps/redeploy", "write", "app", scopes=_APP_WRITE, logged=("noCache",)),
-    Action("app:rollback", "POST", "/api/apps/rollback", "write", "app", scopes=_APP_WRITE, logged=("deploymentId",)),
-    Action("app:cancel", "POST", "/api/apps/cancel", "write", "app", scopes=_APP_WRITE, logged=("deploymentId",)),
-    Action("app:domain", "POST", "/api/apps/domains/add", "write", "app", scopes=_APP_WRITE, logged=("domain",)),
-    Action(
-        "app:domain", "POST", "/api/apps/domains/remove", "destructive", "app", scopes=_APP_WRITE, logged=("domain",)
+    _row(
+        "app:plan",
+        "POST /api/deploy/plan",
+        "sensitive",
+        "app",
+        scopes=_APP_READ,
+        resource_field="gitRepo",
+        lists=True,
     ),
-    Action("app:runtime_logs", "GET", "/api/apps/runtime-logs", "sensitive", "app", scopes=_LOGS, any_scope=True),
-    Action(
-        "app:runtime_logs", "GET", "/api/apps/runtime-logs/stream", "sensitive", "app", scopes=_LOGS, any_scope=True
+    _row("app:stop", "POST /api/apps/stop", "write", "app", scopes=_APP_WRITE, targets=_APP),
+    _row("app:start", "POST /api/apps/start", "write", "app", scopes=_APP_WRITE, targets=_APP),
+    _row("app:delete", "POST /api/apps/delete", "destructive", "app", scopes=("apps:delete",), targets=_APP),
+    _row("app:update", "POST /api/apps/update", "write", "app", scopes=_APP_WRITE, targets=_APP, logged=_DEPLOY_FIELDS),
+    _row("app:rename", "POST /api/apps/rename", "write", "app", scopes=_APP_WRITE, targets=_APP, logged=("name",)),
+    _row(
+        "app:redeploy",
+        "POST /api/apps/redeploy",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        targets=_APP,
+        deploys=True,
+        logged=("noCache",),
     ),
-    Action(
+    _row(
+        "app:rollback",
+        "POST /api/apps/rollback",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        targets=_APP_AND_DEPLOYMENT,
+        deploys=True,
+        logged=("deploymentId",),
+    ),
+    _row(
+        "app:cancel",
+        "POST /api/apps/cancel",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        targets=_APP_AND_DEPLOYMENT,
+        logged=("deploymentId",),
+    ),
+    _row(
+        "app:domain_add",
+        "POST /api/apps/domains/add",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        targets=_APP,
+        logged=("domain",),
+    ),
+    _row(
+        "app:domain_remove",
+        "POST /api/apps/domains/remove",
+        "destructive",
+        "app",
+        scopes=_APP_WRITE,
+        targets=_APP,
+        logged=("domain",),
+    ),
+    _row(
         "app:runtime_logs",
-        "WS",
-        "/ws/runtime-logs",
+        "GET /api/apps/runtime-logs",
+        "sensitive",
+        "app",
+        scopes=_LOGS,
+        any_scope=True,
+        targets=_APP,
+        logged=("lines",),
+    ),
+    _row(
+        "app:runtime_logs",
+        "GET /api/apps/runtime-logs/stream",
+        "sensitive",
+        "app",
+        scopes=_LOGS,
+        any_scope=True,
+        targets=_APP,
+    ),
+    _row(
+        "app:runtime_logs",
+        "WS /ws/runtime-logs",
         "sensitive",
         "app",
         scopes=_LOGS,
         any_scope=True,
         resource_field="appId",
+        targets=_SOCKET,
     ),
     # Deployments
-    Action(
-        "deployment:list", "GET", "/api/deployments/history", "read", "app", scopes=_APP_READ, resource_field="appId"
+    _row(
+        "deployment:list",
+        "GET /api/deployments/history",
+        "read",
+        "app",
+        scopes=_APP_READ,
+        resource_field="appId",
+        targets=(("app", "appId"), ("deployment", "cursor")),
+        lists=True,
     ),
-    Action("deployment:get", "GET", "/api/deployments/get", "read", "deployment", scopes=_APP_READ),
-    Action("deployment:logs", "GET", "/api/deployments/logs", "sensitive", "deployment", scopes=_LOGS, any_scope=True),
-    Action(
+    _row("deployment:get", "GET /api/deployments/get", "read", "deployment", scopes=_APP_READ, targets=_DEPLOYMENT),
+    _row(
         "deployment:logs",
-        "GET",
-        "/api/deployments/logs/stream",
+        "GET /api/deployments/logs",
         "sensitive",
         "deployment",
         scopes=_LOGS,
         any_scope=True,
+        targets=_DEPLOYMENT,
     ),
-    Action(
-        "deployment:logs", "WS", "/ws/logs", "sensitive", "app", scopes=_LOGS, any_scope=True, resource_field="appId"
+    _row(
+        "deployment:logs",
+        "GET /api/deployments/logs/stream",
+        "sensitive",
+        "deployment",
+        scopes=_LOGS,
+        any_scope=True,
+        targets=_DEPLOYMENT,
+    ),
+    _row(
+        "deployment:logs",
+        "WS /ws/logs",
+        "sensitive",
+        "app",
+        scopes=_LOGS,
+        any_scope=True,
+        resource_field="appId",
+        targets=_SOCKET,
     ),
     # Projects
-    Action("project:list", "GET", "/api/projects", "read", "project", scopes=_APP_READ),
-    Action("project:get", "GET", "/api/projects/get", "read", "project", scopes=_APP_READ),
-    Action(
+    _row("project:list", "GET /api/projects", "read", "project", scopes=_APP_READ, lists=True),
+    _row("project:get", "GET /api/projects/get", "read", "project", scopes=_APP_READ, lists=True),
+    _row(
         "project:create",
-        "POST",
-        "/api/projects/create",
+        "POST /api/projects/create",
         "write",
         "project",
         scopes=_APP_WRITE,
         resource_field="name",
         logged=("name", "description"),
     ),
-    Action("project:rename", "POST", "/api/projects/rename", "write", "project", scopes=_APP_WRITE, logged=("name",)),
-    Action("project:delete", "POST", "/api/projects/delete", "destructive", "project", scopes=("apps:delete",)),
+    _row(
+        "project:rename",
+        "POST /api/projects/rename",
+        "write",
+        "project",
+        scopes=_APP_WRITE,
+        targets=_PROJECT,
+        logged=("name",),
+    ),
+    _row(
+        "project:delete",
+        "POST /api/projects/delete",
+        "destructive",
+        "project",
+        scopes=("apps:delete",),
+        targets=_PROJECT,
+        approval=True,
+    ),
     # Git
-    Action("git:branches", "POST", "/api/git/branches", "sensitive", "app", scopes=_APP_READ, resource_field="gitRepo"),
+    _row(
+        "git:branches",
+        "POST /api/git/branches",
+        "sensitive",
+        "app",
+        scopes=_APP_READ,
+        resource_field="gitRepo",
+        lists=True,
+    ),
+    # Agent tokens
+    _row("agent:list", "GET /api/agents", "read", "agent", scopes=_AGENTS, lists=True),
+    _row(
+        "agent:create",
+        "POST /api/agents/create",
+        "write",
+        "agent",
+        scopes=_AGENTS,
+        resource_field="name",
+        lists=True,
+        logged=_AGENT_FIELDS,
+    ),
+    _row("agent:update", "POST /api/agents/update", "write", "agent", scopes=_AGENTS, lists=True, logged=_AGENT_FIELDS),
+    _row("agent:rotate", "POST /api/agents/rotate", "write", "agent", scopes=_AGENTS, lists=True, logged=_AGENT_FIELDS),
+    _row("agent:delete", "POST /api/agents/delete", "destructive", "agent", scopes=_AGENTS, lists=True),
+    _row("agent:scopes", "GET /api/agents/scopes", "read", "agent", any_token=True, lists=True),
+    _row("agent:self", "GET /api/agents/self", "read", "agent", any_token=True, lists=True),
+    _row(
+        "agent:child",
+        "POST /api/agents/self/child",
+        "write",
+        "agent",
+        any_token=True,
+        resource_field="name",
+        lists=True,
+        logged=_AGENT_FIELDS,
+    ),
+    _row("agent:revoke_self", "POST /api/agents/self/revoke", "write", "agent", any_token=True, lists=True),
+    _row("agent:resume", "POST /api/agents/resume", "write", "agent", admin=True),
+    _row("agent:freeze", "POST /api/agents/freeze", "write", "agent", admin=True, logged=("frozen",)),
+    _row("agent:freeze_state", "GET /api/agents/freeze", "read", "agent", any_token=True, lists=True),
+    # Approvals
+    _row("approval:list", "GET /api/approvals", "read", "approval", admin=True),
+    _row("approval:get", "GET /api/approvals/get", "read", "approval", any_token=True, lists=True),
+    _row("approval:approve", "POST /api/approvals/approve", "write", "approval", admin=True),
+    _row("approval:deny", "POST /api/approvals/deny", "write", "approval", admin=True),
     # Keys
-    Action("key:list", "GET", "/api/keys", "read", "key", admin=True),
-    Action("key:rotate", "POST", "/api/keys/rotate", "write", "key", admin=True),
-    Action("key:verify", "POST", "/api/keys/verify", "sensitive", "key", admin=True),
+    _row("key:list", "GET /api/keys", "read", "key", admin=True),
+    _row("key:rotate", "POST /api/keys/rotate", "write", "key", admin=True),
+    _row("key:verify", "POST /api/keys/verify", "sensitive", "key", admin=True),
     # Audit
-    Action("audit:list", "GET", "/api/audit-logs", "sensitive", "audit", admin=True),
+    _row("audit:list", "GET /api/audit-logs", "read", "audit", admin=True),
+    _row("audit:checkpoint", "GET /api/audit-logs/checkpoint", "read", "audit", admin=True),
+    _row("audit:verify", "POST /api/audit-logs/verify", "sensitive", "audit", admin=True),
+    _row("audit:export", "GET /api/audit-logs/export", "sensitive", "audit", admin=True),
+    _row("audit:prune", "POST /api/audit-logs/prune", "write", "audit", admin=True, logged=("before",)),
 )
 
 _BY_ROUTE = {(action.method, action.path): action for action in ACTIONS}

@@ -39,9 +39,18 @@ class Settings(BaseSettings):
     dashboard_origin: str = Field(
         "", description="Comma list of other origins whose pages may use the API and WebSockets."
     )
+    agent_suspend_denials: int = Field(
+        30, ge=0, le=10_000, description="Denials within AGENT_SUSPEND_MINUTES that suspend a token; 0 for never."
+    )
+    agent_suspend_destructive: int = Field(
+        10, ge=0, le=10_000, description="Destructive calls within AGENT_SUSPEND_MINUTES that suspend it; 0 for never."
+    )
+    agent_suspend_minutes: int = Field(5, ge=1, le=1440, description="The time that these two count over.")
     paas_ui_url: str | None = Field(None, description="The dashboard's URL if it is not the API's own.")
-    trust_proxy: bool = Field(
-        False, description="A proxy in front sets X-Forwarded-For and X-Forwarded-Proto; believe it."
+    trust_proxy: str = Field(
+        "false",
+        description="Believe X-Forwarded-For and X-Forwarded-Proto: true for one proxy in front, or a comma list of "
+        "the networks that the proxies are in.",
     )
     log_format: Literal["console", "json"] = Field("console", description="Form of the server's own log.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
@@ -89,6 +98,16 @@ class Settings(BaseSettings):
     git_timeout: int = Field(300, ge=5, le=3600, description="Seconds that fetching a source may take.")
     source_max_mb: int = Field(500, ge=1, le=10240, description="Largest source tree.")
 
+    @field_validator("trust_proxy")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        if value.strip().lower() in ("true", "false", "1", "0", "yes", "no"):
+            return "true" if value.strip().lower() in ("true", "1", "yes") else "false"
+        try:
+            return ",".join(str(ipaddress.ip_network(part, strict=False)) for part in _comma_list(value))
+        except ValueError:
+            raise ValueError("must be true, false or networks such as 10.0.0.0/8,203.0.113.7") from None
+
     @field_validator("public_address")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
@@ -123,6 +142,13 @@ class Settings(BaseSettings):
     def listen(self) -> tuple[str, int]:
         host, _, port = self.listen_addr.rpartition(":")
         return host.strip("[]") or "0.0.0.0", int(port)
+
+    @property
+    def proxies(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None:
+        """Networks of trusted proxies; none named: one proxy whatever its address; None: nobody is believed."""
+        if self.trust_proxy == "false":
+            return None
+        return () if self.trust_proxy == "true" else tuple(map(ipaddress.ip_network, _comma_list(self.trust_proxy)))
 
     @property
     def private_git_hosts(self) -> tuple[str, ...]:

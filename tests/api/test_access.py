@@ -6,7 +6,6 @@ import pytest
 
 from better_paas import policy
 from better_paas.app import create_app, unserved_actions
-from better_paas.tokens.caller import Caller
 
 GUARDED = [action for action in policy.ACTIONS if not action.public and action.method != "WS"]
 
@@ -31,18 +30,6 @@ async def test_without_a_token_nothing_is_answered(anonymous, action):
     assert response.status_code == 401
     assert response.json()["error"] == "Unauthorized"
     assert response.json()["requestId"] == response.headers["x-request-id"]
-
-
-@pytest.mark.parametrize("action", GUARDED, ids=lambda action: action.path)
-def test_scopes_decide_and_no_scope_gives_nothing(action):
-    assert not Caller("agent", "a", "").may(action)
-    assert Caller("admin", "admin", "").may(action)
-    if action.admin:
-        assert not Caller("agent", "a", "", scopes=frozenset(policy.SCOPES)).may(action)
-    elif action.any_scope:
-        assert all(Caller("agent", "a", "", scopes=frozenset([scope])).may(action) for scope in action.scopes)
-    else:
-        assert Caller("agent", "a", "", scopes=frozenset(action.scopes)).may(action)
 
 
 def test_the_openapi_document_names_the_scopes_of_each_call():

@@ -106,7 +106,6 @@ async def test_a_change_that_was_killed_goes_on_at_the_next_start(driver, platfo
         assert later.vault.ring.active.id != old.id
     finally:
         await later.stop()
-    await platform.open()  # the fixture stops it
 
 
 async def test_clear_text_from_before_is_read_and_sealed(driver, platform, settings):

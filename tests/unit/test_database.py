@@ -1,6 +1,7 @@
 """The writer: groups, isolation of units, durability, and one owner."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 
@@ -58,8 +59,8 @@ async def test_entries_and_hooks_belong_to_their_unit(database):
     await asyncio.gather(database.write(good), database.write(bad), return_exceptions=True)
     await asyncio.sleep(0)
     assert fired == [True]
-    entries = await database.read(lambda session: audit.newest(session, 10, None))
-    assert [found.action for found in entries] == ["good"]
+    entries = await database.read(lambda session: audit.page(session, audit.Filters(), 10, None).entries)
+    assert [json.loads(record)["action"] for _, record in entries] == ["good"]
 
 
 async def test_many_writers_share_commits_and_all_are_there(database):

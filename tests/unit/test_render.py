@@ -9,7 +9,7 @@ from better_paas.domains.hosts import HostRules, host_suffix, normalise
 from better_paas.domains.render import IngressSettings, Site, render
 from better_paas.errors import Invalid
 
-SETTINGS = IngressSettings(Path("/d/caddy"), Path("/d/routes"), "", 80, 443, "me@example.org", False)
+SETTINGS = IngressSettings(Path("/d/caddy"), Path("/d/routes"), "", 80, 443, "me@example.org")
 
 
 def hosts_of(server):

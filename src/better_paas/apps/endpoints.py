@@ -18,7 +18,6 @@ from better_paas.builders.plan import BuildPlan, Overrides
 from better_paas.caddy.process import CaddyFailed
 from better_paas.deployments import planning
 from better_paas.deployments import service as deployments
-from better_paas.deployments.endpoints import until_gone
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
 from better_paas.domains import service as domains
@@ -28,6 +27,7 @@ from better_paas.git.source import parse_address
 from better_paas.kit import sse
 from better_paas.kit.redact import Redactor
 from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
+from better_paas.tokens.streams import event_stream, until_gone
 
 router = APIRouter(route_class=GuardedRoute, tags=["Apps"])
 AppIdQuery = Annotated[str, Query(max_length=40)]
@@ -42,11 +42,14 @@ async def apps_list(
     cursor: Annotated[str | None, Query(max_length=40, description="Name of the last app of the page before.")] = None,
 ) -> list[schemas.AppAnswer]:
     """All apps, by name."""
-    platform = platform_of(request)
+    platform, caller = platform_of(request), caller_of(request)
 
     def unit(session: Session) -> list[dict[str, Any]]:
-        found = [app for app in service.all_apps(session) if cursor is None or app.name > cursor][:limit]
-        return [service.answer(view, platform.rules) for view in service.views(session, found)]
+        found = [app for app in service.all_apps(session) if cursor is None or app.name > cursor]
+        found = [app for app in found if caller.sees_app(app.id, app.project_id)][:limit]
+        return [
+            service.answer(view, platform.rules, for_agent=caller.is_agent) for view in service.views(session, found)
+        ]
 
     answers = await platform.database.read(unit)
     if len(answers) == limit:
@@ -57,7 +60,7 @@ async def apps_list(
 @router.get("/api/apps/get")
 async def apps_get(request: Request, id: AppIdQuery) -> schemas.AppAnswer:
     """One app."""
-    return await _answer(platform_of(request), id)
+    return await _answer(request, id)
 
 
 @router.post("/api/deploy")
@@ -75,7 +78,7 @@ async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.Dep
     request.state.resource_id = app_id
     platform.ingress.point_to_waiting(app_id)
     await _tell_ingress(platform)
-    return await _deploy_answer(platform, app_id, deployment_id)
+    return await _deploy_answer(request, app_id, deployment_id)
 
 
 @router.post("/api/deploy/plan")
@@ -249,7 +252,7 @@ async def apps_runtime_logs_stream(
         async for entry in source:
             yield sse.event([entry])
 
-    return StreamingResponse(sse.with_heartbeat(stream()), media_type="text/event-stream", headers=sse.HEADERS)
+    return event_stream(request, stream())
 
 
 @router.websocket("/ws/runtime-logs")
@@ -324,7 +327,7 @@ async def _deploy(request: Request, app_id: str, options: Any) -> schemas.Deploy
         trigger = "rollback" if "rollback_of" in chosen else "manual"
         return _queue(platform, session, app, request, trigger, **chosen).id
 
-    return await _deploy_answer(platform, app_id, await platform.database.write(unit))
+    return await _deploy_answer(request, app_id, await platform.database.write(unit))
 
 
 async def _change(request: Request, app_id: str, change: Any) -> schemas.AppAnswer:
@@ -336,7 +339,7 @@ async def _change(request: Request, app_id: str, change: Any) -> schemas.AppAnsw
 
     await platform.database.write(unit)
     await _tell_ingress(platform)
-    return await _answer(platform, app_id)
+    return await _answer(request, app_id)
 
 
 async def _tell_ingress(platform: Platform) -> None:
@@ -350,13 +353,16 @@ async def _tell_ingress(platform: Platform) -> None:
         raise Unavailable(text, "See GET /api/health.") from error
 
 
-async def _answer(platform: Platform, app_id: str) -> schemas.AppAnswer:
+async def _answer(request: Request, app_id: str) -> schemas.AppAnswer:
+    platform, caller = platform_of(request), caller_of(request)
+
     def unit(session: Session) -> dict[str, Any]:
-        return service.answer(service.views(session, [service.get(session, app_id)])[0], platform.rules)
+        view = service.views(session, [service.get(session, app_id)])[0]
+        return service.answer(view, platform.rules, for_agent=caller.is_agent)
 
     return schemas.AppAnswer(**await platform.database.read(unit))
 
 
-async def _deploy_answer(platform: Platform, app_id: str, deployment_id: str) -> schemas.DeployAnswer:
-    app = await _answer(platform, app_id)
+async def _deploy_answer(request: Request, app_id: str, deployment_id: str) -> schemas.DeployAnswer:
+    app = await _answer(request, app_id)
     return schemas.DeployAnswer(**app.model_dump(), deployment_id=deployment_id)

@@ -1,5 +1,6 @@
 """Rules of apps: rows in, rows out. Nothing here touches the engine or the ingress."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from better_paas.errors import Conflict, Invalid, NotFound, SecretUnreadable
 from better_paas.git.source import parse_address
 from better_paas.kit.clock import iso, now
 from better_paas.kit.ids import new_id
-from better_paas.kit.redact import MASK
+from better_paas.kit.redact import MASK, looks_secret
 from better_paas.projects import service as projects
 
 ACTIVE = ("queued", "building")
@@ -62,6 +63,12 @@ def get(session: Session, app_id: str) -> App:
 
 def all_apps(session: Session) -> list[App]:
     return list(session.scalars(select(App).order_by(App.name)))
+
+
+def visible_ids(session: Session, sees: Callable[[str, str], bool]) -> set[str]:
+    """Ids of the apps that a caller sees. sees: asked with the ids of an app and of its project."""
+    rows = session.execute(select(App.id, App.project_id))
+    return {app_id for app_id, project_id in rows if sees(app_id, project_id)}
 
 
 def views(session: Session, apps: list[App]) -> list[AppView]:
@@ -132,8 +139,11 @@ def status_of(view: AppView) -> tuple[str, str]:
     return "running", ""
 
 
-def answer(view: AppView, rules: HostRules) -> dict[str, Any]:
-    """Fields of the app's API answer. The one place where secret values are masked."""
+def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[str, Any]:
+    """Fields of the app's API answer. The one place where secret values are masked.
+
+    for_agent: agents get no value that is secret, and none that looks like one though nobody said so.
+    """
     app, release, live, latest = view.app, view.release, view.live, view.latest
     status, detail = status_of(view)
     default_host = rules.default_host(app.name)
@@ -148,7 +158,10 @@ def answer(view: AppView, rules: HostRules) -> dict[str, Any]:
         "url": rules.url(view.domains[0] if view.domains else default_host),
         "default_host": default_host,
         "domains": view.domains,
-        "env_vars": {key: MASK if key in app.secret_keys else value for key, value in view.environment.items()},
+        "env_vars": {
+            key: MASK if key in app.secret_keys or (for_agent and looks_secret(key, value)) else value
+            for key, value in view.environment.items()
+        },
         "secret_keys": app.secret_keys,
         "server_id": app.server_id,
         "project_id": app.project_id,

@@ -1,31 +1,65 @@
-"""The audit log's table."""
+"""The tables of the audit log."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Computed, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
 
+# What lists can be filtered by. Taken from the record by the database itself: there is no second truth to change.
+FILTERED = {
+    "created_at": "createdAt",
+    "actor_id": "actorId",
+    "action": "action",
+    "outcome": "outcome",
+    "resource_id": "resourceId",
+    "request_id": "requestId",
+}
+
+
+def _taken(field: str) -> Any:
+    return mapped_column(Computed(f"json_extract(record, '$.{field}')", persisted=False), nullable=True)
+
 
 class AuditEntry(Base):
-    """One line: an intent before an effect, an outcome after it, a denial, or a sign-in that failed."""
+    """One line: an intent before an effect, an outcome after it, a denial, a sign-in, a sensitive read.
+
+    record: canonical JSON, the truth; None once it was pruned. leaf: its RFC 6962 leaf hash, kept for ever.
+    """
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_request", "request_id"),)
+    __table_args__ = tuple(Index(f"ix_audit_entries_{column}", column) for column in FILTERED)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record: Mapped[str | None]
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[str | None] = _taken("createdAt")
+    actor_id: Mapped[str | None] = _taken("actorId")
+    action: Mapped[str | None] = _taken("action")
+    outcome: Mapped[str | None] = _taken("outcome")
+    resource_id: Mapped[str | None] = _taken("resourceId")
+    request_id: Mapped[str | None] = _taken("requestId")
+
+
+class AuditCheckpoint(Base):
+    """A signed statement of the log's size and root. frontier: where the tree goes on, hex; only a short cut."""
+
+    __tablename__ = "audit_checkpoints"
+
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[str]
+    frontier: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
-    actor_type: Mapped[str]
-    actor_id: Mapped[str]
-    action: Mapped[str]
-    outcome: Mapped[str]
-    resource_type: Mapped[str]
-    resource_id: Mapped[str | None]
-    request_id: Mapped[str]
-    source: Mapped[str]
-    ip_address: Mapped[str | None]
-    payload: Mapped[dict[str, Any]]
-    error: Mapped[str | None]
-    duration_ms: Mapped[int | None]
+
+
+class AuditSink(Base):
+    """How far a copy of the log got outside: `position` entries or checkpoints are there."""
+
+    __tablename__ = "audit_sinks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    problem: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime]

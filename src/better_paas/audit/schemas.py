@@ -2,22 +2,70 @@
 
 from typing import Any
 
-from better_paas.kit.schema import Answer
+from pydantic import Field
+
+from better_paas.kit.schema import Answer, Body
 
 
 class AuditAnswer(Answer):
+    """One entry. outcome: intent, success, failure, denied or pending. count: how many events it stands for."""
+
     id: str
     actor_type: str
     actor_id: str
+    actor_name: str
     action: str
     resource_type: str
     resource_id: str
+    resource_name: str
     payload_summary: str
     payload: dict[str, Any]
+    diff: dict[str, Any]
+    args_digest: str
+    decision: str
+    approval_id: str
     outcome: str
     ip_address: str
     request_id: str
     source: str
     error: str
+    status: int | None
     duration_ms: int | None
+    count: int
     created_at: str
+
+
+class CheckpointAnswer(Answer):
+    """note: the signed checkpoint (C2SP). public_key: its vkey, for checking it elsewhere."""
+
+    size: int
+    note: str
+    public_key: str
+
+
+class VerifyAnswer(Answer):
+    ok: bool
+    entries: int
+    pruned: int
+    checkpoints: int
+    anchors: int
+    uncovered: int
+    root: str
+    findings: list[str]
+    dangling: list[int]
+
+
+class VerifyBody(Body):
+    anchors: str = Field("", max_length=1_000_000, description="Checkpoints that were kept elsewhere, as text.")
+
+
+class PruneBody(Body):
+    before: str = Field(max_length=40, description="RFC 3339: entries older than this are exported, then pruned.")
+
+
+class PruneAnswer(Answer):
+    """file: the export on the server, to be kept. digest: its SHA-256."""
+
+    pruned: int
+    file: str
+    digest: str

@@ -115,6 +115,8 @@ class Database:
 
         An exception in `unit` undoes that unit alone. If the group can't be committed, all its callers fail.
         """
+        if self._writer is None or not self._writer.is_alive():
+            raise RuntimeError("the database is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._units.put(_Unit(unit, future, loop))

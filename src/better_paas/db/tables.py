@@ -1,5 +1,7 @@
 """Loads every table, for migrations and for the test that compares them with the models."""
 
+from better_paas.agents import models as agents
+from better_paas.approvals import models as approvals
 from better_paas.apps import models as apps
 from better_paas.audit import models as audit
 from better_paas.db.base import Base
@@ -9,4 +11,4 @@ from better_paas.jobs import models as jobs
 from better_paas.projects import models as projects
 from better_paas.vault import models as vault
 
-__all__ = ["Base", "apps", "audit", "deployments", "domains", "jobs", "projects", "vault"]
+__all__ = ["Base", "agents", "approvals", "apps", "audit", "deployments", "domains", "jobs", "projects", "vault"]

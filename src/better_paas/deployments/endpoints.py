@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
+from better_paas.apps import service as apps
 from better_paas.bootstrap import Platform
 from better_paas.deployments import service
 from better_paas.deployments.models import Deployment
@@ -19,7 +20,8 @@ from better_paas.jobs.models import JobStep
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.logs import Lines
-from better_paas.tokens.guard import GuardedRoute, open_websocket, platform_of
+from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
+from better_paas.tokens.streams import event_stream, until_gone
 
 router = APIRouter(route_class=GuardedRoute, tags=["Deployments"])
 _LOG_PAGE_BYTES = 1024 * 1024
@@ -37,9 +39,11 @@ async def deployments_history(
     cursor: Annotated[str | None, Query(max_length=40)] = None,
 ) -> list[DeploymentAnswer]:
     """Deployments, newest first, without their logs."""
+    caller = caller_of(request)
 
     def unit(session: Session) -> list[DeploymentAnswer]:
-        return answers(session, list(service.history(session, app_id, status, limit, cursor)))
+        visible = None if caller.sees_all else apps.visible_ids(session, caller.sees_app)
+        return answers(session, list(service.history(session, app_id, status, limit, cursor, visible)))
 
     found = await platform_of(request).database.read(unit)
     if len(found) == limit:
@@ -85,7 +89,7 @@ async def deployments_logs_stream(
             yield sse.event(lines.entries, event_id=str(lines.offset))
         yield sse.event({"status": await _status(platform, id)}, name="end")
 
-    return StreamingResponse(sse.with_heartbeat(stream()), media_type="text/event-stream", headers=sse.HEADERS)
+    return event_stream(request, stream())
 
 
 @router.websocket("/ws/logs")
@@ -108,24 +112,6 @@ async def ws_logs(websocket: WebSocket) -> None:
         await websocket.close(1000)
 
     await until_gone(websocket, send())
-
-
-async def until_gone(websocket: WebSocket, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it ends or the client goes away."""
-    sender = asyncio.ensure_future(work)
-    receiver = asyncio.ensure_future(_drain(websocket))
-    try:
-        await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sender, receiver):
-            task.cancel()
-        await asyncio.gather(sender, receiver, return_exceptions=True)
-
-
-async def _drain(websocket: WebSocket) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        while True:
-            await websocket.receive_text()
 
 
 def _follow(platform: Platform, app_id: str, deployment_id: str, offset: int) -> AsyncIterator[Lines]:

@@ -77,10 +77,17 @@ def get(session: Session, deployment_id: str) -> Deployment:
 
 
 def history(
-    session: Session, app_id: str | None, status: str | None, limit: int, before: str | None
+    session: Session,
+    app_id: str | None,
+    status: str | None,
+    limit: int,
+    before: str | None,
+    visible: set[str] | None = None,
 ) -> Sequence[Deployment]:
-    """Newest first, those before the deployment `before`."""
+    """Newest first, those before the deployment `before`. visible: ids of apps whose deployments are shown; or all."""
     query = select(Deployment).order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(limit)
+    if visible is not None:
+        query = query.where(Deployment.app_id.in_(visible))
     if app_id:
         query = query.where(Deployment.app_id == app_id)
     if status:

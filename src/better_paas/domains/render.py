@@ -18,7 +18,7 @@ class Site:
 
 @dataclass(frozen=True)
 class IngressSettings:
-    """folder: Caddy's own. routes: where the route files are. behind_proxy: a proxy in front sets X-Forwarded-*."""
+    """folder: Caddy's own. routes: where the route files are."""
 
     folder: Path
     routes: Path
@@ -26,7 +26,12 @@ class IngressSettings:
     http_port: int
     https_port: int
     acme_email: str | None
-    behind_proxy: bool
+    # Networks whose X-Forwarded-* headers are believed.
+    proxies: tuple[str, ...] = ()
+
+
+# Where one proxy in front stands when its address is not told: on this machine or in a private network.
+PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
 
 
 def stopped_address(folder: Path) -> str:
@@ -79,11 +84,8 @@ def _server(settings: IngressSettings, port: int, routes: list[dict[str, Any]]) 
         "read_header_timeout": "30s",
         "idle_timeout": "5m",
     }
-    if settings.behind_proxy:
-        server["trusted_proxies"] = {
-            "source": "static",
-            "ranges": ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"],
-        }
+    if settings.proxies:
+        server["trusted_proxies"] = {"source": "static", "ranges": list(settings.proxies)}
     return server
 
 

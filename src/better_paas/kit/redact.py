@@ -32,6 +32,11 @@ class Redactor:
         return redact_text(text)
 
 
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a variable's name or its value's form says that it is a secret."""
+    return _SECRET_NAME.search(name) is not None or redact_text(value) != value
+
+
 def redact_text(text: str) -> str:
     """Mask credentials that can be recognised by their form alone."""
     text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)

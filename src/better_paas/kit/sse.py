@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -15,14 +16,22 @@ def event(data: Any, *, name: str | None = None, event_id: str | None = None) ->
     return f"{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-async def with_heartbeat(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """`source` with a comment line in each quiet quarter of a minute, so that proxies keep the stream open."""
+async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """`source` with a comment line in each quiet quarter of a minute, so that proxies keep the stream open.
+
+    allowed: asked every quarter of a minute; the stream ends when it says no.
+    """
     pending: asyncio.Task[bytes] | None = None
     iterator = aiter(source)
+    asked = time.monotonic()
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(iterator))
             done, _ = await asyncio.wait({pending}, timeout=_HEARTBEAT_SECONDS)
+            if not done or time.monotonic() - asked >= _HEARTBEAT_SECONDS:
+                asked = time.monotonic()
+                if not allowed():
+                    return
             if not done:
                 yield b": still here\n\n"
                 continue

@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 from better_paas.apps import service as apps
 from better_paas.apps.schemas import AppAnswer, StatusAnswer
 from better_paas.domains.hosts import HostRules
+from better_paas.errors import NotFound
 from better_paas.kit.clock import iso
 from better_paas.projects import schemas, service
 from better_paas.projects.models import Project
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.caller import Caller
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Projects"])
 _WORST_FIRST = ("building", "failed", "running", "stopped")
@@ -20,10 +22,10 @@ _WORST_FIRST = ("building", "failed", "running", "stopped")
 @router.get("/api/projects")
 async def projects_list(request: Request) -> list[schemas.ProjectSummary]:
     """All projects, by name."""
-    platform = platform_of(request)
+    platform, caller = platform_of(request), caller_of(request)
 
     def unit(session: Session) -> list[dict[str, Any]]:
-        return [_fields(project, members) for project, members in _with_apps(session, platform.rules)]
+        return [_fields(project, members) for project, members in _with_apps(session, platform.rules, caller)]
 
     return [schemas.ProjectSummary(**fields) for fields in await platform.database.read(unit)]
 
@@ -31,11 +33,14 @@ async def projects_list(request: Request) -> list[schemas.ProjectSummary]:
 @router.get("/api/projects/get")
 async def projects_get(request: Request, id: Annotated[str, Query(max_length=40)]) -> schemas.ProjectDetail:
     """One project with its apps."""
-    platform = platform_of(request)
+    platform, caller = platform_of(request), caller_of(request)
 
     def unit(session: Session) -> dict[str, Any]:
         wanted = service.get(session, id)
-        members = dict((project.id, found) for project, found in _with_apps(session, platform.rules))[wanted.id]
+        visible = {project.id: found for project, found in _with_apps(session, platform.rules, caller)}
+        if wanted.id not in visible:
+            raise NotFound("Project not found", "List the projects to see their ids.")
+        members = visible[wanted.id]
         return {**_fields(wanted, members), "services": [AppAnswer(**member) for member in members]}
 
     return schemas.ProjectDetail(**await platform.database.read(unit))
@@ -59,13 +64,13 @@ async def projects_create(request: Request, body: schemas.CreateProject) -> sche
 @router.post("/api/projects/rename")
 async def projects_rename(request: Request, body: schemas.RenameProject) -> schemas.ProjectSummary:
     """Give a project another name."""
-    platform = platform_of(request)
+    platform, caller = platform_of(request), caller_of(request)
 
     def unit(session: Session) -> dict[str, Any]:
         project = service.rename(session, body.id, body.name)
         platform.announce(session, "project", project.id)
-        members = dict((found.id, entries) for found, entries in _with_apps(session, platform.rules))[project.id]
-        return _fields(project, members)
+        members = {found.id: entries for found, entries in _with_apps(session, platform.rules, caller)}
+        return _fields(project, members[project.id])
 
     return schemas.ProjectSummary(**await platform.database.write(unit))
 
@@ -79,12 +84,15 @@ async def projects_delete(request: Request, body: schemas.ProjectId) -> StatusAn
     return StatusAnswer(status="deleted")
 
 
-def _with_apps(session: Session, rules: HostRules) -> list[tuple[Project, list[dict[str, Any]]]]:
-    views = [apps.answer(view, rules) for view in apps.views(session, apps.all_apps(session))]
-    return [
+def _with_apps(session: Session, rules: HostRules, caller: Caller) -> list[tuple[Project, list[dict[str, Any]]]]:
+    """The caller's projects, each with the apps that the caller sees."""
+    seen = [app for app in apps.all_apps(session) if caller.sees_app(app.id, app.project_id)]
+    views = [apps.answer(view, rules, for_agent=caller.is_agent) for view in apps.views(session, seen)]
+    found = [
         (project, [view for view in views if view["project_id"] == project.id])
         for project in service.all_projects(session)
     ]
+    return [(project, members) for project, members in found if members or caller.sees_project(project.id)]
 
 
 def _fields(project: Project, members: list[dict[str, Any]]) -> dict[str, Any]:

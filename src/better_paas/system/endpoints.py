@@ -3,15 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
+from sqlalchemy.orm import Session
 
 import better_paas
+from better_paas.apps.models import App
+from better_paas.bootstrap import Platform
+from better_paas.deployments.models import Deployment
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.schema import Answer
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.authenticate import current
+from better_paas.tokens.authorize import own_url
+from better_paas.tokens.caller import Caller
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.streams import event_stream
 
 router = APIRouter(route_class=GuardedRoute, tags=["System"])
 
@@ -71,12 +80,7 @@ async def health(request: Request) -> Health:
 async def manifest(request: Request) -> Manifest:
     """For clients that know only the address."""
     platform = platform_of(request)
-    scheme = request.headers.get("x-forwarded-proto") if platform.settings.trust_proxy else None
-    host = request.headers.get("host", request.url.netloc)
-    return Manifest(
-        api_url=f"{scheme if scheme in ('http', 'https') else request.url.scheme}://{host}",
-        ui_url=platform.settings.paas_ui_url,
-    )
+    return Manifest(api_url=own_url(platform, request), ui_url=platform.settings.paas_ui_url)
 
 
 @router.get("/api/server/info")
@@ -111,12 +115,36 @@ async def docs_script(request: Request) -> Response:
 
 @router.get("/api/events", response_class=StreamingResponse)
 async def events(request: Request) -> Response:
-    """Server-sent events: `{topic, id}` for each app, deployment or project that changed; `reset` means load afresh."""
-    platform = platform_of(request)
+    """Server-sent events: `{topic, id}` for each app, deployment or project that changed; `reset` means load afresh.
+
+    People who are admin also get `agent`, `approval` and `audit`; a token gets what is its own.
+    """
+    platform, caller = platform_of(request), caller_of(request)
 
     async def stream() -> AsyncIterator[bytes]:
         yield sse.event({"topic": "hello"})
         async for event in platform.events.subscribe():
-            yield sse.event(event)
+            if caller.kind == "admin" or await _is_for(platform, current(platform, caller), event):
+                yield sse.event(event)
 
-    return StreamingResponse(sse.with_heartbeat(stream()), media_type="text/event-stream", headers=sse.HEADERS)
+    return event_stream(request, stream())
+
+
+async def _is_for(platform: Platform, caller: Caller, event: dict[str, Any]) -> bool:
+    """Whether a token may hear of this. What was deleted can be looked up no more: then it hears nothing."""
+    topic, identity = event["topic"], event.get("id", "")
+    if topic == "reset":
+        return True
+    if topic not in ("app", "deployment", "project"):
+        return False
+    if caller.sees_all:
+        return True
+    if topic == "project":
+        return caller.sees_project(identity)
+
+    def unit(session: Session) -> bool:
+        deployment = session.get(Deployment, identity) if topic == "deployment" else None
+        app = session.get(App, deployment.app_id if deployment is not None else identity)
+        return app is not None and caller.sees_app(app.id, app.project_id)
+
+    return await platform.database.read(unit)

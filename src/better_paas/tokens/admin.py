@@ -10,6 +10,11 @@ from better_paas.kit.ids import new_secret
 FILE_NAME = "admin_token.txt"
 
 
+def digest_of(token: str) -> str:
+    """What is compared: its length says nothing, and it may be kept in memory."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 class AdminToken:
     """Checks against the file as it is now, so that `better-paas token rotate` takes effect at once."""
 
@@ -17,7 +22,7 @@ class AdminToken:
         self.path = data_dir / FILE_NAME
         self._pinned = pinned
         self._read_at: tuple[int, int] | None = None
-        self._digest = b""
+        self._digest = ""
 
     def ensure(self) -> bool:
         """Make the token if there is none; True if it was made now."""
@@ -39,12 +44,16 @@ class AdminToken:
 
     def matches(self, candidate: str) -> bool:
         """Compare in constant time."""
-        return hmac.compare_digest(hashlib.sha256(candidate.encode()).digest(), self._current_digest())
+        return self.matches_digest(digest_of(candidate))
 
-    def _current_digest(self) -> bytes:
+    def matches_digest(self, digest: str) -> bool:
+        """Whether this is the digest of the token as it is now."""
+        return hmac.compare_digest(digest, self._current_digest())
+
+    def _current_digest(self) -> str:
         status = self.path.stat()
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp != self._read_at:
-            self._digest = hashlib.sha256(self.value().encode()).digest()
+            self._digest = digest_of(self.value())
             self._read_at = stamp
         return self._digest

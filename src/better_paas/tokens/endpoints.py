@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter, Request
 
+from better_paas.audit import service as audit
 from better_paas.errors import Unauthorized
-from better_paas.tokens.guard import GuardedRoute, authenticate, caller_of, platform_of
+from better_paas.tokens.authenticate import authenticate, request_id_of
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 from better_paas.tokens.schemas import Ticket, Verified, VerifyBody
 from better_paas.tokens.tickets import LIFETIME_SECONDS
 
@@ -18,6 +20,11 @@ async def auth_verify(request: Request, body: VerifyBody | None = None) -> Verif
         caller = authenticate(platform_of(request), request, body.token)
     if caller.kind == "anonymous":
         raise Unauthorized
+    entry = audit.Entry(
+        caller.kind, caller.id, "auth:verify", "success", request_id_of(request), source=caller.source,
+        actor_name=caller.name, resource_type="session", ip_address=caller.address, decision="allow",
+    )  # fmt: skip
+    await platform_of(request).database.write(lambda session: audit.record(session, entry))
     return Verified()
 
 

@@ -18,6 +18,8 @@ class _Bucket:
     failures: int
     last: float
     blocked_until: float
+    # Attempts during a wait, which no audit entry of their own tells of.
+    unlogged: int = 0
 
 
 class FailureLimit:
@@ -37,6 +39,7 @@ class FailureLimit:
         if len(self._buckets) > _MOST_BUCKETS:
             self._buckets.popitem(last=False)
         if moment < bucket.blocked_until:
+            bucket.unlogged += 1
             return bucket.blocked_until - moment
         bucket.failures += 1
         bucket.last = moment
@@ -45,7 +48,24 @@ class FailureLimit:
         # The exponent is bounded: a float overflows after a thousand doublings.
         wait: float = min(_FIRST_WAIT * 2.0 ** min(bucket.failures - _FREE_FAILURES - 1, 20), _LONGEST_WAIT)
         bucket.blocked_until = moment + wait
+        bucket.unlogged += 1
         return wait
+
+    def take_unlogged(self) -> dict[str, int]:
+        """How many attempts were made during waits since the last call, by network."""
+        taken = {key: bucket.unlogged for key, bucket in self._buckets.items() if bucket.unlogged}
+        for key in taken:
+            self._buckets[key].unlogged = 0
+        return taken
+
+    def waiting(self) -> list[tuple[str, int, float]]:
+        """(network, failures, seconds to wait) of all that have to wait now."""
+        moment = self._monotonic()
+        return [
+            (key, bucket.failures, bucket.blocked_until - moment)
+            for key, bucket in self._buckets.items()
+            if bucket.blocked_until > moment
+        ]
 
 
 def _network(address: str) -> str:

@@ -1,0 +1,1 @@
+"""Agent tokens: credentials of machines, limited to scopes, resources and conditions."""

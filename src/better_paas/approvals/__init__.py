@@ -1,0 +1,1 @@
+"""A person's yes or no to one exact call that an agent asked for."""

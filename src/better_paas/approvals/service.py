@@ -1,0 +1,114 @@
+"""Rules of approvals: bound to one call and one state of its resource, for 15 minutes, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from better_paas.approvals.impact import impact_of
+from better_paas.approvals.models import Approval
+from better_paas.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from better_paas.kit.clock import now
+from better_paas.kit.ids import new_id
+from better_paas.policy import Action
+
+LIFETIME = timedelta(minutes=15)
+_MOST_PENDING = 20
+_KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A call that an agent makes. fields: its arguments; payload: what of them may be shown."""
+
+    agent_id: str
+    agent_name: str
+    action: Action
+    resource_id: str
+    digest: str
+    fields: dict[str, Any]
+    payload: dict[str, Any]
+
+
+def get(session: Session, approval_id: str) -> Approval:
+    """Errors: NotFound."""
+    approval = session.get(Approval, approval_id)
+    if approval is None:
+        raise NotFound("Approval not found", "It may have been deleted with its token.")
+    return approval
+
+
+def listed(session: Session, status: str, limit: int) -> Sequence[Approval]:
+    """Newest first. status: pending (and not expired), or all."""
+    query = select(Approval).order_by(Approval.created_at.desc(), Approval.id).limit(limit)
+    if status == "pending":
+        query = query.where(Approval.status == "pending", Approval.expires_at > now())
+    return session.scalars(query).all()
+
+
+def status_of(approval: Approval) -> str:
+    """pending, approved, denied, used or expired."""
+    if approval.status in ("pending", "approved") and approval.expires_at <= now():
+        return "expired"
+    return approval.status
+
+
+def ask(session: Session, wish: Ask) -> tuple[Approval, bool]:
+    """(the approval, whether the call may run now). A yes is used up by this. Errors: Forbidden after a no, 429."""
+    impact = impact_of(session, wish.action, wish.resource_id, wish.fields)
+    query = select(Approval).where(
+        Approval.agent_id == wish.agent_id, Approval.digest == wish.digest, Approval.expires_at > now()
+    )
+    for earlier in session.scalars(query.order_by(Approval.created_at.desc())).all():
+        if earlier.status == "denied":
+            raise Forbidden("Forbidden: a person refused this call", "Ask them before you try it again.")
+        # Another state of the resource is another question.
+        if earlier.status not in ("pending", "approved") or earlier.version != impact.version:
+            continue
+        if earlier.status == "approved":
+            earlier.status, earlier.used_at = "used", now()
+            return earlier, True
+        return earlier, False
+    waiting = select(func.count()).select_from(Approval)
+    waiting = waiting.where(Approval.agent_id == wish.agent_id, Approval.status == "pending")
+    if (session.scalar(waiting.where(Approval.expires_at > now())) or 0) >= _MOST_PENDING:
+        raise TooManyRequests(
+            "Too many calls of this token wait for approval", "Wait until a person has looked at them."
+        )
+    moment = now()
+    for old in session.scalars(select(Approval).where(Approval.created_at < moment - _KEPT).limit(50)):
+        session.delete(old)
+    approval = Approval(
+        id=new_id(12),
+        agent_id=wish.agent_id,
+        agent_name=wish.agent_name,
+        action=wish.action.name,
+        resource_type=wish.action.resource,
+        resource_id=wish.resource_id,
+        resource_name=impact.resource_name,
+        digest=wish.digest,
+        version=impact.version,
+        summary=impact.summary,
+        payload=wish.payload,
+        status="pending",
+        created_at=moment,
+        expires_at=moment + LIFETIME,
+        decided_at=None,
+        used_at=None,
+    )
+    session.add(approval)
+    session.flush()
+    return approval, False
+
+
+def decide(session: Session, approval_id: str, status: str) -> Approval:
+    """A person's answer. Errors: NotFound, Conflict if it comes too late."""
+    approval = get(session, approval_id)
+    found = status_of(approval)
+    if found != "pending":
+        raise Conflict(f"this approval is {found} already", "The agent can ask again by repeating its call.")
+    approval.status, approval.decided_at = status, now()
+    return approval

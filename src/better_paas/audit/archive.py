@@ -1,0 +1,82 @@
+"""Whole-log work on files: proving the database file, and moving old entries out of it."""
+
+import functools
+import hashlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from better_paas.audit import service
+from better_paas.audit.formats import to_jsonl
+from better_paas.audit.models import AuditEntry
+from better_paas.audit.notes import Verifier
+from better_paas.audit.verify import Report, read_anchors, verify
+from better_paas.db.database import Database
+
+FOLDER = "audit-archive"
+_PAGE = 5_000
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """first, last: numbers of the entries whose text is now in `file` alone. digest: its SHA-256."""
+
+    first: int
+    last: int
+    file: Path
+    digest: str
+
+
+def verify_file(data_dir: Path, verifier: Verifier, anchors: str = "") -> Report:
+    """Prove the log of a data directory, whether its server runs or not. anchors: checkpoints kept elsewhere."""
+    connection = sqlite3.connect(f"file:{data_dir / 'better-paas.db'}?mode=ro", uri=True)
+    try:
+        return verify(connection, verifier, read_anchors(anchors))
+    finally:
+        connection.close()
+
+
+async def prune(database: Database, data_dir: Path, before: str) -> Pruned | None:
+    """Export what is older than `before` (RFC 3339), then delete its text. Errors: ValueError for no moment.
+
+    Killed in between, it leaves an export too many and nothing else: the text goes last.
+    """
+    moment = datetime.fromisoformat(before)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    limit = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    span = await database.read(lambda session: service.older_than(session, limit))
+    if span is None:
+        return None
+    first, last = span
+    folder = data_dir / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"entries-{first}-{last}.jsonl"
+    digest = hashlib.sha256()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        position = first
+        while position <= last:
+            count = min(_PAGE, last - position + 1)
+            rows = await database.read(functools.partial(service.records_from, first=position, limit=count))
+            rows = [row for row in rows if row[0] <= last]
+            if not rows:
+                break
+            data = "".join(to_jsonl(record) for _, record in rows).encode()
+            file.write(data)
+            digest.update(data)
+            position = rows[-1][0] + 1
+        file.flush()
+        os.fsync(file.fileno())
+    if hashlib.sha256(path.read_bytes()).digest() != digest.digest():
+        raise OSError(f"{path} can't be read back as it was written")
+
+    def forget(session: Session) -> None:
+        session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last)).values(record=None))
+
+    await database.write(forget)
+    return Pruned(first, last, path, digest.hexdigest())

@@ -1,0 +1,199 @@
+"""Proves the log: every entry against its hash, the tree against the signed checkpoints, those against anchors.
+
+Reads the database file directly, entry by entry: memory stays the same however long the log is.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from better_paas.audit.merkle import Tree
+from better_paas.audit.notes import Checkpoint, NoteRefused, Verifier
+
+_BATCH = 8_192
+_MOST_FINDINGS = 50
+_MOST_DANGLING = 100
+# A clock that is corrected by less than this is no finding.
+_CLOCK_TOLERANCE = timedelta(seconds=90)
+_TIME = '"createdAt":"'
+
+
+@dataclass
+class Report:
+    """findings: what is wrong, in words. dangling: intents without an outcome. uncovered: entries behind the last
+    checkpoint, which no signature vouches for yet."""
+
+    entries: int = 0
+    pruned: int = 0
+    checkpoints: int = 0
+    anchors: int = 0
+    uncovered: int = 0
+    root: str = ""
+    findings: list[str] = field(default_factory=list)
+    dangling: list[int] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+    def find(self, text: str) -> None:
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(text)
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A size and root that someone vouches for. source: in words, for findings."""
+
+    size: int
+    root: bytes
+    time: str
+    source: str
+
+
+def read_anchors(text: str) -> list[str]:
+    """The checkpoints in an anchor file: one after the other, as `paas` and the server write them."""
+    notes, lines = [], []
+    for line in text.splitlines():
+        lines.append(line)
+        if line.startswith("\u2014 "):
+            notes.append("\n".join(lines).lstrip("\n") + "\n")
+            lines = []
+    return notes
+
+
+def verify(connection: sqlite3.Connection, verifier: Verifier, anchors: Iterable[str] = ()) -> Report:
+    """connection: read-only. anchors: signed checkpoints that were kept elsewhere."""
+    report = Report()
+    stored = _statements(
+        (
+            (f"the checkpoint at {size}", note)
+            for size, note in connection.execute("SELECT size, note FROM audit_checkpoints ORDER BY size")
+        ),
+        verifier,
+        report,
+    )
+    kept = _statements(((f"anchor {number}", note) for number, note in enumerate(anchors, 1)), verifier, report)
+    report.checkpoints, report.anchors = len(stored), len(kept)
+    _walk(connection, sorted([*stored, *kept], key=lambda statement: statement.size), report)
+    covered = max((statement.size for statement in stored), default=0)
+    report.uncovered = max(0, report.entries - covered)
+    report.dangling = _dangling(connection)
+    return report
+
+
+def _statements(notes: Iterable[tuple[str, str]], verifier: Verifier, report: Report) -> list[_Statement]:
+    found = []
+    for source, note in notes:
+        try:
+            checkpoint: Checkpoint = verifier.open(note)
+        except NoteRefused as error:
+            report.find(f"{source} is not valid: {error}")
+            continue
+        if checkpoint.origin != verifier.name:
+            report.find(f"{source} is of another log ({checkpoint.origin})")
+            continue
+        found.append(_Statement(checkpoint.size, checkpoint.root, checkpoint.time, source))
+    return found
+
+
+def _walk(connection: sqlite3.Connection, statements: list[_Statement], report: Report) -> None:
+    tree, waiting, expected, good_until, last_time = Tree(), list(reversed(statements)), 1, 0, ""
+    prunes: list[tuple[int, int]] = []
+    missing: list[int] = []
+    for rows in _rows(connection):
+        leaves: list[bytes] = []
+        for number, text, leaf in rows:
+            if number != expected:
+                report.find(_gap(expected, number))
+                return
+            expected += 1
+            if text is None:
+                report.pruned += 1
+                missing.append(number)
+                leaves.append(leaf)
+            else:
+                made = sha256(b"\0" + text.encode()).digest()
+                if made != leaf:
+                    report.find(f"entry {number} was changed")
+                leaves.append(made)
+                start = text.find(_TIME) + len(_TIME)
+                moment = text[start : start + 27]
+                if moment < last_time and _back(moment, last_time):
+                    report.find(f"the clock went back at entry {number}: {last_time} is followed by {moment}")
+                last_time = moment
+                if '"action":"audit:prune"' in text:
+                    prunes += _pruned_range(text)
+            report.entries = number
+            # Trees are compared where somebody vouches for one; in between whole batches are hashed at once.
+            while waiting and waiting[-1].size <= number:
+                tree.extend(leaves)
+                leaves = []
+                good_until = _compare(waiting.pop(), tree, good_until, report)
+        tree.extend(leaves)
+    report.root = tree.root().hex()
+    for statement in reversed(waiting):
+        report.find(
+            f"the log ends at entry {report.entries}, but {statement.source} says that it had {statement.size}: "
+            "its end was cut off, or an old copy was put in its place"
+        )
+    _check_pruned(missing, prunes, report)
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[list[tuple[int, str | None, bytes]]]:
+    cursor = connection.execute("SELECT id, record, leaf FROM audit_entries ORDER BY id")
+    while rows := cursor.fetchmany(_BATCH):
+        yield rows
+
+
+def _compare(statement: _Statement, tree: Tree, good_until: int, report: Report) -> int:
+    if tree.size == statement.size and tree.root() == statement.root:
+        return statement.size
+    report.find(
+        f"{statement.source} does not fit: something from entry {good_until + 1} to {statement.size} was changed, "
+        "swapped, inserted or removed"
+    )
+    return good_until
+
+
+def _gap(expected: int, number: int) -> str:
+    if number < expected:
+        return f"entry {number} is there twice"
+    last = number - 1
+    return f"entry {expected} is missing" if last == expected else f"entries {expected} to {last} are missing"
+
+
+def _back(moment: str, last: str) -> bool:
+    try:
+        return datetime.fromisoformat(last) - datetime.fromisoformat(moment) > _CLOCK_TOLERANCE
+    except ValueError:
+        return True
+
+
+def _pruned_range(text: str) -> list[tuple[int, int]]:
+    entry: dict[str, Any] = json.loads(text)
+    if entry.get("outcome") != "success":
+        return []
+    payload = entry.get("payload", {})
+    return [(int(payload["from"]), int(payload["to"]))] if "from" in payload and "to" in payload else []
+
+
+def _check_pruned(missing: list[int], prunes: list[tuple[int, int]], report: Report) -> None:
+    """A record may be gone only where the log itself says that it was exported and pruned."""
+    unexplained = [number for number in missing if not any(first <= number <= last for first, last in prunes)]
+    if unexplained:
+        report.find(f"the text of entry {unexplained[0]} is gone, and the log does not say that it was pruned")
+
+
+def _dangling(connection: sqlite3.Connection) -> list[int]:
+    """Intents whose outcome was never written: the server died in between."""
+    query = """
+        SELECT id FROM audit_entries AS intent WHERE outcome = 'intent' AND NOT EXISTS (
+            SELECT 1 FROM audit_entries AS other
+            WHERE other.request_id = intent.request_id AND other.outcome IN ('success', 'failure')
+        ) ORDER BY id DESC LIMIT ?"""
+    return [row[0] for row in connection.execute(query, (_MOST_DANGLING,))]

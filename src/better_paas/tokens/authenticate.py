@@ -1,0 +1,147 @@
+"""From a request to its caller: the token, the client's address, and failures that slow down guessing."""
+
+import ipaddress
+import re
+from typing import cast
+
+from fastapi import Request, WebSocket
+
+from better_paas.agents import token as agent_token
+from better_paas.audit import service as audit
+from better_paas.bootstrap import Platform
+from better_paas.errors import Forbidden, TooManyRequests, Unauthorized
+from better_paas.kit.clock import now
+from better_paas.kit.ids import new_id
+from better_paas.policy import Action
+from better_paas.tokens.admin import digest_of
+from better_paas.tokens.caller import Caller, anonymous
+
+_SOURCE = re.compile(r"dashboard|cli|mcp:[A-Za-z0-9._ -]{1,60}")
+_LONGEST_TOKEN = 512
+
+
+def platform_of(request: Request | WebSocket) -> Platform:
+    return cast(Platform, request.app.state.platform)
+
+
+def caller_of(request: Request | WebSocket) -> Caller:
+    return cast(Caller, request.state.caller)
+
+
+def request_id_of(request: Request | WebSocket) -> str:
+    return getattr(request.state, "request_id", None) or new_id(16)
+
+
+def client_address(platform: Platform, request: Request | WebSocket) -> str:
+    """The peer's address; behind a trusted proxy the last hop that is no such proxy.
+
+    What a client writes into the header itself stands to the left of that and is never believed.
+    """
+    peer = request.client.host if request.client else "unknown"
+    proxies = platform.settings.proxies
+    if proxies is None:
+        return peer
+    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    if not hops:
+        return peer
+    if not proxies:  # one proxy, whatever its address
+        return _plain(hops[-1])
+    if not _within(peer, proxies):
+        return peer
+    return _plain(next((hop for hop in reversed(hops) if not _within(hop, proxies)), hops[0]))
+
+
+def _within(address: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found.version == network.version and found in network for network in networks)
+
+
+def _plain(hop: str) -> str:
+    """An address, or a word for what is none: it ends up in the audit log."""
+    try:
+        return str(ipaddress.ip_address(hop))
+    except ValueError:
+        return "unknown"
+
+
+def bearer_of(request: Request | WebSocket) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def authenticate(platform: Platform, request: Request | WebSocket, token: str | None = None) -> Caller:
+    """The caller. No token is anonymous; a wrong one is refused and counted. Errors: Unauthorized, 403, 429."""
+    token = bearer_of(request) if token is None else token
+    address = client_address(platform, request)
+    named = request.headers.get("x-better-paas-client", "")
+    source = named if _SOURCE.fullmatch(named) else "api"
+    if not token:
+        return anonymous(address, source)
+    if platform.admin_token.matches(token):
+        return Caller("admin", "admin", address, source, proof=digest_of(token))
+    parsed = agent_token.parse(token) if len(token) <= _LONGEST_TOKEN else None
+    moment = now()
+    found = platform.agents.check(parsed, moment) if parsed is not None else None
+    if parsed is None or found is None:
+        refuse(platform, request, address)
+        raise Unauthorized
+    holder, rotated = found
+    if not holder.admits(address):
+        raise Forbidden("Forbidden: this token may not be used from this address")
+    if holder.suspended:
+        raise Forbidden(
+            "Forbidden: this token is suspended", "A person has to look at what it did, and resume it in the dashboard."
+        )
+    for grant in holder.chain:
+        if wait := platform.agents.take(grant):
+            raise TooManyRequests(
+                "Too many requests with this token",
+                f"Wait {max(1, round(wait))} s; it may make {grant.rate_per_minute} a minute.",
+                headers={"Retry-After": str(max(1, round(wait)))},
+            )
+    platform.agent_watch.used(holder.own.id, address, moment)
+    return Caller("agent", holder.own.id, address, source, holder.own.name, parsed.digest, holder, rotated)
+
+
+def refuse(platform: Platform, request: Request | WebSocket, address: str) -> None:
+    """Count a failed sign-in, and answer 429 while its address has to wait."""
+    wait = platform.failures.fail(address)
+    if not wait:
+        # A flood is not written line by line: what comes while an address waits becomes one line.
+        entry = audit.failed_sign_in(address, request_id_of(request))
+        platform.background(platform.database.write(lambda session: audit.record(session, entry)))
+        return
+    platform.flush_failures_soon()
+    seconds = max(1, round(wait))
+    raise TooManyRequests(
+        "Too many failed sign-ins",
+        f"Wait {seconds} s, then use the right token. 'better-paas token' on the server shows it.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def is_current(platform: Platform, caller: Caller, action: Action) -> bool:
+    """Whether a caller who was let in before would still be let in: asked again and again by open streams."""
+    if caller.kind == "admin":
+        return platform.admin_token.matches_digest(caller.proof)
+    if caller.holder is None:
+        return False
+    moment, own = now(), platform.agents.get(caller.id, now())
+    if own is None or own.suspended or not own.admits(caller.address) or not own.allows(action):
+        return False
+    grant = own.own
+    recent = grant.previous_until is not None and moment < grant.previous_until
+    return caller.proof == grant.digest or (recent and caller.proof == grant.previous_digest)
+
+
+def current(platform: Platform, caller: Caller) -> Caller:
+    """The caller with the rights of this moment, for streams that outlive a change of them."""
+    if caller.holder is None:
+        return caller
+    holder = platform.agents.get(caller.id, now())
+    return Caller(
+        caller.kind, caller.id, caller.address, caller.source, caller.name, caller.proof, holder, caller.rotated
+    )

@@ -1,0 +1,144 @@
+"""Whether an agent may make this call: scopes, freeze, resources, budget, and the approval of a person.
+
+People who are admin pass; a token is let through by every rule here, or not at all.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import Request, Response, WebSocket
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from better_paas.agents import service as agents
+from better_paas.approvals import service as approvals
+from better_paas.approvals.models import Approval
+from better_paas.approvals.schemas import ApprovalRequired
+from better_paas.apps.models import App
+from better_paas.audit import service as audit
+from better_paas.bootstrap import Platform
+from better_paas.deployments.models import Deployment
+from better_paas.errors import Forbidden, NotFound, PaasError, TooManyRequests
+from better_paas.kit.clock import iso, now
+from better_paas.policy import Action
+from better_paas.tokens.caller import Caller
+from better_paas.tokens.trail import AuditTrail
+
+# The same words as for what does not exist: whoever may not see a thing does not learn that it is there.
+_ABSENT = {
+    "app": ("App not found", "List the apps to see their ids."),
+    "deployment": ("Deployment not found", "List the deployments to see their ids."),
+    "project": ("Project not found", "List the projects to see their ids."),
+}
+_HOUR = timedelta(hours=1)
+# What a token may still do to itself while all tokens are frozen: less.
+_LESSENING = ("agent:revoke_self",)
+
+
+async def authorize(platform: Platform, action: Action, caller: Caller, trail: AuditTrail) -> None:
+    """Errors: Forbidden, NotFound, TooManyRequests; each is in the audit log when this raises."""
+    try:
+        await _check(platform, action, caller, trail.fields)
+    except PaasError as error:
+        await trail.write("denied", error.error, status=error.status)
+        if caller.is_agent:
+            await platform.agent_watch.trouble(caller.id, "denied")
+        raise
+
+
+async def _check(platform: Platform, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
+    if not caller.may(action):
+        raise Forbidden(action.missing_text)
+    if caller.holder is None:
+        return
+    if platform.agents.frozen and action.mutates and action.name not in _LESSENING:
+        raise Forbidden(
+            "Forbidden: agent tokens are frozen, they may only read", "A person lifts this in the dashboard."
+        )
+    if not caller.sees_all:
+        await platform.database.read(lambda session: _check_targets(session, action, caller, fields))
+    if action.deploys:
+        await platform.database.read(lambda session: _check_budget(session, caller))
+
+
+def _check_targets(session: Session, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
+    """All that the call names must be the caller's. Errors: NotFound, Forbidden."""
+    named = [(kind, fields[field]) for kind, field in action.targets if fields.get(field)]
+    for kind, identity in named:
+        if not _is_seen(session, caller, kind, identity):
+            raise NotFound(*_ABSENT[kind])
+    if named or action.lists:
+        return
+    if not action.targets or action.name == "app:deploy":
+        raise Forbidden(
+            "Forbidden: this token is limited to some projects and apps",
+            "Send the projectId of one of its projects; GET /api/agents/self shows them.",
+        )
+    raise NotFound(*_ABSENT[action.targets[0][0]])
+
+
+def _is_seen(session: Session, caller: Caller, kind: str, identity: Any) -> bool:
+    if not isinstance(identity, str):
+        return False
+    if kind == "project":
+        return caller.sees_project(identity)
+    if kind == "deployment":
+        deployment = session.get(Deployment, identity)
+        identity = deployment.app_id if deployment is not None else ""
+    app = session.get(App, identity)
+    return app is not None and caller.sees_app(app.id, app.project_id)
+
+
+def _check_budget(session: Session, caller: Caller) -> None:
+    assert caller.holder is not None
+    for grant in caller.holder.chain:
+        if grant.deploys_per_hour is None:
+            continue
+        if agents.deploys_since(session, grant.id, now() - _HOUR) >= grant.deploys_per_hour:
+            raise TooManyRequests(
+                f"This token has used up its {grant.deploys_per_hour} deployments an hour",
+                "Wait, or ask a person to raise its budget.",
+                headers={"Retry-After": "600"},
+            )
+
+
+async def ask_for_approval(
+    platform: Platform, request: Request, action: Action, caller: Caller, trail: AuditTrail
+) -> Response | None:
+    """None: go on. Else the answer that says that a person has to approve first. Errors: Forbidden after a no."""
+    if caller.holder is None or not caller.holder.wants_approval(action):
+        return None
+    wish = approvals.Ask(
+        caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload
+    )
+
+    def unit(session: Session) -> tuple[Approval, bool]:
+        approval, may_run = approvals.ask(session, wish)
+        trail.approval_id = approval.id
+        if not may_run:
+            audit.record(session, trail.entry("pending", status=202))
+            platform.announce(session, "approval", approval.id)
+        return approval, may_run
+
+    try:
+        approval, may_run = await platform.database.write(unit)
+    except PaasError as error:
+        await trail.write("denied", error.error, status=error.status)
+        await platform.agent_watch.trouble(caller.id, "denied")
+        raise
+    if may_run:
+        return None
+    dashboard = (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
+    url = f"{dashboard}/approvals?id={approval.id}"
+    platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", url)
+    answer = ApprovalRequired(
+        approval_id=approval.id, url=url, expires_at=iso(approval.expires_at) or "", summary=approval.summary
+    )
+    return JSONResponse(answer.model_dump(by_alias=True), 202)
+
+
+def own_url(platform: Platform, request: Request | WebSocket) -> str:
+    """This server's address, as the caller reached it."""
+    forwarded = request.headers.get("x-forwarded-proto") if platform.settings.proxies is not None else None
+    scheme = forwarded if forwarded in ("http", "https") else request.url.scheme
+    return f"{scheme}://{request.headers.get('host', request.url.netloc)}"

@@ -1,0 +1,53 @@
+"""Streams that end when the token that opened them no longer allows it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+
+from better_paas import policy
+from better_paas.kit import sse
+from better_paas.tokens.authenticate import caller_of, is_current, platform_of
+
+# A token that is gone or narrower cuts open streams within this time.
+_RECHECK_SECONDS = 15.0
+
+
+def event_stream(request: Request, source: AsyncIterator[bytes]) -> StreamingResponse:
+    """`source` as server-sent events."""
+    allowed = _still_allowed(request, request.scope["route"].action)
+    return StreamingResponse(sse.with_heartbeat(source, allowed), media_type="text/event-stream", headers=sse.HEADERS)
+
+
+async def until_gone(websocket: WebSocket, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it ends, the client goes away, or its token no longer allows it."""
+    allowed = _still_allowed(websocket, policy.action_for("WS", websocket.scope["path"]))
+    tasks = [asyncio.ensure_future(part) for part in (work, _drain(websocket), _until_refused(allowed))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[2].done():
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await websocket.close(4401, "the token no longer allows this")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _still_allowed(request: Request | WebSocket, action: policy.Action) -> Callable[[], bool]:
+    platform, caller = platform_of(request), caller_of(request)
+    return lambda: is_current(platform, caller, action)
+
+
+async def _until_refused(allowed: Callable[[], bool]) -> None:
+    while allowed():  # noqa: ASYNC110  an expiry is no event: it has to be looked for
+        await asyncio.sleep(_RECHECK_SECONDS)
+
+
+async def _drain(websocket: WebSocket) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await websocket.receive_text()

@@ -1,0 +1,192 @@
+"""The audit entries of one call: its intent before any effect, its outcome after, or why it was refused."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.orm import Session
+
+from better_paas import policy
+from better_paas.agents.models import Agent
+from better_paas.approvals.models import Approval
+from better_paas.apps.models import App
+from better_paas.audit import service as audit
+from better_paas.bootstrap import Platform
+from better_paas.deployments.models import Deployment
+from better_paas.errors import Invalid, PaasError, Unavailable
+from better_paas.kit.redact import redact_fields, redact_text
+from better_paas.projects.models import Project
+from better_paas.tokens.caller import Caller
+
+_LONGEST_LOGGED = 500
+_NAMED = {"app": App, "project": Project, "agent": Agent}
+_log = structlog.get_logger(__name__)
+
+
+class AuditTrail:
+    """Writes the entries of one call. A change whose intent can't be written is refused."""
+
+    def __init__(self, platform: Platform, action: policy.Action, caller: Caller, request_id: str) -> None:
+        self._platform, self._action, self._caller, self._request_id = platform, action, caller, request_id
+        self.fields: dict[str, Any] = {}
+        self.payload: dict[str, Any] = {}
+        self.resource: str | None = None
+        self.digest = ""
+        self.approval_id = ""
+        self._resource_name = ""
+        self._diff: dict[str, Any] = {}
+
+    async def describe(self, request: Request) -> None:
+        """Take from the request what the policy row allows to be logged."""
+        fields: Any = dict(request.query_params)
+        if request.method == "POST":
+            fields = await _json_body(request)
+        self.describe_fields(fields if isinstance(fields, dict) else {})
+
+    def describe_fields(self, fields: dict[str, Any]) -> None:
+        self.fields = fields
+        named = fields.get(self._action.resource_field)
+        self.resource = redact_text(_clean(str(named))[:_LONGEST_LOGGED]) if named is not None else None
+        wanted = {name: fields[name] for name in self._action.logged if fields.get(name) not in (None, "", [], {})}
+        self.payload = redact_fields(
+            {name: _clean(value) for name, value in wanted.items() if len(repr(value)) <= _LONGEST_LOGGED}
+        )
+        if self._caller.rotated:
+            self.payload["oldToken"] = True
+        if self._action.mutates:
+            # Arguments may be secrets: without the key nobody can try out which value a digest is of.
+            text = json.dumps([self._action.name, fields], sort_keys=True, default=str, separators=(",", ":"))
+            self.digest = self._platform.vault.ring.digest(text.encode("utf-8", "surrogatepass"))
+
+    async def around(self, handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+        """Intent, effect, outcome. The outcome is written whatever the effect came to."""
+        try:
+            await self.write("intent")
+        except Exception as error:
+            raise Unavailable("The audit log can't be written", "Nothing was changed. Check the disk.") from error
+        started = time.monotonic()
+        try:
+            response = await handle(request)
+        except BaseException as error:
+            await self._outcome("failure", _describe(error), started, getattr(error, "status", None))
+            raise
+        self.resource = getattr(request.state, "resource_id", None) or self.resource
+        self._diff = getattr(request.state, "diff", {})
+        self.payload = {**self.payload, **getattr(request.state, "audit_payload", {})}
+        good = response.status_code < 400
+        await self._outcome("success" if good else "failure", None, started, response.status_code)
+        return response
+
+    async def around_read(
+        self, handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
+    ) -> Response:
+        """A read of something sensitive: one entry, before anything is shown."""
+        try:
+            await self.write("success")
+        except Exception as error:
+            raise Unavailable("The audit log can't be written", "Nothing was read. Check the disk.") from error
+        return await handle(request)
+
+    async def _outcome(
+        self, outcome: audit.Outcome, error: str | None, started: float, status: int | None = None
+    ) -> None:
+        """The effect is there, and its intent is on disk: a failure to write must not turn it into an error."""
+        try:
+            await self.write(outcome, error, started, status)
+        except Exception as failure:
+            _log.error(
+                "an outcome could not be audited", action=self._action.name, outcome=outcome, reason=str(failure)
+            )
+
+    async def write(
+        self,
+        outcome: audit.Outcome,
+        error: str | None = None,
+        started: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        def unit(session: Session) -> None:
+            self._resource_name = _name_of(session, self._action.resource, self.resource) or self._resource_name
+            audit.record(session, self.entry(outcome, error, started, status))
+
+        await self._platform.database.write(unit)
+
+    def entry(
+        self,
+        outcome: audit.Outcome,
+        error: str | None = None,
+        started: float | None = None,
+        status: int | None = None,
+    ) -> audit.Entry:
+        return audit.Entry(
+            actor_type=self._caller.kind,
+            actor_id=self._caller.id,
+            actor_name=self._caller.name,
+            action=self._action.name,
+            outcome=outcome,
+            request_id=self._request_id,
+            source=self._caller.source,
+            resource_type=self._action.resource,
+            resource_id=self.resource,
+            resource_name=self._resource_name,
+            ip_address=self._caller.address,
+            payload=self.payload,
+            diff=self._diff,
+            args_digest=self.digest,
+            decision="deny" if outcome == "denied" else "ask" if outcome == "pending" else "allow",
+            approval_id=self.approval_id,
+            error=error,
+            status=status,
+            duration_ms=None if started is None else round((time.monotonic() - started) * 1000),
+        )
+
+
+def _name_of(session: Session, kind: str, resource_id: str | None) -> str:
+    if not resource_id or len(resource_id) > 40:
+        return ""
+    if kind == "deployment":
+        deployment = session.get(Deployment, resource_id)
+        return deployment.app_name if deployment is not None else ""
+    if kind == "approval":
+        approval = session.get(Approval, resource_id)
+        return approval.resource_name if approval is not None else ""
+    model = _NAMED.get(kind)
+    row = session.get(model, resource_id) if model is not None else None
+    return str(row.name) if row is not None else ""  # type: ignore[attr-defined]
+
+
+async def _json_body(request: Request) -> Any:
+    """The body as it came; what is no JSON is left to the endpoint to refuse. Errors: Invalid, 413."""
+    try:
+        return json.loads(await request.body() or b"{}")
+    except ValueError:
+        return {}
+    except RecursionError:
+        raise Invalid("the body is nested too deeply", "Send plain fields; see /api/docs.") from None
+
+
+def _clean(value: Any) -> Any:
+    """A value that can be stored: text without half characters, and plain text of everything that is no JSON."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_clean(entry) for entry in value]
+    # NaN and infinity are no JSON.
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, (bool, int, float)) else _clean(str(value))
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, PaasError):
+        return error.error
+    if isinstance(error, RequestValidationError):
+        return "invalid request"
+    if isinstance(error, HTTPException):
+        return str(error.detail)
+    return type(error).__name__
