@@ -44,7 +44,7 @@ class Verifier:
     @classmethod
     def parse(cls, text: str) -> "Verifier":
         """Errors: NoteRefused."""
-        parts = text.strip().rsplit("+", 2)
+        parts = text.strip().split("+", 2)  # base64 may hold a "+" too
         try:
             name, _, encoded = parts
             raw = base64.b64decode(encoded, validate=True)

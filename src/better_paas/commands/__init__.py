@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import better_paas
-from better_paas.commands import keys
+from better_paas.commands import approve, audit, keys
 from better_paas.commands.local import settings as _settings
 from better_paas.errors import StartRefused
 from better_paas.settings import Settings
@@ -28,6 +28,9 @@ images = App(name="images", help="Base images for apps.")
 app.command(token)
 app.command(images)
 app.command(keys.app)
+app.command(audit.app)
+app.command(approve.approve)
+app.command(approve.deny)
 
 
 def main() -> None:

@@ -1,0 +1,28 @@
+"""`better-paas approve` and `deny`: a person's answer to a call that an agent asked for."""
+
+from better_paas.commands.local import call
+
+
+def approve(approval_id: str = "") -> None:
+    """Approve a call that waits. Without an id: show what waits."""
+    if not approval_id:
+        _show()
+        return
+    answer = call("POST", "/api/approvals/approve", id=approval_id)
+    print(f"Approved: {answer['summary']}")
+    print(f"{answer['agentName']} may make this very call once, until {answer['expiresAt'][11:16]} UTC.")
+
+
+def deny(approval_id: str) -> None:
+    """Refuse a call that waits."""
+    print(f"Refused: {call('POST', '/api/approvals/deny', id=approval_id)['summary']}")
+
+
+def _show() -> None:
+    waiting = call("GET", "/api/approvals")
+    if not waiting:
+        print("No call waits for approval.")
+    for entry in waiting:
+        print(f"{entry['id']}  {entry['agentName']}: {entry['summary']}")
+    if waiting:
+        print("\nbetter-paas approve <id>, or better-paas deny <id>")

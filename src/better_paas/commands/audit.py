@@ -1,0 +1,106 @@
+"""`better-paas audit`: prove, read, export and prune the audit log."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from better_paas.commands.local import call, fail, read_state, settings
+
+app = App(name="audit", help="Prove, read, export and prune the audit log.")
+_PAGE = 2_000
+
+
+@app.command
+def verify(
+    *, anchor: Annotated[list[Path] | None, Parameter(help="File with checkpoints that were kept elsewhere.")] = None
+) -> None:
+    """Check every entry, the tree and all checkpoints, also while no server runs. Exit code 1 if something is wrong."""
+    from better_paas.audit.archive import verify_file
+    from better_paas.audit.notes import PUBLIC_FILE, NoteRefused, Verifier
+
+    folder = settings().data_dir
+    try:
+        verifier = Verifier.parse((folder / PUBLIC_FILE).read_text())
+        anchors = "\n".join(path.read_text() for path in anchor or [])
+    except (OSError, NoteRefused) as error:
+        fail(f"can't be checked: {error}")
+    if not (folder / "better-paas.db").exists():
+        fail(f"there is no database in {folder}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
+    started = time.perf_counter()
+    report = verify_file(folder, verifier, anchors)
+    seconds = time.perf_counter() - started
+    print(f"Entries      {report.entries:,}" + (f" ({report.pruned:,} pruned)" if report.pruned else ""))
+    print(f"Checkpoints  {report.checkpoints:,} signed by {verifier.name}; {report.uncovered} entries are newer")
+    print(f"Anchors      {report.anchors or 'none given: a log that was put back whole would not be noticed'}")
+    print(f"Root         {report.root}")
+    if report.dangling:
+        print(f"Unfinished   {len(report.dangling)} calls began and never ended: {_some(report.dangling)}")
+    if not report.ok:
+        fail("the audit log is not what it was:\n" + "\n".join(f"  - {finding}" for finding in report.findings))
+    print(f"The log is whole ({seconds:.1f} s).")
+
+
+@app.command
+def tail(
+    lines: int = 20,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=(), help="Go on with what comes.")] = False,
+) -> None:
+    """Show the newest entries."""
+    found = call("GET", f"/api/audit-logs?limit={max(1, min(lines, 500))}")
+    for entry in reversed(found):
+        print(_line(entry))
+    last = int(found[0]["id"]) if found else 0
+    while follow:
+        time.sleep(1)
+        newer = [entry for entry in call("GET", "/api/audit-logs?limit=200") if int(entry["id"]) > last]
+        for entry in reversed(newer):
+            print(_line(entry), flush=True)
+            last = int(entry["id"])
+
+
+@app.command
+def export(
+    *,
+    form: Annotated[Literal["jsonl", "ocsf"], Parameter(name="--format", help="JSON lines, or OCSF events.")] = "jsonl",
+    start: Annotated[int, Parameter(name="--from", help="Number of the first entry.")] = 1,
+) -> None:
+    """Write all entries to standard output, oldest first, a line each; also while no server runs."""
+    from better_paas.audit import service
+    from better_paas.audit.formats import FORMATS
+
+    position, to_line = start, FORMATS[form]
+    while rows := read_state(lambda session, first=position: service.records_from(session, first, _PAGE)):  # type: ignore[misc]
+        sys.stdout.writelines(to_line(record) for _, record in rows)
+        position = rows[-1][0] + 1
+
+
+@app.command
+def prune(*, before: Annotated[str, Parameter(help="A moment such as 2026-01-31: what is older goes.")]) -> None:
+    """Export old entries to a file, then delete their text. Their hashes stay, so the log can still be proven."""
+    done = call("POST", "/api/audit-logs/prune", before=before)
+    print(f"{done['pruned']:,} entries were written to {done['file']}")
+    print(f"SHA-256 {done['digest']}; keep the file elsewhere, it is the only copy of their text.")
+
+
+@app.command
+def checkpoint() -> None:
+    """Show the newest signed checkpoint. Kept on another machine, it proves later that nothing was cut off."""
+    print(call("GET", "/api/audit-logs/checkpoint")["note"], end="")
+
+
+def _line(entry: dict[str, Any]) -> str:
+    who = entry["actorName"] or entry["actorId"] or "nobody"
+    what = entry["resourceName"] or entry["resourceId"]
+    tail = (
+        entry["error"] or json.dumps(entry["payload"], ensure_ascii=False) if entry["error"] or entry["payload"] else ""
+    )
+    return f"{entry['createdAt'][:19]}  {entry['outcome']:8} {who:16.16} {entry['action']:20} {what:20.20} {tail[:80]}".rstrip()
+
+
+def _some(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:5])) + (" …" if len(numbers) > 5 else "")
