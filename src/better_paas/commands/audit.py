@@ -96,10 +96,9 @@ def checkpoint() -> None:
 def _line(entry: dict[str, Any]) -> str:
     who = entry["actorName"] or entry["actorId"] or "nobody"
     what = entry["resourceName"] or entry["resourceId"]
-    tail = (
-        entry["error"] or json.dumps(entry["payload"], ensure_ascii=False) if entry["error"] or entry["payload"] else ""
-    )
-    return f"{entry['createdAt'][:19]}  {entry['outcome']:8} {who:16.16} {entry['action']:20} {what:20.20} {tail[:80]}".rstrip()
+    tail = entry["error"] or (json.dumps(entry["payload"], ensure_ascii=False) if entry["payload"] else "")
+    columns = f"{entry['createdAt'][:19]}  {entry['outcome']:8} {who:16.16} {entry['action']:20} {what:20.20}"
+    return f"{columns} {tail[:80]}".rstrip()
 
 
 def _some(numbers: list[int]) -> str:
