@@ -1,17 +1,20 @@
 import { ActionIcon, Tooltip, useMantineColorScheme } from '@mantine/core'
-import { IconApps, IconLogout, IconMoon, IconRocket, IconServer2, IconSun } from '@tabler/icons-react'
+import { IconApps, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconServer2, IconSun } from '@tabler/icons-react'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
 import { session } from './api/client'
-import { followEvents, useHealth } from './api/queries'
+import { followEvents, useApprovals, useHealth } from './api/queries'
 
 const PLACES = [
   { to: '/', label: 'Apps', icon: IconApps },
   { to: '/deployments', label: 'Deployments', icon: IconRocket },
+  { to: '/agents', label: 'Agents', icon: IconRobot },
+  { to: '/approvals', label: 'Approvals', icon: IconHandStop },
+  { to: '/audit', label: 'Audit', icon: IconListCheck },
   { to: '/system', label: 'System', icon: IconServer2 },
 ] as const
 
-/** `g a`, `g d`, `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
+/** `g a`, `g d`, `g t` (tokens), `g p` (approvals), `g l` (audit log), `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
 function useKeys() {
   const navigate = useNavigate()
   const waiting = useRef(0)
@@ -20,7 +23,7 @@ function useKeys() {
       const target = event.target as HTMLElement
       if (event.metaKey || event.ctrlKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(target.tagName) || target.isContentEditable) return
       if (Date.now() - waiting.current < 1000) {
-        const to = { a: '/', d: '/deployments', s: '/system' }[event.key] as '/' | undefined
+        const to = { a: '/', d: '/deployments', t: '/agents', p: '/approvals', l: '/audit', s: '/system' }[event.key] as '/' | undefined
         waiting.current = 0
         if (to) return void navigate({ to })
       }
@@ -40,6 +43,7 @@ export function Shell() {
   const { colorScheme, toggleColorScheme } = useMantineColorScheme()
   const path = useRouterState({ select: state => state.location.pathname })
   const health = useHealth()
+  const waiting = useApprovals('pending').data?.length ?? 0
   useKeys()
   useEffect(() => {
     const abort = new AbortController()
@@ -60,9 +64,10 @@ export function Shell() {
         </Link>
         <nav aria-label="Main">
           {PLACES.map(({ to, label, icon: Icon }) => (
-            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={label}>
+            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label}, ${waiting} waiting` : label}>
               <Icon size={18} aria-hidden />
               <span>{label}</span>
+              {to === '/approvals' && waiting > 0 && <b className="badge" aria-hidden>{waiting}</b>}
             </Link>
           ))}
         </nav>

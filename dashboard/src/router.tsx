@@ -21,9 +21,17 @@ export const deploymentRoute = createRoute({
   component: lazyRouteComponent(() => import('./deployments/DeploymentPage'), 'DeploymentPage'),
 })
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('./system/SystemPage'), 'SystemPage') })
+const agents = createRoute({ getParentRoute: () => root, path: '/agents', component: lazyRouteComponent(() => import('./agents/AgentsPage'), 'AgentsPage') })
+const approvals = createRoute({ getParentRoute: () => root, path: '/approvals', component: lazyRouteComponent(() => import('./approvals/ApprovalsPage'), 'ApprovalsPage') })
+export const auditRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch: (search): { actor?: string } => (typeof search.actor === 'string' ? { actor: search.actor } : {}),
+  component: lazyRouteComponent(() => import('./audit/AuditPage'), 'AuditPage'),
+})
 
 export const router = createRouter({
-  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, system]),
+  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, agents, approvals, auditRoute, system]),
   defaultPendingComponent: Loading,
   defaultErrorComponent: ({ error }) => <Fault page error={error} />,
   defaultPreload: 'intent',

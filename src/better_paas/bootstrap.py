@@ -20,6 +20,7 @@ from better_paas.audit import service as audit
 from better_paas.audit.models import AuditCheckpoint
 from better_paas.audit.notes import Signer
 from better_paas.audit.service import ON_AUDIT
+from better_paas.audit.sinks import Courier, Sink
 from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, BaseSettings, TrustSource
 from better_paas.db.database import Database, after_commit
@@ -88,7 +89,12 @@ class Platform:
         )
         signer = Signer.load(self.data_dir, f"{instance_id(self.data_dir)}.better-paas/audit")
         self.checkpoints = Checkpointer(self.database, signer, self._checkpointed)
-        session_info[ON_AUDIT] = self.checkpoints.note
+        session_info[ON_AUDIT] = self._audited
+        self._couriers = [
+            Courier(self.database, Sink(kind, address), lambda: self.publish("audit", ""))
+            for kind, addresses in (("anchor", settings.anchors), ("stream", settings.streams))
+            for address in addresses
+        ]
         self.vault = Vault(self.database, ring, key_source(settings, self.data_dir))
         self._is_open = False
         self._failures_pending = False
@@ -138,6 +144,8 @@ class Platform:
         self.worker.register(Kind(deployments.RETIRE, self.deployer.retire, self.deployer.retire_failed, _RETIRE_SLOTS))
         await self.ingress.start()
         self.background(self.checkpoints.run())
+        for courier in self._couriers:
+            self.background(courier.run())
         self.background(self._run())
 
     async def _run(self) -> None:
@@ -215,8 +223,16 @@ class Platform:
         self.agents.load(agents.all_agents(session))
         self.agents.frozen = agents.is_frozen(session)
 
+    def _audited(self) -> None:
+        self.checkpoints.note()
+        self.publish("audit", "")
+        for courier in self._couriers:
+            if courier.sink.kind == "stream":
+                courier.wake()
+
     def _checkpointed(self, checkpoint: AuditCheckpoint) -> None:
-        self.publish("audit", str(checkpoint.size))
+        for courier in self._couriers:
+            courier.wake()
 
     async def engine_version(self) -> str | None:
         """The engine's version, or None while it does not answer."""

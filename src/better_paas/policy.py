@@ -356,6 +356,7 @@ ACTIONS: tuple[Action, ...] = (
     _row("agent:rotate", "POST /api/agents/rotate", "write", "agent", scopes=_AGENTS, lists=True, logged=_AGENT_FIELDS),
     _row("agent:delete", "POST /api/agents/delete", "destructive", "agent", scopes=_AGENTS, lists=True),
     _row("agent:scopes", "GET /api/agents/scopes", "read", "agent", any_token=True, lists=True),
+    _row("agent:describe", "POST /api/agents/describe", "read", "agent", admin=True),
     _row("agent:self", "GET /api/agents/self", "read", "agent", any_token=True, lists=True),
     _row(
         "agent:child",
@@ -376,6 +377,8 @@ ACTIONS: tuple[Action, ...] = (
     _row("approval:get", "GET /api/approvals/get", "read", "approval", any_token=True, lists=True),
     _row("approval:approve", "POST /api/approvals/approve", "write", "approval", admin=True),
     _row("approval:deny", "POST /api/approvals/deny", "write", "approval", admin=True),
+    # Security
+    _row("security:read", "GET /api/security", "read", "server", admin=True),
     # Keys
     _row("key:list", "GET /api/keys", "read", "key", admin=True),
     _row("key:rotate", "POST /api/keys/rotate", "write", "key", admin=True),

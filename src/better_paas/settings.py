@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     dashboard_origin: str = Field(
         "", description="Comma list of other origins whose pages may use the API and WebSockets."
     )
+    audit_anchors: str = Field(
+        "",
+        description="Where signed checkpoints of the audit log are kept besides: comma list of file:/path, "
+        "https://…, syslog://host:port.",
+    )
+    audit_streams: str = Field(
+        "",
+        description="Where audit entries are sent as they come: comma list of https://… (JSON lines), syslog://host:port.",
+    )
     agent_suspend_denials: int = Field(
         30, ge=0, le=10_000, description="Denials within AGENT_SUSPEND_MINUTES that suspend a token; 0 for never."
     )
@@ -149,6 +158,22 @@ class Settings(BaseSettings):
         if self.trust_proxy == "false":
             return None
         return () if self.trust_proxy == "true" else tuple(map(ipaddress.ip_network, _comma_list(self.trust_proxy)))
+
+    @field_validator("audit_anchors", "audit_streams")
+    @classmethod
+    def _sinks(cls, value: str) -> str:
+        for part in _comma_list(value):
+            if not re.fullmatch(r"(file:/|https?://|syslog://)[^\s]{1,300}", part):
+                raise ValueError(f"'{part[:60]}' must be file:/path, https://… or syslog://host:port")
+        return value
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        return _comma_list(self.audit_anchors)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return _comma_list(self.audit_streams)
 
     @property
     def private_git_hosts(self) -> tuple[str, ...]:

@@ -6,6 +6,16 @@ export type Deployment = components['schemas']['DeploymentAnswer']
 export type Plan = components['schemas']['PlanAnswer']
 export type LogLine = components['schemas']['LogLine']
 export type Health = components['schemas']['Health']
+export type Agent = components['schemas']['AgentAnswer']
+export type AgentWithToken = components['schemas']['AgentWithToken']
+export type Scopes = components['schemas']['ScopesAnswer']
+export type Approval = components['schemas']['ApprovalAnswer']
+export type AuditEntry = components['schemas']['AuditAnswer']
+export type AuditProof = components['schemas']['ProofAnswer']
+export type Checkpoint = components['schemas']['CheckpointAnswer']
+export type Keys = components['schemas']['KeysAnswer']
+export type Project = components['schemas']['ProjectSummary']
+export type Security = components['schemas']['SecurityAnswer']
 export type ServerInfo = components['schemas']['ServerInfo']
 
 const KEY = 'better-paas-token'
@@ -63,6 +73,13 @@ export const get = <T>(path: string, query: Record<string, string | number | und
   return call<T>('GET', text ? `${path}?${text}` : path)
 }
 export const post = <T>(path: string, body: unknown = {}) => call<T>('POST', path, body)
+/** A page of a list, and where the next one begins. */
+export async function getPage<T>(path: string, query: Record<string, string | number | undefined>): Promise<{ items: T[]; next: string | null }> {
+  const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== '')
+  const response = await fetch(`${path}?${new URLSearchParams(set.map(([key, value]) => [key, String(value)]))}`, { headers: headers() })
+  if (!response.ok) throw await asError(response)
+  return { items: await response.json(), next: response.headers.get('X-Next-Cursor') }
+}
 export const verify = (token: string) => call<{ valid: boolean }>('POST', '/api/auth/verify', { token }, '')
 
 export interface StreamEvent {

@@ -1,6 +1,6 @@
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { notifications } from '@mantine/notifications'
-import { ApiError, get, post, stream, type App, type Deployment, type Health, type ServerInfo } from './client'
+import { ApiError, get, post, stream, type Agent, type App, type Approval, type Deployment, type Health, type Keys, type Project, type Scopes, type Security, type ServerInfo } from './client'
 
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { staleTime: Infinity, retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500 && error.status > 0) } },
@@ -19,6 +19,15 @@ export const useDeployment = (id: string) =>
 export const useHealth = () =>
   useQuery({ queryKey: ['health'], queryFn: () => get<Health>('/api/health'), staleTime: 0 })
 export const useServer = () => useQuery({ queryKey: ['server'], queryFn: () => get<ServerInfo>('/api/server/info') })
+
+export const useProjects = () => useQuery({ queryKey: ['apps', 'projects'], queryFn: () => get<Project[]>('/api/projects') })
+export const useAgents = () => useQuery({ queryKey: ['agents'], queryFn: () => get<Agent[]>('/api/agents') })
+export const useScopes = () => useQuery({ queryKey: ['scopes'], queryFn: () => get<Scopes>('/api/agents/scopes') })
+export const useFrozen = () => useQuery({ queryKey: ['agents', 'frozen'], queryFn: () => get<{ frozen: boolean }>('/api/agents/freeze') })
+export const useApprovals = (status: 'pending' | 'all') =>
+  useQuery({ queryKey: ['approvals', status], queryFn: () => get<Approval[]>('/api/approvals', { status }), refetchInterval: 60_000 })
+export const useSecurity = () => useQuery({ queryKey: ['security'], queryFn: () => get<Security>('/api/security'), staleTime: 0 })
+export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => get<Keys>('/api/keys'), staleTime: 0 })
 
 export const tellError = (error: unknown) => {
   const known = error instanceof ApiError ? error : null
@@ -40,13 +49,16 @@ export function useAction<Answer = unknown>(path: string, done?: string) {
       await Promise.all([
         client.invalidateQueries({ queryKey: ['apps'] }),
         client.invalidateQueries({ queryKey: ['deployments'] }),
+        client.invalidateQueries({ queryKey: ['agents'] }),
+        client.invalidateQueries({ queryKey: ['approvals'] }),
+        client.invalidateQueries({ queryKey: ['keys'] }),
       ])
     },
     onError: tellError,
   })
 }
 
-const KEYS: Record<string, string[]> = { app: ['apps'], deployment: ['deployments', 'apps'], project: ['apps'] }
+const KEYS: Record<string, string[]> = { app: ['apps'], deployment: ['deployments', 'apps'], project: ['apps'], agent: ['agents'], approval: ['approvals'], audit: ['audit'] }
 
 /** Live data: what the server says has changed is loaded again. Ends with the signal. */
 export async function followEvents(signal: AbortSignal) {
@@ -56,7 +68,7 @@ export async function followEvents(signal: AbortSignal) {
         pause = 500
         const { topic } = event.data as { topic: string }
         // After a gap anything may have changed.
-        const keys = KEYS[topic] ?? ['apps', 'deployments', 'health']
+        const keys = KEYS[topic] ?? ['apps', 'deployments', 'health', 'agents', 'approvals', 'audit']
         for (const key of keys) void queryClient.invalidateQueries({ queryKey: [key] })
       }
     } catch {

@@ -1,4 +1,4 @@
-import { IconCircleCheckFilled, IconCircleFilled, IconClock, IconSquareFilled, IconX } from '@tabler/icons-react'
+import { IconAlertTriangleFilled, IconCircleCheckFilled, IconCircleFilled, IconClock, IconSquareFilled, IconX } from '@tabler/icons-react'
 
 const WORDS: Record<string, string> = {
   running: 'Running',
@@ -9,12 +9,25 @@ const WORDS: Record<string, string> = {
   queued: 'Queued',
   cancelled: 'Cancelled',
   done: 'Done',
+  denied: 'Refused',
+  pending: 'Waiting',
+  intent: 'Began',
+  failure: 'Failed',
+  approved: 'Approved',
+  used: 'Approved and done',
+  expired: 'Expired',
+  attention: 'Attention',
 }
 
 export function StatusIcon({ status }: { status: string }) {
   if (status === 'building') return <span className="ring" aria-hidden />
   if (status === 'running') return <IconCircleFilled size={11} aria-hidden />
   if (status === 'success' || status === 'done') return <IconCircleCheckFilled size={14} aria-hidden />
+  if (status === 'denied' || status === 'failure') return <IconX size={14} stroke={3} aria-hidden />
+  if (status === 'used' || status === 'approved') return <IconCircleCheckFilled size={14} aria-hidden />
+  if (status === 'attention') return <IconAlertTriangleFilled size={14} aria-hidden />
+  if (status === 'pending' || status === 'expired') return <IconClock size={14} aria-hidden />
+  if (status === 'intent') return <IconCircleFilled size={8} aria-hidden />
   if (status === 'failed') return <IconX size={14} stroke={3} aria-hidden />
   if (status === 'queued') return <IconClock size={14} aria-hidden />
   return <IconSquareFilled size={10} aria-hidden />

@@ -112,6 +112,28 @@ async def agents_revoke_self(request: Request) -> schemas.DeletedAnswer:
     )
 
 
+@router.post("/api/agents/describe")
+async def agents_describe(request: Request, body: schemas.AgentFields) -> schemas.DescribeAnswer:
+    """What a token with these fields could do, in sentences; nothing is made."""
+    scopes = service.expand(body.profile or "", body.scopes)
+
+    def unit(session: Session) -> list[str]:
+        names = _names_of(session, set(body.projects or []), set(body.apps or []))
+        limited = [
+            *(f"project {names[key]}" for key in body.projects or [] if key in names),
+            *(f"app {names[key]}" for key in body.apps or [] if key in names),
+        ]
+        return sentences(
+            scopes,
+            all_resources=not (body.projects or body.apps),
+            names=limited,
+            addresses=body.addresses or [],
+            require_approval=body.require_approval or "destructive",
+        )
+
+    return schemas.DescribeAnswer(can=await platform_of(request).database.read(unit))
+
+
 @router.get("/api/agents/scopes")
 async def agents_scopes(request: Request) -> schemas.ScopesAnswer:
     """All scopes in plain words, and the profiles."""
@@ -253,7 +275,10 @@ def _delete(platform: Platform, session: Session, agent_id: str) -> list[str]:
 def _names(session: Session, agents: list[Agent]) -> dict[str, str]:
     """Names of all projects and apps that these agents are limited to, by id."""
     projects = {key for agent in agents for key in agent.project_ids}
-    apps = {key for agent in agents for key in agent.app_ids}
+    return _names_of(session, projects, {key for agent in agents for key in agent.app_ids})
+
+
+def _names_of(session: Session, projects: set[str], apps: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for model, ids in ((Project, projects), (App, apps)):
         rows: Any = session.execute(select(model.id, model.name).where(model.id.in_(ids)))

@@ -153,6 +153,10 @@ class ScopesAnswer(Answer):
     profiles: dict[str, list[str]]
 
 
+class DescribeAnswer(Answer):
+    can: list[str]
+
+
 class FreezeAnswer(Answer):
     frozen: bool
 

@@ -12,6 +12,8 @@ from fastapi.responses import StreamingResponse
 from better_paas.audit import archive, schemas, service
 from better_paas.audit.formats import FORMATS
 from better_paas.errors import Invalid
+from better_paas.kit.clock import iso
+from better_paas.kit.redact import redact_text
 from better_paas.tokens.guard import GuardedRoute, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Audit"])
@@ -50,23 +52,34 @@ async def audit_list(
 async def audit_checkpoint(request: Request) -> schemas.CheckpointAnswer:
     """The newest signed checkpoint. Keep it elsewhere: with it you can prove later that nothing was cut off."""
     platform = platform_of(request)
+    await platform.checkpoints.make()
     found = await platform.database.read(service.last_checkpoint)
+    sinks = await platform.database.read(service.sinks)
     return schemas.CheckpointAnswer(
         size=found.size if found else 0,
         note=found.note if found else "",
         public_key=platform.checkpoints.signer.verifier.text(),
+        sinks=[
+            schemas.SinkAnswer(
+                name=redact_text(sink.name),
+                position=sink.position,
+                problem=sink.problem,
+                changed_at=iso(sink.changed_at) or "",
+            )
+            for sink in sinks
+        ],
     )
 
 
 @router.post("/api/audit-logs/verify")
-async def audit_verify(request: Request, body: schemas.VerifyBody) -> schemas.VerifyAnswer:
+async def audit_verify(request: Request, body: schemas.VerifyBody) -> schemas.ProofAnswer:
     """Check every entry, the tree and all checkpoints, and those that are sent. `findings` says what is wrong."""
     platform = platform_of(request)
     await platform.checkpoints.make()
     report = await asyncio.to_thread(
         archive.verify_file, platform.data_dir, platform.checkpoints.signer.verifier, body.anchors
     )
-    return schemas.VerifyAnswer.model_validate({**vars(report), "ok": report.ok})
+    return schemas.ProofAnswer.model_validate({**vars(report), "ok": report.ok})
 
 
 @router.get("/api/audit-logs/export", response_class=StreamingResponse)

@@ -35,15 +35,25 @@ class AuditAnswer(Answer):
     created_at: str
 
 
+class SinkAnswer(Answer):
+    """A copy outside. position: up to which number it is there. problem: why it gets no more; or nothing."""
+
+    name: str
+    position: int
+    problem: str
+    changed_at: str
+
+
 class CheckpointAnswer(Answer):
-    """note: the signed checkpoint (C2SP). public_key: its vkey, for checking it elsewhere."""
+    """note: the signed checkpoint (C2SP). public_key: its vkey, for checking it elsewhere. sinks: copies outside."""
 
     size: int
     note: str
     public_key: str
+    sinks: list[SinkAnswer]
 
 
-class VerifyAnswer(Answer):
+class ProofAnswer(Answer):
     ok: bool
     entries: int
     pruned: int

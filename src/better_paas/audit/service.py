@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.orm import Session
 
 from better_paas.audit.merkle import Tree, leaf_hash
-from better_paas.audit.models import AuditCheckpoint, AuditEntry
+from better_paas.audit.models import AuditCheckpoint, AuditEntry, AuditSink
 from better_paas.audit.notes import Checkpoint, Signer
 from better_paas.db.database import after_commit, append_row
 from better_paas.kit.clock import now
@@ -186,6 +186,31 @@ def records_from(session: Session, first: int, limit: int) -> list[tuple[int, st
     """Entries from `first` on, oldest first, without those that were pruned."""
     query = select(AuditEntry.id, AuditEntry.record).where(AuditEntry.id >= first, AuditEntry.record.is_not(None))
     return [(row[0], row[1] or "") for row in session.execute(query.order_by(AuditEntry.id).limit(limit))]
+
+
+def notes_from(session: Session, first: int, limit: int) -> list[tuple[int, str]]:
+    """Checkpoints of this size and more, the oldest first, as (size, note)."""
+    query = select(AuditCheckpoint.size, AuditCheckpoint.note).where(AuditCheckpoint.size >= first)
+    return [(row[0], row[1]) for row in session.execute(query.order_by(AuditCheckpoint.size).limit(limit))]
+
+
+def sink_position(session: Session, name: str) -> int:
+    sink = session.get(AuditSink, name)
+    return sink.position if sink is not None else 0
+
+
+def move_sink(session: Session, name: str, position: int | None, problem: str) -> None:
+    """Note that a sink has everything up to `position` (None: as before), or what keeps it from getting more."""
+    sink = session.get(AuditSink, name)
+    if sink is None:
+        sink = AuditSink(name=name, position=0, problem="", changed_at=now())
+        session.add(sink)
+    sink.position = sink.position if position is None else position
+    sink.problem, sink.changed_at = problem, now()
+
+
+def sinks(session: Session) -> list[AuditSink]:
+    return list(session.scalars(select(AuditSink).order_by(AuditSink.name)))
 
 
 def older_than(session: Session, moment: str) -> tuple[int, int] | None:

@@ -53,6 +53,26 @@ class Manifest(Answer):
     ui_url: str | None = None
 
 
+class SecurityCheck(Answer):
+    """state: how it is. advice: what makes it better, or keeps it good."""
+
+    name: str
+    good: bool
+    state: str
+    advice: str
+
+
+class LockOut(Answer):
+    network: str
+    failures: int
+    seconds: int
+
+
+class SecurityAnswer(Answer):
+    checks: list[SecurityCheck]
+    lock_outs: list[LockOut]
+
+
 class ServerInfo(Answer):
     public_ip: str | None
     apps_suffix: str
@@ -95,6 +115,52 @@ async def server_info(request: Request) -> ServerInfo:
         https_port=settings.https_port,
         tls=settings.ingress_tls,
     )
+
+
+@router.get("/api/security")
+async def security(request: Request) -> SecurityAnswer:
+    """How safe this installation is set up, and who has to wait after failed sign-ins."""
+    platform = platform_of(request)
+    settings = platform.settings
+    loopback = settings.listen[0] in ("127.0.0.1", "::1", "localhost")
+    pinned_key = platform.vault.source.is_pinned
+    checks = [
+        SecurityCheck(
+            name="Admin token",
+            good=True,
+            state="Pinned by ADMIN_TOKEN" if settings.admin_token else "In a file that its owner alone can read",
+            advice="Give machines agent tokens, never this one. Suspect it leaked? Run 'better-paas token rotate'.",
+        ),
+        SecurityCheck(
+            name="Key of stored secrets",
+            good=pinned_key,
+            state="Given from outside" if pinned_key else "In a file beside the database",
+            advice="Set BETTER_PAAS_SECRET_KEY from a secrets manager: then a stolen data directory opens nothing.",
+        ),
+        SecurityCheck(
+            name="Network",
+            good=loopback or settings.proxies is not None,
+            state=f"Listens on {settings.listen_addr}",
+            advice="Put HTTPS in front and set LISTEN_ADDR=127.0.0.1:8080. Open only 80, 443 and SSH in the firewall.",
+        ),
+        SecurityCheck(
+            name="Proxy in front",
+            good=not (loopback and settings.proxies is None),
+            state=f"TRUST_PROXY is {settings.trust_proxy}",
+            advice="Behind a proxy, set TRUST_PROXY: else every visitor seems to come from the proxy.",
+        ),
+        SecurityCheck(
+            name="Audit log kept elsewhere",
+            good=bool(settings.anchors),
+            state=f"Checkpoints go to {len(settings.anchors)} places" if settings.anchors else "On this server alone",
+            advice="Set AUDIT_ANCHORS: then nobody who owns this server can cut off the log unseen.",
+        ),
+    ]
+    waiting = [
+        LockOut(network=network, failures=failures, seconds=round(seconds))
+        for network, failures, seconds in platform.failures.waiting()
+    ]
+    return SecurityAnswer(checks=checks, lock_outs=waiting)
 
 
 @router.get("/api/openapi.json", include_in_schema=False)

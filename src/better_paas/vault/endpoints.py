@@ -39,13 +39,13 @@ async def keys_rotate(request: Request) -> schemas.RotateAnswer:
 
 
 @router.post("/api/keys/verify")
-async def keys_verify(request: Request) -> schemas.VerifyAnswer:
+async def keys_verify(request: Request) -> schemas.InventoryAnswer:
     """Open every stored secret and say which can't be opened."""
 
     def unit(session: Session) -> service.Inventory:
         return service.inventory(session, SLOTS)
 
     found = await platform_of(request).database.read(unit)
-    return schemas.VerifyAnswer(
+    return schemas.InventoryAnswer(
         ok=not found.faults, values=found.values, clear=found.clear, by_key=found.keys, faults=found.faults[:100]
     )

@@ -21,7 +21,7 @@ class RotateAnswer(Answer):
     id: str
 
 
-class VerifyAnswer(Answer):
+class InventoryAnswer(Answer):
     """ok: every secret can be opened. faults: places that can't."""
 
     ok: bool

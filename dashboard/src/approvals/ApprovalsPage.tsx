@@ -1,0 +1,68 @@
+import { Button, Group, SegmentedControl, Text } from '@mantine/core'
+import { useState } from 'react'
+import type { Approval } from '../api/client'
+import { useAction, useApprovals } from '../api/queries'
+import { Ago, Confirm, Fault, Head, Loading } from '../ui/parts'
+import { Status } from '../ui/Status'
+
+export function ApprovalsPage() {
+  const [status, setStatus] = useState<'pending' | 'all'>('pending')
+  const found = useApprovals(status)
+  const waiting = useApprovals('pending').data?.length ?? 0
+  return (
+    <>
+      <Head title="Approvals" status={waiting ? <Status status="pending" word={`${waiting} waiting`} /> : undefined} truth="Calls that agents may make only after a person has said yes: this one call, once, within 15 minutes." />
+      <SegmentedControl aria-label="Which" size="xs" mb="md" value={status} onChange={value => setStatus(value as 'pending' | 'all')} data={[{ value: 'pending', label: 'Waiting' }, { value: 'all', label: 'All' }]} />
+      {found.isPending && <Loading />}
+      {found.isError && <Fault error={found.error} retry={() => void found.refetch()} />}
+      {found.data && (
+        <div className="panel">
+          {found.data.length ? (
+            <ul className="list">{found.data.map(approval => <Row key={approval.id} approval={approval} />)}</ul>
+          ) : (
+            <div className="empty">
+              <h2>Nothing waits for you</h2>
+              <p>When an agent wants to delete something, or its token asks before every change, the call shows up here.</p>
+            </div>
+          )}
+        </div>
+      )}
+    </>
+  )
+}
+
+function Row({ approval }: { approval: Approval }) {
+  const [asking, setAsking] = useState(false)
+  const approve = useAction('/api/approvals/approve', `Approved: ${approval.summary}`)
+  const deny = useAction('/api/approvals/deny', `Refused: ${approval.summary}`)
+  const payload = Object.entries(approval.payload)
+  return (
+    <li className="agent">
+      <div className="row">
+        <div>
+          <Group gap="sm">
+            <Status status={approval.status} />
+            <span className="dim">{approval.agentName} asked <Ago at={approval.createdAt} /></span>
+          </Group>
+          <h3>{approval.summary}</h3>
+          <p className="dim">
+            <code>{approval.action}</code>
+            {payload.length > 0 && <> with {payload.map(([name, value]) => `${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}</>}
+            {approval.status === 'pending' && <> · until {new Date(approval.expiresAt).toLocaleTimeString()}</>}
+          </p>
+        </div>
+        {approval.status === 'pending' && (
+          <Group gap="xs">
+            <Button size="xs" variant="default" loading={deny.isPending} onClick={() => deny.mutate({ id: approval.id })} aria-label={`Refuse: ${approval.summary}`}>Refuse</Button>
+            <Button size="xs" onClick={() => setAsking(true)} aria-label={`Approve: ${approval.summary}`}>Approve…</Button>
+          </Group>
+        )}
+      </div>
+      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Let ${approval.agentName} do this?`} act="Approve this call" danger busy={approve.isPending}
+        onAct={() => approve.mutate({ id: approval.id }, { onSettled: () => setAsking(false) })}>
+        <Text size="sm">{approval.summary}</Text>
+        <Text size="sm" mt="sm">It may make this very call once, as long as {approval.resourceName || 'the resource'} stays as it is now. Any other call has to ask again.</Text>
+      </Confirm>
+    </li>
+  )
+}
