@@ -60,6 +60,7 @@ def prepare_machine() -> None:
         "debootstrap": "debootstrap",
         machine.DEBIAN_KEYS: "debian-archive-keyring",
         "chromium": "chromium",
+        "curl": "curl",
         "/usr/sbin/sshd": "openssh-server",
         # What the browser tests drive Chromium with is linked against it.
         f"/usr/lib/{machine.os.uname().machine}-linux-gnu/libatomic.so.1": "libatomic1",

@@ -157,6 +157,63 @@ def test_ten_thousand_lines_with_search(visit, world):
     assert "line 9999" in download.value.path().read_text()
 
 
+def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
+    visitor = visit()
+    page = visitor.open("/agents")
+    page.get_by_role("button", name=re.compile("New token|Make the first token")).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Who or what uses it").fill("Claude Code on a laptop")
+    expect(dialog.get_by_text("Start deployments of new apps from Git.")).to_be_visible()
+    dialog.get_by_label("Choose scopes one by one").check()
+    dialog.get_by_label("apps:delete").check()
+    expect(dialog.get_by_text("Delete apps and projects.")).to_be_visible()
+    dialog.get_by_text("Chosen projects and apps").click()
+    dialog.get_by_role("combobox", name="Projects and apps").fill("orders-api")
+    page.get_by_role("option", name="orders-api (app)").click()
+    page.keyboard.press("Escape")
+    expect(dialog.get_by_text("Only in app orders-api.")).to_be_visible()
+    assert visitor.axe() == []
+    visitor.picture("new-agent")
+    dialog.get_by_role("button", name="Make the token").click()
+    token = page.locator("[data-token]").text_content()
+    assert token.startswith("bpagt_")
+    page.get_by_role("button", name="I have copied it").click()
+    expect(page.get_by_text("delete apps in orders-api")).to_be_visible()
+
+    agent = paas.holding(token)
+    assert [app["name"] for app in agent.get("/api/apps").json()] == ["orders-api"]
+    asked = agent.post("/api/apps/delete", json={"id": world["api"]["id"]})
+    assert asked.status_code == 202
+    page.get_by_role("link", name=re.compile("Approvals, 1 waiting")).click()
+    expect(page.get_by_role("heading", name=re.compile("Deletes app orders-api"))).to_be_visible()
+    assert visitor.axe() == []
+    page.get_by_role("button", name=re.compile("^Refuse: Deletes app orders-api")).click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+    assert agent.post("/api/apps/delete", json={"id": world["api"]["id"]}).status_code == 403
+
+    visitor.open("/agents")
+    page.get_by_role("link", name="Activity of Claude Code on a laptop").click()
+    expect(page.get_by_text("app:delete").first).to_be_visible()
+    page.locator(".trail > li > button").first.click()
+    expect(page.get_by_text("by api from 127.0.0.1").first).to_be_visible()
+    page.get_by_role("button", name="Prove the log").click()
+    expect(page.get_by_text(re.compile(r"All \d+ entries fit"))).to_be_visible()
+    assert visitor.axe() == []
+
+    visitor.open("/agents")
+    page.get_by_label("Freeze all agent tokens").check(force=True)
+    page.get_by_role("dialog").get_by_role("button", name="Freeze all tokens").click()
+    expect(page.get_by_text("All agent tokens are frozen")).to_be_visible()
+    assert agent.post("/api/agents/self/child", json={"name": "x", "scopes": ["apps:read"]}).status_code == 403
+    page.get_by_label("All agent tokens are frozen").uncheck(force=True)
+    expect(page.get_by_text("Freeze all agent tokens")).to_be_visible()
+    page.get_by_role("button", name="Revoke Claude Code on a laptop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke Claude Code on a laptop").click()
+    expect(page.get_by_role("button", name="Revoke Claude Code on a laptop")).to_be_hidden()
+    assert agent.get("/api/apps").status_code == 401
+    agent.close()
+
+
 def test_by_keyboard_alone(visit, world):
     visitor = visit()
     page = visitor.open("/")
@@ -187,6 +244,9 @@ PAGES = {
     "deployments": "/deployments",
     "deployment": "/deployments/{live}",
     "deployment-failed": "/deployments/{failed}",
+    "agents": "/agents",
+    "approvals": "/approvals",
+    "audit": "/audit",
     "system": "/system",
     "not-found": "/apps/nope",
 }

@@ -81,6 +81,11 @@ class PaasServer:
             os.kill(self.caddy_pid(), signal.SIGTERM)
         self.client.close()
 
+    def holding(self, token: str) -> httpx2.Client:
+        """A client with this token; to be closed."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.api_port}", timeout=60, headers=headers)
+
     # The API
 
     def get(self, path: str, **query):

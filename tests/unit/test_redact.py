@@ -1,5 +1,14 @@
 """Secrets stay out of text."""
 
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from better_paas.kit.lines import TOO_LONG, LineBuffer
 from better_paas.kit.redact import Redactor, redact_fields, redact_text
 
 
@@ -24,3 +33,41 @@ def test_fields_with_secret_names():
     assert redact_fields({"gitToken": "x", "name": "a", "nested": {"password": "y"}, "token": None}) == {
         "gitToken": "***", "name": "a", "nested": {"password": "***"}, "token": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", ["pä$$word+with/strange=chars", "0123456789abcdef", 'quo"te\\d-secret'])
+def test_encoded_forms_are_masked(secret):
+    redactor, raw = Redactor([secret]), secret.encode()
+    forms = [
+        json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret), quote(secret, safe=""),
+        quote_plus(secret), raw.hex(), raw.hex().upper(),
+    ]  # fmt: skip
+    for form in forms:
+        assert form not in redactor.text(f"see {form} here")
+    for before in range(4):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(b"x" * before + raw + b"yyy").decode()
+            shown = redactor.text(f"data {text} end")
+            assert "***" in shown
+            longest = max(len(part) for part in shown.removeprefix("data ").removesuffix(" end").split("***"))
+            assert longest < 10, shown
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=40))
+def test_lines_come_whole_however_they_are_cut(data, cuts):
+    buffer, lines, position = LineBuffer(), [], 0
+    for cut in [*cuts, len(data)]:
+        lines += buffer.feed(data[position : position + cut])
+        position += cut
+    lines += buffer.flush()
+    expected = data.split(b"\n")
+    assert lines == (expected if expected[-1] else expected[:-1])
+
+
+def test_a_line_without_end_is_not_shown_in_part():
+    buffer = LineBuffer()
+    assert buffer.feed(b"x" * 40_000) == []
+    assert buffer.feed(b"x" * 40_000) == []
+    assert buffer.feed(b"secret\nnext\n") == [TOO_LONG, b"next"]
+    buffer.feed(b"y" * 70_000)
+    assert buffer.flush() == [TOO_LONG]

@@ -15,6 +15,7 @@ from typing import Any
 
 from better_paas.engine.client import Engine, EngineFailed, whole_lines
 from better_paas.engine.trace import TraceError, decode
+from better_paas.kit.lines import LineBuffer
 from better_paas.kit.subprocess import ProgramFailed, child_environment, run
 
 Say = Callable[[str], None]
@@ -107,7 +108,7 @@ class BuildProgress:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._started: set[str] = set()
-        self._partial: dict[str, str] = {}
+        self._partial: dict[str, LineBuffer] = {}
         self.error = ""
 
     def message(self, message: dict[str, Any]) -> None:
@@ -122,10 +123,14 @@ class BuildProgress:
 
     def flush(self) -> None:
         """Say what came without a line's end: often it is the cause."""
-        for rest in self._partial.values():
-            if rest.strip():
-                self._say(rest)
+        for buffer in self._partial.values():
+            self._say_all(buffer.flush())
         self._partial.clear()
+
+    def _say_all(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if line.strip():
+                self._say(line.decode())
 
     def _trace(self, encoded: str) -> None:
         try:
@@ -139,11 +144,8 @@ class BuildProgress:
             if vertex.error and not self.error:
                 self.error = vertex.error
         for digest, text in status.logs:
-            *lines, rest = (self._partial.get(digest, "") + text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
-            self._partial[digest] = rest[-8000:]
-            for line in lines:
-                if line.strip():
-                    self._say(line)
+            buffer = self._partial.setdefault(digest, LineBuffer())
+            self._say_all(buffer.feed(text.replace("\r\n", "\n").replace("\r", "\n").encode()))
 
 
 async def _by_cli(

@@ -12,6 +12,8 @@ from typing import IO, Any
 import aiohttp
 from aiodocker import Docker, DockerError
 
+from better_paas.kit.lines import TOO_LONG, LineBuffer
+
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=None)
 _NETWORK_ATTEMPTS = 8
@@ -178,7 +180,7 @@ class Engine:
     ) -> AsyncIterator[tuple[str, str]]:
         """Lines of both outputs as (timestamp, text), oldest first. since: seconds of the epoch."""
         params = {"stdout": 1, "stderr": 1, "tail": tail, "follow": int(follow), "timestamps": 1, "since": since}
-        pending: dict[int, bytes] = {}
+        pending: dict[int, LineBuffer] = {}
         async with self.stream("GET", f"containers/{container_id}/logs", params=params) as content:
             while True:
                 try:
@@ -186,13 +188,15 @@ class Engine:
                     data = await content.readexactly(int.from_bytes(header[4:], "big"))
                 except (asyncio.IncompleteReadError, aiohttp.ClientError):
                     break
-                *lines, rest = (pending.get(header[0], b"") + data).split(b"\n")
-                pending[header[0]] = rest[-65536:]
-                for line in lines:
+                buffer = pending.setdefault(header[0], LineBuffer())
+                if not buffer.is_empty:
+                    # The engine cuts long lines and stamps each piece: only put together is a secret in it seen.
+                    data = data.partition(b" ")[2]
+                for line in buffer.feed(data):
                     yield _log_line(line)
-        for rest in pending.values():
-            if rest:
-                yield _log_line(rest)
+        for buffer in pending.values():
+            for line in buffer.flush():
+                yield _log_line(line)
 
     async def events(self, label: str) -> AsyncIterator[dict[str, Any]]:
         """Container events of our own containers, as they happen."""
@@ -326,7 +330,10 @@ def _failed(error: DockerError) -> EngineFailed:
 
 
 def _log_line(line: bytes) -> tuple[str, str]:
-    timestamp, _, text = line.decode(errors="replace").rstrip("\r").partition(" ")
+    text = line.decode(errors="replace").rstrip("\r")
+    if line == TOO_LONG:
+        return "", text
+    timestamp, _, text = text.partition(" ")
     return timestamp, text
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from better_paas.kit.lines import LineBuffer
+
 # What a child may inherit: where programs and certificates are, and how to reach the network.
 # Never DOCKER_HOST, GIT_SSH_COMMAND, LD_PRELOAD and the like.
 _INHERITED = (
@@ -96,15 +98,13 @@ async def run(
 async def _collect(stream: asyncio.StreamReader | None, on_line: Callable[[str], None] | None) -> str:
     if stream is None:
         return ""
-    kept, size, pending = bytearray(), 0, b""
+    kept, size, buffer = bytearray(), 0, LineBuffer()
     while chunk := await stream.read(65536):
         size += len(chunk)
         if size <= _MAX_OUTPUT_BYTES:
             kept += chunk
         if on_line is not None:
-            *lines, pending = (pending + chunk).replace(b"\r", b"\n").split(b"\n")
-            pending = pending[-65536:]
-            for line in lines:
+            for line in buffer.feed(chunk.replace(b"\r", b"\n")):
                 if line.strip():
                     on_line(line.decode(errors="replace"))
     return kept.decode(errors="replace")
