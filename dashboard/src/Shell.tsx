@@ -64,10 +64,10 @@ export function Shell() {
         </Link>
         <nav aria-label="Main">
           {PLACES.map(({ to, label, icon: Icon }) => (
-            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label}, ${waiting} waiting` : label}>
+            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}>
               <Icon size={18} aria-hidden />
               <span>{label}</span>
-              {to === '/approvals' && waiting > 0 && <b className="badge" aria-hidden>{waiting}</b>}
+              {to === '/approvals' && waiting > 0 && <b className="badge" aria-hidden data-count={waiting} />}
             </Link>
           ))}
         </nav>

@@ -1,6 +1,8 @@
 import { createTheme, type CSSVariablesResolver } from '@mantine/core'
 
 export const theme = createTheme({
+  // A dialog's head is no second banner of the page.
+  components: { Modal: { defaultProps: { attributes: { header: { role: 'presentation' } } } } },
   primaryColor: 'indigo',
   primaryShade: 7,
   defaultRadius: 'md',

@@ -42,8 +42,13 @@ class Visitor:
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.faults: list[str] = []
-        self.page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
+        self.page.on("console", lambda message: message.type == "error" and self._note(message.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def _note(self, text: str) -> None:
+        # Chromium drops its connections when the engine on the same machine adds a network; the page asks again.
+        if "ERR_NETWORK_CHANGED" not in text:
+            self.faults.append(text)
 
     def open(self, path: str) -> Page:
         self.page.goto(self.base + path)

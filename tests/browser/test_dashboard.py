@@ -184,7 +184,7 @@ def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
     assert [app["name"] for app in agent.get("/api/apps").json()] == ["orders-api"]
     asked = agent.post("/api/apps/delete", json={"id": world["api"]["id"]})
     assert asked.status_code == 202
-    page.get_by_role("link", name=re.compile("Approvals, 1 waiting")).click()
+    page.get_by_role("link", name=re.compile("Approvals 1 waiting")).click()
     expect(page.get_by_role("heading", name=re.compile("Deletes app orders-api"))).to_be_visible()
     assert visitor.axe() == []
     page.get_by_role("button", name=re.compile("^Refuse: Deletes app orders-api")).click()
@@ -201,14 +201,15 @@ def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
     assert visitor.axe() == []
 
     visitor.open("/agents")
-    page.get_by_label("Freeze all agent tokens").check(force=True)
+    page.get_by_label("Freeze all agent tokens").click(force=True)
     page.get_by_role("dialog").get_by_role("button", name="Freeze all tokens").click()
     expect(page.get_by_text("All agent tokens are frozen")).to_be_visible()
     assert agent.post("/api/agents/self/child", json={"name": "x", "scopes": ["apps:read"]}).status_code == 403
-    page.get_by_label("All agent tokens are frozen").uncheck(force=True)
+    page.get_by_label("All agent tokens are frozen").click(force=True)
     expect(page.get_by_text("Freeze all agent tokens")).to_be_visible()
     page.get_by_role("button", name="Revoke Claude Code on a laptop").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke Claude Code on a laptop").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_role("button", name="Revoke Claude Code on a laptop")).to_be_hidden()
     assert agent.get("/api/apps").status_code == 401
     agent.close()

@@ -83,7 +83,7 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
       <div className="row">
         <div>
           <Group gap="sm">
-            <h3>{agent.name}</h3>
+            <h2>{agent.name}</h2>
             {agent.suspendedAt && <Status status="failed" word="Suspended" />}
             {agent.expired && <Status status="expired" />}
           </Group>

@@ -44,7 +44,7 @@ function Row({ approval }: { approval: Approval }) {
             <Status status={approval.status} />
             <span className="dim">{approval.agentName} asked <Ago at={approval.createdAt} /></span>
           </Group>
-          <h3>{approval.summary}</h3>
+          <h2>{approval.summary}</h2>
           <p className="dim">
             <code>{approval.action}</code>
             {payload.length > 0 && <> with {payload.map(([name, value]) => `${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}</>}
