@@ -25,7 +25,6 @@ from better_paas.tokens.caller import Caller
 from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Agents"])
-_HOUR = timedelta(hours=1)
 
 
 @router.get("/api/agents")
@@ -153,7 +152,6 @@ async def agents_self(request: Request) -> schemas.SelfAnswer:
 
     def unit(session: Session) -> schemas.SelfAnswer:
         agent = service.get(session, caller.id)
-        used = service.deploys_since(session, caller.id, now() - _HOUR)
         names = _names(session, [agent])
         return schemas.SelfAnswer(
             id=own.id,
@@ -166,7 +164,7 @@ async def agents_self(request: Request) -> schemas.SelfAnswer:
             rate_per_minute=own.rate_per_minute,
             calls_left=platform.agents.calls_left(own),
             deploys_per_hour=own.deploys_per_hour,
-            deploys_left=None if own.deploys_per_hour is None else max(0, own.deploys_per_hour - used),
+            deploys_left=platform.agents.deploys_left(own),
             require_approval=own.require_approval,
             needs_approval=sorted(
                 {row.name for row in policy.ACTIONS if holder.allows(row) and holder.wants_approval(row)}

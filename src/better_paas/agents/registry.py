@@ -18,6 +18,7 @@ from better_paas.policy import Action
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEEPEST = 5
+_HOUR_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,12 @@ class Holder:
     def suspended(self) -> bool:
         return any(grant.suspended for grant in self.chain)
 
-    def wants_approval(self, action: Action) -> bool:
-        """Whether a person is asked before this is done."""
+    def wants_approval(self, action: Action, *, takes_away: bool = False) -> bool:
+        """Whether a person is asked before this is done. takes_away: a change that removes something."""
         if not action.mutates:
             return False
         wishes = {grant.require_approval for grant in self.chain}
-        destructive = action.risk in ("destructive", "host")
+        destructive = takes_away or action.risk in ("destructive", "host")
         return action.approval or "all" in wishes or ("destructive" in wishes and destructive)
 
 
@@ -152,6 +153,7 @@ class Registry:
     _grants: dict[str, Grant] = field(default_factory=dict)
     _meters: dict[str, _Meter] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
+    _deployments: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _trouble: defaultdict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def load(self, agents: Iterable[Agent]) -> None:
@@ -164,7 +166,9 @@ class Registry:
         for agent_id in agent_ids:
             self._grants.pop(agent_id, None)
             self._meters.pop(agent_id, None)
+            self._deployments.pop(agent_id, None)
             self.usage.pop(agent_id, None)
+            self.forget_trouble(agent_id)
 
     def get(self, agent_id: str, now: datetime) -> Holder | None:
         """The agent as it may be used now, or None: unknown or expired, itself or one of its parents."""
@@ -204,6 +208,27 @@ class Registry:
             return (1 - meter.level) / each_second
         meter.level -= 1
         return 0.0
+
+    def take_deployment(self, holder: Holder, moment: float | None = None) -> Grant | None:
+        """Count a deployment against every budget of the chain, or give the grant whose budget is used up."""
+        moment = time.monotonic() if moment is None else moment
+        for grant in holder.chain:
+            if grant.deploys_per_hour is not None and self.deploys_left(grant, moment) == 0:
+                return grant
+        for grant in holder.chain:
+            if grant.deploys_per_hour is not None:
+                self._deployments[grant.id].append(moment)
+        return None
+
+    def deploys_left(self, grant: Grant, moment: float | None = None) -> int | None:
+        """Deployments that this grant has left in the hour; None for no limit."""
+        if grant.deploys_per_hour is None:
+            return None
+        moment = time.monotonic() if moment is None else moment
+        times = self._deployments[grant.id]
+        while times and moment - times[0] > _HOUR_SECONDS:
+            times.popleft()
+        return max(0, grant.deploys_per_hour - len(times))
 
     def calls_left(self, grant: Grant) -> int:
         meter = self._meters.get(grant.id)

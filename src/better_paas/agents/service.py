@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from better_paas import policy
@@ -12,7 +12,6 @@ from better_paas.agents import token
 from better_paas.agents.models import Agent, Switch
 from better_paas.agents.registry import Usage
 from better_paas.apps.models import App
-from better_paas.deployments.models import Deployment
 from better_paas.errors import Conflict, Forbidden, Invalid, NotFound
 from better_paas.kit.clock import now
 from better_paas.projects.models import Project
@@ -20,8 +19,8 @@ from better_paas.projects.models import Project
 DEFAULT_DAYS = 90
 LONGEST_GRACE = timedelta(days=7)
 APPROVALS = ("none", "destructive", "all")
-_MOST_AGENTS = 10_000
-_MOST_CHILDREN = 50
+# Of one token that a person made, with all that it made in turn.
+_LARGEST_FAMILY = 100
 _DEEPEST = 5
 _FREEZE = "agents_frozen"
 
@@ -68,8 +67,6 @@ def descendants(session: Session, agent_id: str) -> list[str]:
 
 def create(session: Session, wish: Wish, created_by: str, parent: Agent | None = None) -> tuple[Agent, str]:
     """A new agent and its token, which is shown this once. Errors: Invalid, Forbidden, Conflict."""
-    if (session.scalar(select(func.count()).select_from(Agent)) or 0) >= _MOST_AGENTS:
-        raise Conflict("there are too many agent tokens", "Delete those that are not used.")
     if not (wish.name or "").strip():
         raise Invalid("name: a token needs a name", "Say who or what uses it.")
     if wish.scopes is None and wish.profile is None:
@@ -175,12 +172,6 @@ def write_usage(session: Session, usage: dict[str, Usage]) -> None:
             agent.last_used_at, agent.last_address = used.at, used.address
 
 
-def deploys_since(session: Session, agent_id: str, since: datetime) -> int:
-    """Deployments that the agent started since then."""
-    query = select(func.count()).select_from(Deployment)
-    return session.scalar(query.where(Deployment.actor == f"agent:{agent_id}", Deployment.created_at > since)) or 0
-
-
 def check_within(session: Session, parent: Agent, child: Agent) -> None:
     """A child may do no more than its parent, in every dimension. Errors: Forbidden that names the dimension."""
     wider = [scope for scope in child.scopes if scope not in parent.scopes]
@@ -263,12 +254,11 @@ def expand(profile: str, scopes: list[str] | None) -> list[str]:
 
 
 def _check_room(session: Session, parent: Agent) -> None:
-    children = session.scalar(select(func.count()).select_from(Agent).where(Agent.parent_id == parent.id)) or 0
-    if children >= _MOST_CHILDREN:
-        raise Conflict(f"a token has at most {_MOST_CHILDREN} children", "Delete those that are not used.")
     depth, above = 1, parent
     while above.parent_id is not None:
         depth, above = depth + 1, get(session, above.parent_id)
+    if len(descendants(session, above.id)) >= _LARGEST_FAMILY:
+        raise Conflict(f"a token has at most {_LARGEST_FAMILY} children", "Delete those that are not used.")
     if depth >= _DEEPEST:
         raise Conflict(f"tokens are at most {_DEEPEST} deep", "Make it with a token further up.")
 

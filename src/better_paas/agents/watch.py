@@ -9,12 +9,13 @@ import structlog
 
 from better_paas.agents import service
 from better_paas.agents.models import Agent
-from better_paas.agents.registry import Grant, Registry
+from better_paas.agents.registry import Grant, Holder, Registry
 from better_paas.audit import service as audit
-from better_paas.db.database import Database
+from better_paas.db.database import Database, after_commit
 from better_paas.kit.ids import new_id
 
 _FLUSH_SECONDS = 5.0
+_MOST_DOOR_ENTRIES = 10
 _log = structlog.get_logger(__name__)
 
 
@@ -35,6 +36,7 @@ class AgentWatch:
         self._limits = {"denied": denials, "destructive": destructive}
         self._window = window
         self._flush: asyncio.Task[None] | None = None
+        self._pending: set[asyncio.Future[None]] = set()
 
     def used(self, agent_id: str, address: str, moment: datetime) -> None:
         """Note a call. What is noted is written in one unit, a few seconds later."""
@@ -61,15 +63,28 @@ class AgentWatch:
             self._flush.cancel()
         await self.flush()
 
-    async def trouble(self, agent_id: str, kind: str) -> None:
-        """Count a denial ("denied") or a destructive call; too many of them suspend the token."""
-        count = self._registry.trouble(agent_id, kind, self._window)
-        limit = self._limits[kind]
-        if not limit or count < limit:
+    def turned_away(self, holder: Holder, address: str, reason: str) -> None:
+        """Someone who has the token was refused at the door: the first few times are written down."""
+        own = holder.own
+        if self._registry.trouble(own.id, "door", self._window) > _MOST_DOOR_ENTRIES:
             return
+        entry = audit.Entry(
+            "agent", own.id, "auth:verify", "denied", new_id(16), actor_name=own.name, ip_address=address,
+            resource_type="agent", resource_id=own.id, resource_name=own.name, error=reason, decision="deny",
+        )  # fmt: skip
+        task = asyncio.ensure_future(self._database.write(lambda session: audit.record(session, entry)))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    async def trouble(self, holder: Holder, kind: str) -> None:
+        """Count a denial ("denied") or a destructive call; too many suspend the token, or the one that made it."""
+        limit = self._limits[kind]
         minutes = round(self._window.total_seconds() / 60)
         what = "denials" if kind == "denied" else "destructive calls"
-        await self.suspend(agent_id, f"{count} {what} within {minutes} min")
+        for grant in holder.chain:
+            count = self._registry.trouble(grant.id, kind, self._window)
+            if limit and count >= limit:
+                await self.suspend(grant.id, f"{count} {what} within {minutes} min")
 
     async def suspend(self, agent_id: str, reason: str) -> None:
         def unit(session: Any) -> Agent | None:
@@ -80,10 +95,11 @@ class AgentWatch:
                     resource_type="agent", resource_id=agent.id, resource_name=agent.name, payload={"reason": reason},
                 )  # fmt: skip
                 audit.record(session, entry)
+                grant = Grant.of(agent)
+                after_commit(session, lambda: self._registry.put(grant))
             return agent
 
         agent = await self._database.write(unit)
         if agent is not None:
-            self._registry.put(Grant.of(agent))
             self._registry.forget_trouble(agent_id)
             self._told("agent_suspended", agent_id, f"The token of {agent.name} was suspended: {reason}.")

@@ -27,5 +27,7 @@ def sentences(
         lines.append(f"Only from {', '.join(addresses)}.")
     if any(scope.endswith((":write", ":delete", ":manage", ":trigger", ":admin")) for scope in scopes):
         lines.append(_ASKED[require_approval])
-    lines.append("It never reads the value of a secret.")
+    lines.append("It is never shown the value of a secret.")
+    if "apps:write" in scopes:
+        lines.append("Code that it deploys can use the secrets of its app: limit it to apps where that is well.")
     return lines

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,16 @@ from sqlalchemy.orm import Session
 
 from better_paas.agents import service as agents
 from better_paas.agents.models import Agent
+from better_paas.apps import secrets
 from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment
 from better_paas.domains import service as domains
+from better_paas.errors import SecretUnreadable
 from better_paas.policy import Action
 from better_paas.projects.models import Project
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_LONGEST = 600
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,39 @@ class Impact:
     version: str
 
 
+def takes_away(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> bool:
+    """Whether a change removes something that is there: domains, variables or volumes that it leaves out."""
+    app = session.get(App, resource_id) if action.name == "app:update" else None
+    return app is not None and bool(_removed(session, app, fields))
+
+
+def _removed(session: Session, app: App, fields: dict[str, Any]) -> list[str]:
+    removed: list[str] = []
+    if isinstance(fields.get("domains"), list):
+        removed += set(domains.names_of(session, [app.id]).get(app.id, [])) - set(map(str, fields["domains"]))
+    if isinstance(fields.get("envVars"), dict):
+        removed += set(_variables(session, app)) - set(fields["envVars"])
+    if isinstance(fields.get("volumes"), list):
+        removed += set(app.volumes) - set(map(str, fields["volumes"]))
+    return sorted(removed)
+
+
+def _variables(session: Session, app: App) -> list[str]:
+    try:
+        return list(secrets.environment(session, app))
+    except SecretUnreadable:
+        return []
+
+
 def impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> Impact:
     """fields: the call's arguments. Values of variables never appear; their names do."""
+    found = _impact_of(session, action, resource_id, fields)
+    # It is read in dashboards and terminals: one line, and no longer than a person reads.
+    line = _CONTROL.sub(" ", found.summary)
+    return Impact(line if len(line) <= _LONGEST else line[:_LONGEST] + " …", found.resource_name, found.version)
+
+
+def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> Impact:
     if action.resource == "app" and (app := session.get(App, resource_id)) is not None:
         return Impact(_of_app(session, action, app, fields), app.name, _version([_app_state(session, app)]))
     if action.resource == "project" and (project := session.get(Project, resource_id)) is not None:
@@ -58,7 +95,9 @@ def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any]) 
                 f"Takes the domain {str(fields.get('domain'))[:80]} from app {app.name}: its visitors get a 404 page."
             )
         case "app:update":
-            return f"Changes app {app.name}: {', '.join(_changed(fields)) or 'nothing'}."
+            removed = _removed(session, app, fields)
+            gone = f" Takes away {', '.join(removed[:8])}{' …' if len(removed) > 8 else ''}." if removed else ""
+            return f"Changes app {app.name}: {', '.join(_changed(fields)) or 'nothing'}.{gone}"
         case "app:rename":
             return f"Renames app {app.name} to {str(fields.get('name'))[:60]}: its default address changes."
         case "app:stop":

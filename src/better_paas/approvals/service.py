@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.policy import Action
 
+Verdict = Literal["run", "wait", "asked"]
 LIFETIME = timedelta(minutes=15)
 _MOST_PENDING = 20
 _KEPT = timedelta(days=90)
@@ -56,8 +57,11 @@ def status_of(approval: Approval) -> str:
     return approval.status
 
 
-def ask(session: Session, wish: Ask) -> tuple[Approval, bool]:
-    """(the approval, whether the call may run now). A yes is used up by this. Errors: Forbidden after a no, 429."""
+def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
+    """The approval, and what it means: "run" now (a yes is used up by this), "wait", or "asked" just now.
+
+    Errors: Forbidden after a no, 429.
+    """
     impact = impact_of(session, wish.action, wish.resource_id, wish.fields)
     query = select(Approval).where(
         Approval.agent_id == wish.agent_id, Approval.digest == wish.digest, Approval.expires_at > now()
@@ -70,8 +74,8 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, bool]:
             continue
         if earlier.status == "approved":
             earlier.status, earlier.used_at = "used", now()
-            return earlier, True
-        return earlier, False
+            return earlier, "run"
+        return earlier, "wait"
     waiting = select(func.count()).select_from(Approval)
     waiting = waiting.where(Approval.agent_id == wish.agent_id, Approval.status == "pending")
     if (session.scalar(waiting.where(Approval.expires_at > now())) or 0) >= _MOST_PENDING:
@@ -101,7 +105,7 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, bool]:
     )
     session.add(approval)
     session.flush()
-    return approval, False
+    return approval, "asked"
 
 
 def decide(session: Session, approval_id: str, status: str) -> Approval:

@@ -21,7 +21,7 @@ from better_paas.deployments import service as deployments
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
 from better_paas.domains import service as domains
-from better_paas.errors import Invalid, PaasError, StepFailed, Unavailable
+from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.fetch import FetchFailed, branches
 from better_paas.git.source import parse_address
 from better_paas.kit import sse
@@ -136,10 +136,7 @@ async def apps_stop(request: Request, body: schemas.AppId) -> schemas.StatusAnsw
 async def apps_start(request: Request, body: schemas.AppId) -> schemas.StatusAnswer:
     """Start the app again with the release that it had."""
     platform = platform_of(request)
-    try:
-        await platform.operations.start(body.id)
-    except StepFailed as error:
-        raise Unavailable(error.error, error.hint, code=error.code) from error
+    await platform.operations.start(body.id)
     platform.publish("app", body.id)
     return schemas.StatusAnswer(status="running")
 

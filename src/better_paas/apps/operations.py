@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.orm import Session
 
+from better_paas.apps import secrets
 from better_paas.apps import service as apps
 from better_paas.apps.models import App
 from better_paas.caddy.process import CaddyFailed
@@ -17,9 +18,10 @@ from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Release
 from better_paas.deployments.tasks import Deployer
 from better_paas.domains.ingress import Ingress
-from better_paas.errors import Conflict, PaasError, SecretUnreadable, Unavailable
+from better_paas.errors import Conflict, PaasError, SecretUnreadable, StepFailed, Unavailable
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Worker
+from better_paas.kit.redact import Redactor
 from better_paas.projects import service as projects
 from better_paas.runtime.protocol import Runtime, RuntimeFailed
 
@@ -54,6 +56,7 @@ class Operations:
             app.wanted, app.fault = False, ""
             return deployments.live_release(session, app)
 
+        await self._database.read(lambda session: apps.get(session, app_id))
         async with self._locks[app_id]:
             release = await self._database.write(mark)
             await self._deployer.point(app_id)
@@ -71,6 +74,7 @@ class Operations:
                 raise Conflict("nothing was deployed yet, so there is nothing to start", "Deploy the app first.")
             return app, release
 
+        await self._database.read(lambda session: apps.get(session, app_id))
         async with self._locks[app_id]:
             app, release = await self._database.read(look)
             spec = await self._deployer.spec(release, app.name, app.project_id)
@@ -80,6 +84,13 @@ class Operations:
                 await self._runtime.settle(container_id)
             except RuntimeFailed as error:
                 raise Unavailable(str(error), error.hint) from error
+            except StepFailed as error:
+                # What an app answers to the probe may hold whatever it knows.
+                redactor = Redactor(
+                    await self._database.read(lambda session: secrets.secret_values(session, app, release))
+                )
+                text, hint = redactor.text(error.error), redactor.text(error.hint or "")
+                raise Unavailable(text, hint, code=error.code) from None
             await self._database.write(lambda session: _mark_started(session, app_id, release.id, container_id))
             await self._deployer.point(app_id)
 

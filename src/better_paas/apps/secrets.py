@@ -6,6 +6,10 @@ from better_paas.apps.models import App
 from better_paas.db.sealed import place, seal, seal_mapping, unseal, unseal_mapping
 from better_paas.deployments import service as deployments
 from better_paas.deployments.models import Release
+from better_paas.kit.redact import looks_secret
+
+# A shorter value under a telling name (TOKEN_TTL=3600) would mask ordinary words.
+_LIKELY_LENGTH = 8
 
 
 def _place(app: App, column: str) -> str:
@@ -38,4 +42,7 @@ def secret_values(session: Session, app: App, release: Release | None = None) ->
     if release is not None:
         kept = deployments.settings_of(session, release)
         older = [kept["environment"][key] for key in kept.get("secretKeys", ()) if key in kept["environment"]]
-    return [*parts, *(variables[key] for key in app.secret_keys if key in variables), *older]
+    marked = [variables[key] for key in app.secret_keys if key in variables]
+    # Nobody said so of these, but their name or form does.
+    likely = [value for key, value in variables.items() if len(value) >= _LIKELY_LENGTH and looks_secret(key, value)]
+    return [*parts, *marked, *likely, *older]

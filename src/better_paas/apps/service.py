@@ -265,6 +265,12 @@ def _set_source(session: Session, app: App, repository: str, token: str | None) 
         if address.token:
             token = address.token if token in (None, "", MASK) else token
         repository = address.url
+    if app.git_token and app.git_repo not in ("", repository) and token in (None, MASK):
+        # Else whoever may change an app could have its token sent to a server of his own.
+        raise Invalid(
+            "gitToken: the stored deploy token is for another address",
+            "Send the token for the new address with it, or an empty one for none.",
+        )
     app.git_repo = repository
     if token is not None and token != MASK:
         secrets.set_git_token(session, app, token)

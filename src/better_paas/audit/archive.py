@@ -17,8 +17,10 @@ from better_paas.audit.models import AuditEntry
 from better_paas.audit.notes import Verifier
 from better_paas.audit.verify import Report, read_anchors, verify
 from better_paas.db.database import Database
+from better_paas.kit.ids import new_id
 
 FOLDER = "audit-archive"
+PRUNE = "audit:pruned"
 _PAGE = 5_000
 
 
@@ -75,8 +77,16 @@ async def prune(database: Database, data_dir: Path, before: str) -> Pruned | Non
     if hashlib.sha256(path.read_bytes()).digest() != digest.digest():
         raise OSError(f"{path} can't be read back as it was written")
 
+    done = Pruned(first, last, path, digest.hexdigest())
+
     def forget(session: Session) -> None:
-        session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last)).values(record=None))
+        # What was pruned before is said by entries that stay.
+        kept = AuditEntry.action.is_distinct_from(PRUNE)
+        session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last), kept).values(record=None))
+        # In the same commit: a text that is gone is always explained by the log itself.
+        payload = {"from": first, "to": last, "digest": done.digest, "file": path.name}
+        entry = service.Entry("system", "system", PRUNE, "success", new_id(16), source="system", payload=payload)
+        service.record(session, entry)
 
     await database.write(forget)
-    return Pruned(first, last, path, digest.hexdigest())
+    return done

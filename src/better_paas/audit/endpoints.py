@@ -112,8 +112,6 @@ async def audit_prune(request: Request, body: schemas.PruneBody) -> schemas.Prun
         raise Invalid("before: must be a moment such as 2026-01-31T00:00:00Z") from None
     if done is None:
         raise Invalid("there is nothing that old", "Choose a later moment.")
-    # Which entries may lack their text is said by the log itself, in this call's outcome.
-    request.state.audit_payload = {"from": done.first, "to": done.last, "digest": done.digest, "file": done.file.name}
     return schemas.PruneAnswer(pruned=done.last - done.first + 1, file=str(done.file), digest=done.digest)
 
 

@@ -239,7 +239,7 @@ def add_checkpoint(session: Session, signer: Signer) -> AuditCheckpoint | None:
         select(AuditEntry.leaf).where(AuditEntry.id > tree.size).order_by(AuditEntry.id).limit(_CHECKPOINT_BATCH)
     ).all():
         tree.extend(list(leaves))
-    if last is not None and tree.size == last.size:
+    if tree.size == (last.size if last is not None else 0):
         return None
     moment = now()
     text = moment.isoformat(timespec="seconds").replace("+00:00", "Z")

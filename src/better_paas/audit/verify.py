@@ -57,13 +57,18 @@ class _Statement:
 
 def read_anchors(text: str) -> list[str]:
     """The checkpoints in an anchor file: one after the other, as `paas` and the server write them."""
-    notes, lines = [], []
-    for line in text.splitlines():
+    notes: list[str] = []
+    lines: list[str] = []
+    # A syslog message is one line: there the ends of lines are written out.
+    for line in text.replace("\\n", "\n").splitlines():
+        if line.startswith("#") or not (lines or line.strip()):
+            continue
         lines.append(line)
         if line.startswith("\u2014 "):
-            notes.append("\n".join(lines).lstrip("\n") + "\n")
+            notes.append("\n".join(lines) + "\n")
             lines = []
-    return notes
+    # What is left over is no checkpoint, and is told as such: an anchor that can't be read proves nothing.
+    return [*notes, "\n".join(lines)] if any(line.strip() for line in lines) else notes
 
 
 def verify(connection: sqlite3.Connection, verifier: Verifier, anchors: Iterable[str] = ()) -> Report:
@@ -126,8 +131,8 @@ def _walk(connection: sqlite3.Connection, statements: list[_Statement], report: 
                 if moment < last_time and _back(moment, last_time):
                     report.find(f"the clock went back at entry {number}: {last_time} is followed by {moment}")
                 last_time = moment
-                if '"action":"audit:prune"' in text:
-                    prunes += _pruned_range(text)
+                if '"action":"audit:pruned"' in text:
+                    prunes += _pruned_range(text, number)
             report.entries = number
             # Trees are compared where somebody vouches for one; in between whole batches are hashed at once.
             while waiting and waiting[-1].size <= number:
@@ -174,12 +179,14 @@ def _back(moment: str, last: str) -> bool:
         return True
 
 
-def _pruned_range(text: str) -> list[tuple[int, int]]:
+def _pruned_range(text: str, number: int) -> list[tuple[int, int]]:
+    """The numbers that this entry says were pruned: all of them before its own."""
     entry: dict[str, Any] = json.loads(text)
-    if entry.get("outcome") != "success":
-        return []
     payload = entry.get("payload", {})
-    return [(int(payload["from"]), int(payload["to"]))] if "from" in payload and "to" in payload else []
+    if (entry.get("action"), entry.get("actorType")) != ("audit:pruned", "system"):
+        return []
+    first, last = int(payload.get("from", 0)), int(payload.get("to", 0))
+    return [(first, last)] if 0 < first <= last < number else []
 
 
 def _check_pruned(missing: list[int], prunes: list[tuple[int, int]], report: Report) -> None:

@@ -65,25 +65,26 @@ class Keyring:
 
     def replace(self, keys: Sequence[Key]) -> None:
         """Use these keys from now on, the first for sealing."""
-        self._keys = tuple(keys)
-        self._ciphers = {key.id: AESGCM(key.raw) for key in keys}
+        # One assignment of one value: other threads seal meanwhile, and must never mix two rings.
+        self._ring = tuple((key, AESGCM(key.raw)) for key in keys)
 
     @property
     def active(self) -> Key:
-        return self._keys[0]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        return tuple(key.id for key in self._keys)
+        return self._ring[0][0]
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        return self._keys
+        return tuple(key for key, _ in self._ring)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(key.id for key in self.keys)
 
     def seal(self, text: str, place: str) -> str:
+        key, cipher = self._ring[0]
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._ciphers[self.active.id].encrypt(nonce, text.encode("utf-8", "surrogatepass"), place.encode())
-        return f"{_PREFIX}{self.active.id}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+        sealed = cipher.encrypt(nonce, text.encode("utf-8", "surrogatepass"), place.encode())
+        return f"{_PREFIX}{key.id}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def digest(self, data: bytes) -> str:
         """A keyed digest in hex: equal data can be told from it, the data itself can't be tried out."""
@@ -94,7 +95,7 @@ class Keyring:
         if not is_sealed(stored):
             return stored
         key_id, _, body = stored.removeprefix(_PREFIX).partition(":")
-        cipher = self._ciphers.get(key_id)
+        cipher = next((cipher for key, cipher in self._ring if key.id == key_id), None)
         if cipher is None:
             raise CannotOpen(f"the value at {place} was sealed with key {key_id}, which is not there")
         try:

@@ -15,6 +15,12 @@ def write_atomically(path: Path, content: str, mode: int = 0o600) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+        # The name is on disk when the folder is.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -16,7 +16,7 @@ def event(data: Any, *, name: str | None = None, event_id: str | None = None) ->
     return f"{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
     """`source` with a comment line in each quiet quarter of a minute, so that proxies keep the stream open.
 
     allowed: asked every quarter of a minute; the stream ends when it says no.
@@ -30,7 +30,7 @@ async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], boo
             done, _ = await asyncio.wait({pending}, timeout=_HEARTBEAT_SECONDS)
             if not done or time.monotonic() - asked >= _HEARTBEAT_SECONDS:
                 asked = time.monotonic()
-                if not allowed():
+                if not await allowed():
                     return
             if not done:
                 yield b": still here\n\n"

@@ -13,10 +13,11 @@ import better_paas
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
+from better_paas.errors import PaasError
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.schema import Answer
-from better_paas.tokens.authenticate import current
+from better_paas.tokens.authenticate import renewed
 from better_paas.tokens.authorize import own_url
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
@@ -185,12 +186,16 @@ async def events(request: Request) -> Response:
 
     People who are admin also get `agent`, `approval` and `audit`; a token gets what is its own.
     """
-    platform, caller = platform_of(request), caller_of(request)
+    platform, caller, action = platform_of(request), caller_of(request), request.scope["route"].action
 
     async def stream() -> AsyncIterator[bytes]:
         yield sse.event({"topic": "hello"})
         async for event in platform.events.subscribe():
-            if caller.kind == "admin" or await _is_for(platform, current(platform, caller), event):
+            try:
+                current = renewed(platform, caller, action)
+            except PaasError:
+                return
+            if current.kind == "admin" or await _is_for(platform, current, event):
                 yield sse.event(event)
 
     return event_stream(request, stream())

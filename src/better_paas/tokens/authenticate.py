@@ -1,5 +1,6 @@
 """From a request to its caller: the token, the client's address, and failures that slow down guessing."""
 
+import dataclasses
 import ipaddress
 import re
 from typing import cast
@@ -7,6 +8,7 @@ from typing import cast
 from fastapi import Request, WebSocket
 
 from better_paas.agents import token as agent_token
+from better_paas.agents.registry import Holder
 from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, TooManyRequests, Unauthorized
@@ -16,7 +18,8 @@ from better_paas.policy import Action
 from better_paas.tokens.admin import digest_of
 from better_paas.tokens.caller import Caller, anonymous
 
-_SOURCE = re.compile(r"dashboard|cli|mcp:[A-Za-z0-9._ -]{1,60}")
+# What a caller says of itself. A token can't pass for a person at the dashboard.
+_SOURCE = re.compile(r"cli|mcp:[A-Za-z0-9._ -]{1,60}")
 _LONGEST_TOKEN = 512
 
 
@@ -41,7 +44,7 @@ def client_address(platform: Platform, request: Request | WebSocket) -> str:
     proxies = platform.settings.proxies
     if proxies is None:
         return peer
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    hops = [hop.strip() for hop in ",".join(request.headers.getlist("x-forwarded-for")).split(",") if hop.strip()]
     if not hops:
         return peer
     if not proxies:  # one proxy, whatever its address
@@ -78,10 +81,11 @@ def authenticate(platform: Platform, request: Request | WebSocket, token: str | 
     address = client_address(platform, request)
     named = request.headers.get("x-better-paas-client", "")
     source = named if _SOURCE.fullmatch(named) else "api"
+    from_dashboard = named == "dashboard"
     if not token:
         return anonymous(address, source)
     if platform.admin_token.matches(token):
-        return Caller("admin", "admin", address, source, proof=digest_of(token))
+        return Caller("admin", "admin", address, "dashboard" if from_dashboard else source, proof=digest_of(token))
     parsed = agent_token.parse(token) if len(token) <= _LONGEST_TOKEN else None
     moment = now()
     found = platform.agents.check(parsed, moment) if parsed is not None else None
@@ -89,12 +93,20 @@ def authenticate(platform: Platform, request: Request | WebSocket, token: str | 
         refuse(platform, request, address)
         raise Unauthorized
     holder, rotated = found
+    _check_rate(platform, holder)
     if not holder.admits(address):
+        platform.agent_watch.turned_away(holder, address, "used from an address that it may not be used from")
         raise Forbidden("Forbidden: this token may not be used from this address")
     if holder.suspended:
+        platform.agent_watch.turned_away(holder, address, "used while it was suspended")
         raise Forbidden(
             "Forbidden: this token is suspended", "A person has to look at what it did, and resume it in the dashboard."
         )
+    platform.agent_watch.used(holder.own.id, address, moment)
+    return Caller("agent", holder.own.id, address, source, holder.own.name, parsed.digest, holder, rotated)
+
+
+def _check_rate(platform: Platform, holder: Holder) -> None:
     for grant in holder.chain:
         if wait := platform.agents.take(grant):
             raise TooManyRequests(
@@ -102,8 +114,6 @@ def authenticate(platform: Platform, request: Request | WebSocket, token: str | 
                 f"Wait {max(1, round(wait))} s; it may make {grant.rate_per_minute} a minute.",
                 headers={"Retry-After": str(max(1, round(wait)))},
             )
-    platform.agent_watch.used(holder.own.id, address, moment)
-    return Caller("agent", holder.own.id, address, source, holder.own.name, parsed.digest, holder, rotated)
 
 
 def refuse(platform: Platform, request: Request | WebSocket, address: str) -> None:
@@ -123,25 +133,25 @@ def refuse(platform: Platform, request: Request | WebSocket, address: str) -> No
     )
 
 
-def is_current(platform: Platform, caller: Caller, action: Action) -> bool:
-    """Whether a caller who was let in before would still be let in: asked again and again by open streams."""
+def is_current(platform: Platform, caller: Caller) -> bool:
+    """Whether the token that let this caller in is still good."""
     if caller.kind == "admin":
         return platform.admin_token.matches_digest(caller.proof)
     if caller.holder is None:
         return False
-    moment, own = now(), platform.agents.get(caller.id, now())
-    if own is None or own.suspended or not own.admits(caller.address) or not own.allows(action):
+    moment = now()
+    found = platform.agents.get(caller.id, moment)
+    if found is None or found.suspended or not found.admits(caller.address):
         return False
-    grant = own.own
-    recent = grant.previous_until is not None and moment < grant.previous_until
-    return caller.proof == grant.digest or (recent and caller.proof == grant.previous_digest)
+    grant = found.own
+    in_grace = grant.previous_until is not None and moment < grant.previous_until
+    return caller.proof == grant.digest or (in_grace and caller.proof == grant.previous_digest)
 
 
-def current(platform: Platform, caller: Caller) -> Caller:
-    """The caller with the rights of this moment, for streams that outlive a change of them."""
+def renewed(platform: Platform, caller: Caller, action: Action) -> Caller:
+    """The caller with the rights of this moment. Errors: Unauthorized if the token is gone; Forbidden."""
+    if not is_current(platform, caller):
+        raise Unauthorized
     if caller.holder is None:
         return caller
-    holder = platform.agents.get(caller.id, now())
-    return Caller(
-        caller.kind, caller.id, caller.address, caller.source, caller.name, caller.proof, holder, caller.rotated
-    )
+    return dataclasses.replace(caller, holder=platform.agents.get(caller.id, now()))

@@ -3,14 +3,14 @@
 People who are admin pass; a token is let through by every rule here, or not at all.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from better_paas.agents import service as agents
+from better_paas.agents.registry import Holder
+from better_paas.approvals import impact
 from better_paas.approvals import service as approvals
 from better_paas.approvals.models import Approval
 from better_paas.approvals.schemas import ApprovalRequired
@@ -19,7 +19,7 @@ from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
 from better_paas.errors import Forbidden, NotFound, PaasError, TooManyRequests
-from better_paas.kit.clock import iso, now
+from better_paas.kit.clock import iso
 from better_paas.policy import Action
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.trail import AuditTrail
@@ -30,7 +30,6 @@ _ABSENT = {
     "deployment": ("Deployment not found", "List the deployments to see their ids."),
     "project": ("Project not found", "List the projects to see their ids."),
 }
-_HOUR = timedelta(hours=1)
 # What a token may still do to itself while all tokens are frozen: less.
 _LESSENING = ("agent:revoke_self",)
 
@@ -41,8 +40,8 @@ async def authorize(platform: Platform, action: Action, caller: Caller, trail: A
         await _check(platform, action, caller, trail.fields)
     except PaasError as error:
         await trail.write("denied", error.error, status=error.status)
-        if caller.is_agent:
-            await platform.agent_watch.trouble(caller.id, "denied")
+        if caller.holder is not None:
+            await platform.agent_watch.trouble(caller.holder, "denied")
         raise
 
 
@@ -56,12 +55,14 @@ async def _check(platform: Platform, action: Action, caller: Caller, fields: dic
             "Forbidden: agent tokens are frozen, they may only read", "A person lifts this in the dashboard."
         )
     if not caller.sees_all:
-        await platform.database.read(lambda session: _check_targets(session, action, caller, fields))
+        await platform.database.read(lambda session: check_targets(session, action, caller, fields))
+    if caller.rotated and action.resource == "agent" and action.mutates and action.name not in _LESSENING:
+        raise Forbidden("Forbidden: a token that was replaced makes and changes no tokens", "Use the new one.")
     if action.deploys:
-        await platform.database.read(lambda session: _check_budget(session, caller))
+        _check_budget(platform, caller.holder)
 
 
-def _check_targets(session: Session, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
+def check_targets(session: Session, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
     """All that the call names must be the caller's. Errors: NotFound, Forbidden."""
     named = [(kind, fields[field]) for kind, field in action.targets if fields.get(field)]
     for kind, identity in named:
@@ -89,48 +90,51 @@ def _is_seen(session: Session, caller: Caller, kind: str, identity: Any) -> bool
     return app is not None and caller.sees_app(app.id, app.project_id)
 
 
-def _check_budget(session: Session, caller: Caller) -> None:
-    assert caller.holder is not None
-    for grant in caller.holder.chain:
-        if grant.deploys_per_hour is None:
-            continue
-        if agents.deploys_since(session, grant.id, now() - _HOUR) >= grant.deploys_per_hour:
-            raise TooManyRequests(
-                f"This token has used up its {grant.deploys_per_hour} deployments an hour",
-                "Wait, or ask a person to raise its budget.",
-                headers={"Retry-After": "600"},
-            )
+def _check_budget(platform: Platform, holder: Holder) -> None:
+    grant = platform.agents.take_deployment(holder)
+    if grant is not None:
+        raise TooManyRequests(
+            f"This token has used up its {grant.deploys_per_hour} deployments an hour",
+            "Wait, or ask a person to raise its budget.",
+            headers={"Retry-After": "600"},
+        )
 
 
 async def ask_for_approval(
     platform: Platform, request: Request, action: Action, caller: Caller, trail: AuditTrail
 ) -> Response | None:
     """None: go on. Else the answer that says that a person has to approve first. Errors: Forbidden after a no."""
-    if caller.holder is None or not caller.holder.wants_approval(action):
+    if caller.holder is None or not action.mutates or not trail.is_valid:
+        return None  # an invalid call does nothing: its endpoint refuses it
+    takes_away = await platform.database.read(
+        lambda session: impact.takes_away(session, action, trail.resource or "", trail.fields)
+    )
+    if not caller.holder.wants_approval(action, takes_away=takes_away):
         return None
     wish = approvals.Ask(
         caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload
     )
 
-    def unit(session: Session) -> tuple[Approval, bool]:
-        approval, may_run = approvals.ask(session, wish)
+    def unit(session: Session) -> tuple[Approval, approvals.Verdict]:
+        approval, verdict = approvals.ask(session, wish)
         trail.approval_id = approval.id
-        if not may_run:
+        if verdict == "asked":
             audit.record(session, trail.entry("pending", status=202))
             platform.announce(session, "approval", approval.id)
-        return approval, may_run
+        return approval, verdict
 
     try:
-        approval, may_run = await platform.database.write(unit)
+        approval, verdict = await platform.database.write(unit)
     except PaasError as error:
         await trail.write("denied", error.error, status=error.status)
-        await platform.agent_watch.trouble(caller.id, "denied")
+        await platform.agent_watch.trouble(caller.holder, "denied")
         raise
-    if may_run:
+    if verdict == "run":
         return None
     dashboard = (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
     url = f"{dashboard}/approvals?id={approval.id}"
-    platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", url)
+    if verdict == "asked":
+        platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", url)
     answer = ApprovalRequired(
         approval_id=approval.id, url=url, expires_at=iso(approval.expires_at) or "", summary=approval.summary
     )

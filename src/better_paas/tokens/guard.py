@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from fastapi import Request, Response, WebSocket
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from better_paas import policy
 from better_paas.bootstrap import Platform
@@ -14,8 +15,8 @@ from better_paas.errors import Forbidden, PaasError, Unauthorized
 from better_paas.tokens.authenticate import (
     authenticate,
     caller_of,
-    is_current,
     platform_of,
+    renewed,
     request_id_of,
 )
 from better_paas.tokens.authorize import ask_for_approval, authorize
@@ -38,6 +39,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         action = self.action
+        body_model = _body_model(self)
 
         async def guarded(request: Request) -> Response:
             platform = platform_of(request)
@@ -49,7 +51,9 @@ class GuardedRoute(APIRoute):
             if caller.kind == "anonymous":
                 raise Unauthorized
             trail = AuditTrail(platform, action, caller, request.state.request_id)
-            await trail.describe(request)
+            await trail.describe(request, body_model)
+            # The body may have taken its time: what counts are the rights of this moment.
+            caller = request.state.caller = renewed(platform, caller, action)
             await authorize(platform, action, caller, trail)
             if action.risk == "read":
                 return await handle(request)
@@ -59,11 +63,19 @@ class GuardedRoute(APIRoute):
             waits = await ask_for_approval(platform, request, action, caller, trail)
             if waits is not None:
                 return waits
-            if caller.is_agent and action.risk == "destructive":
-                await platform.agent_watch.trouble(caller.id, "destructive")
+            if caller.holder is not None and action.risk == "destructive":
+                await platform.agent_watch.trouble(caller.holder, "destructive")
+            renewed(platform, caller, action)
             return await trail.around(handle, request)
 
         return guarded
+
+
+def _body_model(route: APIRoute) -> type[BaseModel] | None:
+    """The type of the route's body: what is checked, logged and approved is what the endpoint will get."""
+    found = route.body_field.field_info.annotation if route.body_field is not None else None
+    options = [found, *get_args(found)]
+    return next((entry for entry in options if isinstance(entry, type) and issubclass(entry, BaseModel)), None)
 
 
 async def open_websocket(websocket: WebSocket) -> Caller | None:
@@ -75,11 +87,10 @@ async def open_websocket(websocket: WebSocket) -> Caller | None:
             raise Forbidden("Forbidden: origin not allowed")
         ticket, token = websocket.query_params.get("ticket"), websocket.query_params.get("token")
         caller = platform.tickets.redeem(ticket) if ticket else authenticate(platform, websocket, token)
-        if caller is None or caller.kind == "anonymous" or not is_current(platform, caller, action):
-            if caller is not None and caller.kind != "anonymous" and not caller.may(action):
-                raise Forbidden(action.missing_text)
+        if caller is None or caller.kind == "anonymous":
             raise Unauthorized
-        websocket.state.caller = caller
+        # A ticket carries the rights of when it was asked for.
+        caller = websocket.state.caller = renewed(platform, caller, action)
         trail = AuditTrail(platform, action, caller, request_id_of(websocket))
         trail.describe_fields({name: value for name, value in websocket.query_params.items() if name != "token"})
         await authorize(platform, action, caller, trail)

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 from better_paas import policy
+from better_paas.errors import PaasError
 from better_paas.kit import sse
-from better_paas.tokens.authenticate import caller_of, is_current, platform_of
+from better_paas.tokens.authenticate import caller_of, platform_of, renewed
+from better_paas.tokens.authorize import check_targets
 
 # A token that is gone or narrower cuts open streams within this time.
 _RECHECK_SECONDS = 15.0
@@ -37,13 +39,26 @@ async def until_gone(websocket: WebSocket, work: Coroutine[Any, Any, None]) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _still_allowed(request: Request | WebSocket, action: policy.Action) -> Callable[[], bool]:
-    platform, caller = platform_of(request), caller_of(request)
-    return lambda: is_current(platform, caller, action)
+def _still_allowed(request: Request | WebSocket, action: policy.Action) -> Callable[[], Awaitable[bool]]:
+    """A question to be asked again and again: token, scopes and the very resources that the stream is of."""
+    platform, caller, fields = platform_of(request), caller_of(request), dict(request.query_params)
+
+    async def allowed() -> bool:
+        try:
+            now = renewed(platform, caller, action)
+            if not now.may(action):
+                return False
+            if not now.sees_all:
+                await platform.database.read(lambda session: check_targets(session, action, now, fields))
+        except PaasError:
+            return False
+        return True
+
+    return allowed
 
 
-async def _until_refused(allowed: Callable[[], bool]) -> None:
-    while allowed():  # noqa: ASYNC110  an expiry is no event: it has to be looked for
+async def _until_refused(allowed: Callable[[], Awaitable[bool]]) -> None:
+    while await allowed():  # noqa: ASYNC110  an expiry is no event: it has to be looked for
         await asyncio.sleep(_RECHECK_SECONDS)
 
 

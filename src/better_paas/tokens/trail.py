@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from better_paas import policy
@@ -19,6 +20,7 @@ from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
 from better_paas.errors import Invalid, PaasError, Unavailable
+from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit.redact import redact_fields, redact_text
 from better_paas.projects.models import Project
 from better_paas.tokens.caller import Caller
@@ -38,24 +40,32 @@ class AuditTrail:
         self.resource: str | None = None
         self.digest = ""
         self.approval_id = ""
+        self.is_valid = True
         self._resource_name = ""
         self._diff: dict[str, Any] = {}
 
-    async def describe(self, request: Request) -> None:
-        """Take from the request what the policy row allows to be logged."""
+    async def describe(self, request: Request, body: type[BaseModel] | None = None) -> None:
+        """Take from the request what the policy row allows to be logged.
+
+        body: the endpoint's own type: names, blanks and defaults are then what it will see, and nothing else.
+        """
         fields: Any = dict(request.query_params)
         if request.method == "POST":
             fields = await _json_body(request)
+            if body is not None:
+                try:
+                    fields = body.model_validate(fields).model_dump(mode="json", by_alias=True, exclude_unset=True)
+                except (ValidationError, RecursionError):
+                    self.is_valid = False  # the endpoint will say what is wrong with it
         self.describe_fields(fields if isinstance(fields, dict) else {})
 
     def describe_fields(self, fields: dict[str, Any]) -> None:
         self.fields = fields
         named = fields.get(self._action.resource_field)
-        self.resource = redact_text(_clean(str(named))[:_LONGEST_LOGGED]) if named is not None else None
+        if named is not None:
+            self.resource = redact_text(_clean(str(_loggable(self._action.resource_field, named)))[:_LONGEST_LOGGED])
         wanted = {name: fields[name] for name in self._action.logged if fields.get(name) not in (None, "", [], {})}
-        self.payload = redact_fields(
-            {name: _clean(value) for name, value in wanted.items() if len(repr(value)) <= _LONGEST_LOGGED}
-        )
+        self.payload = redact_fields({name: _short(_clean(_loggable(name, value))) for name, value in wanted.items()})
         if self._caller.rotated:
             self.payload["oldToken"] = True
         if self._action.mutates:
@@ -77,7 +87,6 @@ class AuditTrail:
             raise
         self.resource = getattr(request.state, "resource_id", None) or self.resource
         self._diff = getattr(request.state, "diff", {})
-        self.payload = {**self.payload, **getattr(request.state, "audit_payload", {})}
         good = response.status_code < 400
         await self._outcome("success" if good else "failure", None, started, response.status_code)
         return response
@@ -168,6 +177,22 @@ async def _json_body(request: Request) -> Any:
         return {}
     except RecursionError:
         raise Invalid("the body is nested too deeply", "Send plain fields; see /api/docs.") from None
+
+
+def _loggable(name: str, value: Any) -> Any:
+    """A repository's address without what may be a password in it."""
+    if name != "gitRepo" or not isinstance(value, str) or value.startswith("sample:"):
+        return value
+    try:
+        return parse_address(value).url
+    except SourceRefused:
+        return "(no address)"
+
+
+def _short(value: Any) -> Any:
+    """A long value is cut where everybody can see it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= _LONGEST_LOGGED else f"{text[:_LONGEST_LOGGED]} … ({len(text)} characters)"
 
 
 def _clean(value: Any) -> Any:

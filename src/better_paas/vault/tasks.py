@@ -1,5 +1,6 @@
 """The change of the key as a job: a new key seals from now on, then everything stored is sealed anew."""
 
+import asyncio
 import functools
 import json
 from collections.abc import Callable
@@ -27,6 +28,8 @@ class Vault:
 
     def __init__(self, database: Database, ring: Keyring, source: KeySource) -> None:
         self._database, self.ring, self.source = database, ring, source
+        # A change that begins while another ends would see its key thrown away.
+        self._changing = asyncio.Lock()
 
     async def open(self) -> None:
         """At start: load the ring and refuse a wrong one. Errors: StartRefused."""
@@ -50,6 +53,10 @@ class Vault:
                 "Set BETTER_PAAS_SECRET_KEY to a new key and BETTER_PAAS_SECRET_KEY_PREVIOUS to the one until now, "
                 "then restart: everything is sealed anew by itself.",
             )
+        async with self._changing:
+            return await self._rotate(wake)
+
+    async def _rotate(self, wake: Callable[[], None]) -> str:
         if await self._database.read(service.is_changing):
             raise Conflict("a change of the key is under way", "Wait until 'better-paas keys' shows one key in use.")
         keys = [new_key(), *self.ring.keys]
@@ -70,6 +77,10 @@ class Vault:
 
     async def reseal(self, run: JobRun) -> None:
         """Seal anew in small units, then forget the old keys. It looks for what is left: a kill does no harm."""
+        async with self._changing:
+            await self._reseal()
+
+    async def _reseal(self) -> None:
         while rows := await self._database.read(lambda session: service.stale_rows(session, SLOTS)):
             for start in range(0, len(rows), _BATCH):
                 batch = functools.partial(
