@@ -292,3 +292,122 @@ async def test_open_streams_are_cut_when_the_token_goes(driver, platform, monkey
     await driver.post("/api/agents/delete", id=made["id"])
     await asyncio.wait_for(stream, 5)
     assert received[0]["status"] == 200
+
+
+async def test_a_stored_deploy_token_goes_to_its_own_address_alone(driver, platform):
+    app = await driver.live("shop", gitRepo="sample:hello-python")
+    await driver.post("/api/apps/update", id=app["id"], gitRepo="https://git.example.com/a/b", gitToken=CANARY)
+    made = await make(driver, scopes=["apps:read", "apps:write"], requireApproval="none")
+    async with holding(platform, made["token"]) as agent:
+        for address in (
+            "https://evil.example.com/a/b",
+            "http://git.example.com/a/b",
+            "https://git.example.com/other/b",
+        ):
+            for token in ({}, {"gitToken": "***"}):
+                answer = await agent.post("/api/apps/update", json={"id": app["id"], "gitRepo": address, **token})
+                assert (answer.status_code, "another address" in answer.json()["error"]) == (400, True)
+        answer = await agent.post(
+            "/api/apps/update", json={"id": app["id"], "gitRepo": "https://git.example.com/other/b", "gitToken": ""}
+        )
+        assert (answer.status_code, answer.json()["gitToken"]) == (200, "")
+
+
+async def test_a_token_that_goes_while_its_body_is_on_the_way_does_nothing(driver, platform):
+    app = await driver.live("shop")
+    made = await make(driver, scopes=["apps:read", "apps:delete"], requireApproval="none")
+    gone, status = asyncio.Event(), []
+
+    async def slow_body():
+        yield b'{"id": '
+        await gone.wait()
+        yield f'"{app["id"]}"}}'.encode()
+
+    async with holding(platform, made["token"]) as agent:
+        call = asyncio.create_task(agent.post("/api/apps/delete", content=slow_body()))
+        await asyncio.sleep(0.1)
+        await driver.post("/api/agents/delete", id=made["id"])
+        gone.set()
+        status.append((await call).status_code)
+    assert status == [401]
+    assert (await driver.app(app["id"]))["status"] == "running"
+
+
+async def test_children_share_budget_and_suspension(driver, platform):
+    made = await make(
+        driver, scopes=["apps:read", "apps:write", "deploy:trigger"], deploysPerHour=2, requireApproval="none"
+    )
+    async with holding(platform, made["token"]) as agent:
+        children = [
+            (
+                await agent.post(
+                    "/api/agents/self/child",
+                    json={"name": "c", "profile": None, "scopes": ["apps:read", "apps:write", "deploy:trigger"]},
+                )
+            ).json()["token"]
+            for _ in range(3)
+        ]
+    body = {"name": "one", "gitRepo": "sample:hello-python"}
+    codes, deployments = [], []
+    for child in children:
+        async with holding(platform, child) as agent:
+            answer = await agent.post("/api/deploy", json=body)
+            codes.append(answer.status_code)
+            deployments += [answer.json()["deploymentId"]] if answer.status_code == 200 else []
+            for _ in range(12):
+                await agent.get("/api/agents")
+    assert codes == [200, 200, 429]
+    listed = {found["id"]: found["suspendedAt"] for found in (await driver.client.get("/api/agents")).json()}
+    assert listed[made["id"]]
+    for deployment in deployments:
+        await driver.ended(deployment)
+
+
+async def test_a_replaced_token_makes_no_token_that_would_outlive_it(driver, platform):
+    made = await make(driver)
+    await driver.post("/api/agents/rotate", id=made["id"], graceSeconds=60)
+    async with holding(platform, made["token"]) as agent:
+        answer = await agent.post("/api/agents/self/child", json={"name": "c", "scopes": ["apps:read"]})
+        assert answer.status_code == 403
+        assert (await agent.get("/api/apps")).status_code == 200
+
+
+async def test_a_stolen_token_at_a_foreign_address_leaves_a_trace(driver, platform):
+    made = await make(driver, addresses=["203.0.113.0/24"])
+    async with holding(platform, made["token"], "198.51.100.9") as thief:
+        for _ in range(30):
+            assert (await thief.get("/api/apps")).status_code == 403
+    await asyncio.sleep(0.1)
+    entries = (await driver.client.get("/api/audit-logs", params={"actor": made["id"]})).json()
+    assert {(entry["ipAddress"], entry["outcome"]) for entry in entries} == {("198.51.100.9", "denied")}
+    assert len(entries) == 10
+
+
+async def test_passwords_in_addresses_are_logged_nowhere(driver, platform):
+    for address in (
+        f"{CANARY}@github.com/o/r",
+        f"x-access-token:{CANARY}@github.com/o/r",
+        f"https://u:{CANARY}@github.com/o/r",
+    ):
+        await driver.client.post("/api/git/branches", json={"gitRepo": address})
+        await driver.client.post("/api/deploy/plan", json={"gitRepo": address})
+        app = (await driver.client.post("/api/deploy", json={"name": "x-app", "gitRepo": address})).json()
+        if "deploymentId" in app:
+            await driver.ended(app["deploymentId"])
+    assert CANARY not in (await driver.client.get("/api/audit-logs/export")).text
+
+
+async def test_what_an_app_answers_to_the_probe_shows_no_secret(driver, platform, monkeypatch):
+    from better_paas.runtime import probe
+
+    app = await driver.live("shop", envVars={"KEY": CANARY}, secretKeys=["KEY"], healthPath="/health")
+    await driver.post("/api/apps/stop", id=app["id"])
+
+    async def unhealthy(port, path):
+        return probe.Probe(False, "GET /health answered 500", f"env: {CANARY}")
+
+    monkeypatch.setattr(probe, "once", unhealthy)
+    answer = await driver.client.post("/api/apps/start", json={"id": app["id"]})
+    assert answer.status_code == 503
+    assert "it said: env: ***" in answer.text
+    assert CANARY not in answer.text + (await driver.client.get("/api/audit-logs/export")).text

@@ -135,3 +135,44 @@ async def test_a_token_can_not_flood_people_with_questions(driver, platform, sho
             for number in range(22)
         ]
     assert answers == [202] * 20 + [429] * 2
+
+
+async def test_what_the_person_sees_is_what_the_endpoint_gets(driver, platform, shop):
+    made = await token_of(driver, requireApproval="all")
+    async with holding(platform, made["token"]) as agent:
+        # Blanks are taken away before anybody looks.
+        asked = (await agent.post("/api/apps/delete", json={"id": f"{shop['id']} "})).json()
+        assert asked["summary"].startswith("Deletes app shop: running")
+        # Other spellings of a field are no fields.
+        answer = await agent.post("/api/apps/update", json={"id": shop["id"], "build_command": "curl evil"})
+        assert answer.status_code == 400
+        # A long value is cut where it shows.
+        await agent.post("/api/apps/update", json={"id": shop["id"], "buildCommand": "x" * 700})
+        shown = (await driver.client.get("/api/approvals")).json()[0]["payload"]["buildCommand"]
+        assert shown.endswith("… (700 characters)")
+        # Control characters reach no terminal.
+        await agent.post("/api/apps/domains/remove", json={"id": shop["id"], "domain": "a.example.com"})
+    for entry in (await driver.client.get("/api/approvals")).json():
+        assert entry["summary"].isprintable()
+        assert len(entry["summary"]) < 700
+
+
+@pytest.mark.parametrize("change", [{"domains": []}, {"domains": ["a.example.com"]}, {"envVars": {}}, {"volumes": []}])
+async def test_an_update_that_takes_something_away_asks(driver, platform, shop, change):
+    await driver.post("/api/apps/update", id=shop["id"], envVars={"KEY": "secret-value"})
+    made = await token_of(driver)
+    async with holding(platform, made["token"]) as agent:
+        answer = await agent.post("/api/apps/update", json={"id": shop["id"], **change})
+        assert answer.status_code == 202, answer.text
+        assert "Takes away" in answer.json()["summary"]
+        kept = {"envVars": {"KEY": "***", "MORE": "1"}, "domains": ["a.example.com", "b.example.com", "c.example.com"]}
+        assert (await agent.post("/api/apps/update", json={"id": shop["id"], **kept})).status_code == 200
+
+
+async def test_repeating_a_question_is_one_question(driver, platform, shop):
+    made = await token_of(driver)
+    async with holding(platform, made["token"]) as agent:
+        for _ in range(10):
+            assert (await agent.post("/api/apps/delete", json={"id": shop["id"]})).status_code == 202
+    entries = (await driver.client.get("/api/audit-logs", params={"actor": made["id"], "outcome": "pending"})).json()
+    assert len(entries) == 1

@@ -246,3 +246,59 @@ async def test_pages_of_a_search_are_bounded_in_time(platform):
     )
     assert time.perf_counter() - started < 1.0
     assert page.entries == []
+
+
+async def test_pruning_twice_and_a_start_without_news_leave_a_log_that_proves(driver, platform, settings, log):
+    from datetime import UTC, datetime
+
+    for _ in range(2):
+        await driver.post("/api/audit-logs/prune", before=datetime.now(UTC).isoformat())
+        await write(platform, 5)
+    report = log(log.anchor)
+    assert report.ok, report.findings
+    assert await platform.checkpoints.make()
+    assert await platform.checkpoints.make() is None
+
+
+async def test_an_empty_log_is_not_signed(platform, settings):
+    assert await platform.checkpoints.make() is None
+
+
+async def test_a_pruning_that_covers_itself_explains_nothing(log, platform, settings):
+    def forged(session):
+        payload = {"from": 1, "to": 10**9}
+        audit.record(session, audit.Entry("system", "system", "audit:pruned", "success", "forged", payload=payload))
+
+    await platform.database.write(forged)
+    tamper(settings, "UPDATE audit_entries SET record = NULL WHERE id IN (3, 4)")
+    assert "the text of entry 3 is gone" in log(log.anchor).findings[0]
+
+
+@pytest.mark.parametrize("text", ["garbage", "three\nlines of\nnothing"])
+async def test_anchors_that_can_not_be_read_prove_nothing(log, text):
+    assert not log(text).ok
+    assert not log(log.anchor + text).ok
+
+
+async def test_anchors_in_the_form_of_syslog(log):
+    report = log(log.anchor.replace("\n", "\\n"))
+    assert (report.ok, report.anchors) == (True, 1)
+
+
+async def test_a_removed_app_is_cut_from_open_streams_and_tickets(driver, platform):
+    from better_paas import policy
+    from better_paas.errors import NotFound
+    from better_paas.tokens.authenticate import renewed
+    from better_paas.tokens.authorize import check_targets
+    from better_paas.tokens.caller import Caller
+
+    one, two = await driver.live("one"), await driver.live("two")
+    made = await make(driver, scopes=["logs:read"], apps=[one["id"], two["id"]])
+    action = policy.action_for("WS", "/ws/logs")
+    holder = platform.agents.get(made["id"], __import__("better_paas.kit.clock", fromlist=["now"]).now())
+    caller = Caller("agent", made["id"], "127.0.0.1", proof=holder.own.digest, holder=holder)
+    await driver.post("/api/agents/update", id=made["id"], apps=[two["id"]])
+    now = renewed(platform, caller, action)
+    await platform.database.read(lambda session: check_targets(session, action, now, {"appId": two["id"]}))
+    with pytest.raises(NotFound):
+        await platform.database.read(lambda session: check_targets(session, action, now, {"appId": one["id"]}))

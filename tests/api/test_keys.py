@@ -177,3 +177,18 @@ def _stale(session):
     from better_paas.vault.slots import SLOTS
 
     return service.stale_rows(session, SLOTS) or service.is_changing(session)
+
+
+async def test_a_change_of_the_key_that_begins_while_another_ends(driver, platform, settings):
+    app = await with_secrets(driver)
+    made = []
+    for _ in range(5):
+        answer = await driver.client.post("/api/keys/rotate")
+        if answer.status_code == 200:
+            made.append(answer.json()["id"])
+    async with asyncio.timeout(10):
+        while (settings.data_dir / "secret.key").read_text().count("\n") != 1:
+            await asyncio.sleep(0.02)
+    assert platform.vault.ring.ids == (made[-1],)
+    assert (await driver.post("/api/keys/verify"))["ok"]
+    assert (await driver.app(app["id"]))["envVars"]["OPEN"] == SECRETS[1]

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
+from starlette.datastructures import Headers
 
 from better_paas.settings import Settings
 from better_paas.tokens.authenticate import client_address
@@ -11,7 +12,7 @@ from better_paas.tokens.authenticate import client_address
 
 def address(trust: str, peer: str | None, forwarded: str) -> str:
     platform = SimpleNamespace(settings=Settings(trust_proxy=trust))
-    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in forwarded.split("|") if line])
     request = SimpleNamespace(client=SimpleNamespace(host=peer) if peer else None, headers=headers)
     return client_address(platform, request)
 
@@ -23,6 +24,8 @@ def address(trust: str, peer: str | None, forwarded: str) -> str:
         ("true", "127.0.0.1", "", "127.0.0.1"),
         ("true", "127.0.0.1", "198.51.100.7", "198.51.100.7"),
         ("true", "127.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),
+        ("true", "127.0.0.1", "1.2.3.4|198.51.100.7", "198.51.100.7"),
+        ("10.0.0.0/8", "10.0.0.2", "1.2.3.4|198.51.100.7, 10.0.0.3", "198.51.100.7"),
         ("true", "127.0.0.1", "<script>", "unknown"),
         ("10.0.0.0/8", "203.0.113.1", "198.51.100.7", "203.0.113.1"),
         ("10.0.0.0/8", "10.0.0.2", "198.51.100.7", "198.51.100.7"),

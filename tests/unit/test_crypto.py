@@ -1,6 +1,8 @@
 """Sealed values open at their own place and nowhere else."""
 
 import base64
+import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -71,3 +73,26 @@ def test_forms_of_a_key():
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(KeyRefused, match="32 bytes"):
         parse_key(text)
+
+
+def test_a_ring_that_is_replaced_meanwhile_never_mixes_two_keys():
+    old, new = new_key(), new_key()
+    ring, both = Keyring([old]), Keyring([new, old])
+    stop = threading.Event()
+
+    def replace():
+        while not stop.is_set():
+            ring.replace([new, old])
+            ring.replace([old])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        for _ in range(3000):
+            assert both.open(ring.seal("x", "p"), "p") == "x"
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval)
