@@ -302,3 +302,19 @@ async def test_a_removed_app_is_cut_from_open_streams_and_tickets(driver, platfo
     await platform.database.read(lambda session: check_targets(session, action, now, {"appId": two["id"]}))
     with pytest.raises(NotFound):
         await platform.database.read(lambda session: check_targets(session, action, now, {"appId": one["id"]}))
+
+
+async def test_the_difference_that_an_update_made(driver, platform):
+    app = await driver.live("shop", envVars={"KEPT": "1", "CHANGED": "canary-old", "GONE": "x"}, gitToken="")
+    changes = {
+        "branch": "next",
+        "envVars": {"KEPT": "1", "CHANGED": "canary-new", "ADDED": "y"},
+        "gitToken": "canary-token",
+    }
+    await driver.post("/api/apps/update", id=app["id"], **changes)
+    entries = (await driver.client.get("/api/audit-logs", params={"action": "app:update", "outcome": "success"})).json()
+    assert entries[0]["diff"] == {
+        "branch": ["", "next"], "gitToken": ["", "***"],
+        "envVars": {"added": ["ADDED"], "removed": ["GONE"], "changed": ["CHANGED"]},
+    }  # fmt: skip
+    assert "canary" not in str(entries)

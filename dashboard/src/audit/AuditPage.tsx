@@ -89,6 +89,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
             {entry.durationMs != null && <><dt>Took</dt><dd>{entry.durationMs} ms{entry.status ? `, status ${entry.status}` : ''}</dd></>}
             {entry.error && <><dt>Reason</dt><dd>{entry.error}</dd></>}
           </dl>
+          {Object.keys(entry.diff).length > 0 && <pre>{JSON.stringify(entry.diff, null, 2)}</pre>}
           {Object.keys(entry.payload).length > 0 && <pre>{JSON.stringify(entry.payload, null, 2)}</pre>}
         </div>
       )}

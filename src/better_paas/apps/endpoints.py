@@ -157,7 +157,13 @@ async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.App
     for name, value in changes.items():
         if value is None and name != "port_override":
             raise Invalid(f"{name} must not be null", "Leave a field out to keep it.")
-    return await _change(request, body.id, lambda session, rules: service.update(session, body.id, changes, rules))
+
+    def change(session: Session, rules: Any) -> None:
+        before = service.settings_of(session, body.id)
+        service.update(session, body.id, changes, rules)
+        request.state.diff = service.difference(before, service.settings_of(session, body.id))
+
+    return await _change(request, body.id, change)
 
 
 @router.post("/api/apps/rename")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -233,6 +234,34 @@ def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRu
         domains.replace(session, app.id, changes["domains"], rules)
     app.updated_at = now()
     return app
+
+
+def settings_of(session: Session, app_id: str) -> dict[str, Any]:
+    """What an update can change, with the variables and the deploy token opened. Errors: NotFound."""
+    app = get(session, app_id)
+    variables, _ = _readable(session, app)
+    return {
+        **{to_camel(column): getattr(app, column) for column in _COLUMNS if column != "git_token"},
+        "gitToken": app.git_token,
+        "secretKeys": list(app.secret_keys),
+        "domains": domains.names_of(session, [app_id]).get(app_id, []),
+        "envVars": variables,
+    }
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What changed, for the audit log: old and new values, but of variables and tokens only that they did."""
+    changed: dict[str, Any] = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+    if "gitToken" in changed:
+        changed["gitToken"] = [MASK if value else "" for value in changed["gitToken"]]
+    if "envVars" in changed:
+        old, new = changed["envVars"]
+        changed["envVars"] = {
+            "added": sorted(set(new) - set(old)),
+            "removed": sorted(set(old) - set(new)),
+            "changed": sorted(name for name in set(old) & set(new) if old[name] != new[name]),
+        }
+    return changed
 
 
 def rename(session: Session, app_id: str, name: str) -> App:

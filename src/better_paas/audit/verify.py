@@ -19,7 +19,11 @@ _MOST_FINDINGS = 50
 _MOST_DANGLING = 100
 # A clock that is corrected by less than this is no finding.
 _CLOCK_TOLERANCE = timedelta(seconds=90)
-_TIME = '"createdAt":"'
+_TIME = b'"createdAt":"'
+# Names are sorted, so an entry begins with its action.
+_PRUNED = b'{"action":"audit:pruned"'
+# (number, text, leaf)
+_Row = tuple[int, bytes | None, bytes]
 
 
 @dataclass
@@ -107,52 +111,102 @@ def _statements(notes: Iterable[tuple[str, str]], verifier: Verifier, report: Re
 
 
 def _walk(connection: sqlite3.Connection, statements: list[_Statement], report: Report) -> None:
-    tree, waiting, expected, good_until, last_time = Tree(), list(reversed(statements)), 1, 0, ""
-    prunes: list[tuple[int, int]] = []
-    missing: list[int] = []
+    tree, waiting, good_until, reader = Tree(), list(reversed(statements)), 0, _Reader(report)
+    while waiting and waiting[-1].size == 0:
+        good_until = _compare(waiting.pop(), tree, good_until, report)
     for rows in _rows(connection):
-        leaves: list[bytes] = []
-        for number, text, leaf in rows:
-            if number != expected:
-                report.find(_gap(expected, number))
-                return
-            expected += 1
-            if text is None:
-                report.pruned += 1
-                missing.append(number)
-                leaves.append(leaf)
-            else:
-                made = sha256(b"\0" + text.encode()).digest()
-                if made != leaf:
-                    report.find(f"entry {number} was changed")
-                leaves.append(made)
-                start = text.find(_TIME) + len(_TIME)
-                moment = text[start : start + 27]
-                if moment < last_time and _back(moment, last_time):
-                    report.find(f"the clock went back at entry {number}: {last_time} is followed by {moment}")
-                last_time = moment
-                if '"action":"audit:pruned"' in text:
-                    prunes += _pruned_range(text, number)
-            report.entries = number
-            # Trees are compared where somebody vouches for one; in between whole batches are hashed at once.
-            while waiting and waiting[-1].size <= number:
-                tree.extend(leaves)
-                leaves = []
-                good_until = _compare(waiting.pop(), tree, good_until, report)
+        leaves = reader.leaves_of(rows)
+        # Trees are compared where somebody vouches for one; in between whole batches are hashed at once.
+        while waiting and waiting[-1].size <= tree.size + len(leaves):
+            count = waiting[-1].size - tree.size
+            tree.extend(leaves[:count])
+            leaves = leaves[count:]
+            good_until = _compare(waiting.pop(), tree, good_until, report)
         tree.extend(leaves)
+        if reader.broken:
+            return
     report.root = tree.root().hex()
     for statement in reversed(waiting):
         report.find(
             f"the log ends at entry {report.entries}, but {statement.source} says that it had {statement.size}: "
             "its end was cut off, or an old copy was put in its place"
         )
-    _check_pruned(missing, prunes, report)
+    _check_pruned(reader.missing, reader.prunes, report)
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[list[tuple[int, str | None, bytes]]]:
-    cursor = connection.execute("SELECT id, record, leaf FROM audit_entries ORDER BY id")
+def _rows(connection: sqlite3.Connection) -> Iterator[list[_Row]]:
+    # As bytes: the text is hashed as it is stored, and decoding it would cost more than the hash.
+    cursor = connection.execute("SELECT id, CAST(record AS BLOB), leaf FROM audit_entries ORDER BY id")
     while rows := cursor.fetchmany(_BATCH):
         yield rows
+
+
+class _Reader:
+    """Checks rows one after the other. broken: a number is missing, so the tree can't be followed any further."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._expected = 1
+        self._last_time = b""
+        self.prunes: list[tuple[int, int]] = []
+        self.missing: list[int] = []
+        self.broken = False
+
+    def leaves_of(self, rows: list[_Row]) -> list[bytes]:
+        """The leaf hashes of these rows, made from what is stored."""
+        return self._quick(rows) or self._careful(rows)
+
+    def _quick(self, rows: list[_Row]) -> list[bytes] | None:
+        """A batch in which all is as it should be; else nothing, and each row is looked at by itself."""
+        first, last = rows[0][0], rows[-1][0]
+        texts = [text for _, text, _ in rows]
+        # Numbers are unique and sorted: the ends and the count say that none is missing.
+        if first != self._expected or last - first + 1 != len(rows) or None in texts:
+            return None
+        made = [sha256(b"\0" + text).digest() for text in texts]  # type: ignore[operator]
+        if made != [leaf for _, _, leaf in rows]:
+            return None
+        times = [_time_of(text) for text in texts]  # type: ignore[arg-type]
+        if times[0] < self._last_time or times != sorted(times):
+            return None
+        for number, text, _ in rows:
+            if text.startswith(_PRUNED):  # type: ignore[union-attr]
+                self.prunes += _pruned_range(text, number)  # type: ignore[arg-type]
+        self._expected, self._last_time, self._report.entries = last + 1, times[-1], last
+        return made
+
+    def _careful(self, rows: list[_Row]) -> list[bytes]:
+        leaves: list[bytes] = []
+        for number, text, leaf in rows:
+            if number != self._expected:
+                self._report.find(_gap(self._expected, number))
+                self.broken = True
+                break
+            self._expected, self._report.entries = number + 1, number
+            if text is None:
+                self._report.pruned += 1
+                self.missing.append(number)
+                leaves.append(leaf)
+                continue
+            made = sha256(b"\0" + text).digest()
+            if made != leaf:
+                self._report.find(f"entry {number} was changed")
+            leaves.append(made)
+            self._look_at_time(number, _time_of(text))
+            if text.startswith(_PRUNED):
+                self.prunes += _pruned_range(text, number)
+        return leaves
+
+    def _look_at_time(self, number: int, moment: bytes) -> None:
+        if moment < self._last_time and _back(moment, self._last_time):
+            before, after = (text.decode(errors="replace") for text in (self._last_time, moment))
+            self._report.find(f"the clock went back at entry {number}: {before} is followed by {after}")
+        self._last_time = moment
+
+
+def _time_of(text: bytes) -> bytes:
+    start = text.find(_TIME) + len(_TIME)
+    return text[start : start + 27]
 
 
 def _compare(statement: _Statement, tree: Tree, good_until: int, report: Report) -> int:
@@ -172,14 +226,15 @@ def _gap(expected: int, number: int) -> str:
     return f"entry {expected} is missing" if last == expected else f"entries {expected} to {last} are missing"
 
 
-def _back(moment: str, last: str) -> bool:
+def _back(moment: bytes, last: bytes) -> bool:
     try:
-        return datetime.fromisoformat(last) - datetime.fromisoformat(moment) > _CLOCK_TOLERANCE
+        then, now = (datetime.fromisoformat(text.decode()) for text in (last, moment))
+        return then - now > _CLOCK_TOLERANCE
     except ValueError:
         return True
 
 
-def _pruned_range(text: str, number: int) -> list[tuple[int, int]]:
+def _pruned_range(text: bytes, number: int) -> list[tuple[int, int]]:
     """The numbers that this entry says were pruned: all of them before its own."""
     entry: dict[str, Any] = json.loads(text)
     payload = entry.get("payload", {})
