@@ -51,6 +51,8 @@ def test_it_is_built_and_answers(paas, git, name):
 
 
 def test_a_version_that_can_not_be_had_is_told_with_those_that_can(paas, git):
+    # The image of an app that stands on a base is no version of it.
+    other = paas.live("stands-on-python")
     repository = git.repository(
         "new-python.git", {"main.py": "", "Procfile": "web: python main.py", ".python-version": "3.14"}
     )
@@ -61,4 +63,5 @@ def test_a_version_that_can_not_be_had_is_told_with_those_that_can(paas, git):
         assert "This server can give: 3.11" in ended["hint"]
         plan = paas.post("/api/deploy/plan", gitRepo=repository.url)
         assert plan["available"] == ["3.11"]
+    paas.post("/api/apps/delete", id=other["id"])
     paas.post("/api/apps/delete", id=app["id"])

@@ -111,7 +111,9 @@ class Bases:
         if time.monotonic() >= self._registry_down_until:
             return None
         images = await self._engine.images(f"{LABEL}={runtime}")
-        versions = {tag.rpartition(":")[2] for image in images for tag in image.tags}
+        # Images of apps inherit the label of the base that they stand on: the name tells them apart.
+        own = f"better-paas/{runtime}:"
+        versions = {tag.removeprefix(own) for image in images for tag in image.tags if tag.startswith(own)}
         for version in {"python": [_DEBIAN_PYTHON], "node": _SUPPORTED_NODE}.get(runtime, []):
             if await self.can_make(runtime, version):
                 versions.add(version)
