@@ -117,15 +117,11 @@ async def agents_describe(request: Request, body: schemas.AgentFields) -> schema
     scopes = service.expand(body.profile or "", body.scopes)
 
     def unit(session: Session) -> list[str]:
-        names = _names_of(session, set(body.projects or []), set(body.apps or []))
-        limited = [
-            *(f"project {names[key]}" for key in body.projects or [] if key in names),
-            *(f"app {names[key]}" for key in body.apps or [] if key in names),
-        ]
+        projects, apps = body.projects or [], body.apps or []
         return sentences(
             scopes,
-            all_resources=not (body.projects or body.apps),
-            names=limited,
+            all_resources=not (projects or apps),
+            names=_places(projects, apps, _names_of(session, set(projects), set(apps))),
             addresses=body.addresses or [],
             require_approval=body.require_approval or "destructive",
         )
@@ -284,15 +280,17 @@ def _names_of(session: Session, projects: set[str], apps: set[str]) -> dict[str,
     return found
 
 
+def _places(projects: list[str], apps: list[str], names: dict[str, str]) -> list[str]:
+    """What a token is limited to, in words; what is gone is left out."""
+    kinds = (("project", projects), ("app", apps))
+    return [f"{kind} {names[key]}" for kind, keys in kinds for key in keys if key in names]
+
+
 def _sentences(agent: Agent, names: dict[str, str]) -> list[str]:
-    limited = [
-        *(f"project {names[key]}" for key in agent.project_ids if key in names),
-        *(f"app {names[key]}" for key in agent.app_ids if key in names),
-    ]
     return sentences(
         agent.scopes,
         all_resources=agent.all_resources,
-        names=limited,
+        names=_places(agent.project_ids, agent.app_ids, names),
         addresses=agent.addresses,
         require_approval=agent.require_approval,
     )

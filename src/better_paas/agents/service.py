@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from better_paas import policy
 from better_paas.agents import token
 from better_paas.agents.models import Agent, Switch
-from better_paas.agents.registry import Usage
+from better_paas.agents.registry import Network, Usage
 from better_paas.apps.models import App
 from better_paas.errors import Conflict, Forbidden, Invalid, NotFound
 from better_paas.kit.clock import now
@@ -71,11 +71,8 @@ def create(session: Session, wish: Wish, created_by: str, parent: Agent | None =
         raise Invalid("name: a token needs a name", "Say who or what uses it.")
     if wish.scopes is None and wish.profile is None:
         raise Invalid("scopes: a token needs scopes or a profile", "GET /api/agents/scopes lists them.")
-    agent_id = token.new_agent_id()
-    made = token.make(agent_id)
-    parsed = token.parse(made)
-    assert parsed is not None
-    moment = now()
+    agent_id, moment = token.new_agent_id(), now()
+    made, digest = _new_token(agent_id)
     agent = Agent(
         id=agent_id,
         name="",
@@ -93,7 +90,7 @@ def create(session: Session, wish: Wish, created_by: str, parent: Agent | None =
         parent_id=parent.id if parent else None,
         created_by=created_by,
         created_at=moment,
-        digest=parsed.digest,
+        digest=digest,
         previous_digest="",
         previous_until=None,
         last_used_at=None,
@@ -123,13 +120,19 @@ def update(session: Session, agent_id: str, wish: Wish) -> Agent:
 def rotate(session: Session, agent_id: str, grace: timedelta) -> tuple[Agent, str]:
     """A new secret; the old one works on for `grace`, at most 7 days, and its use is flagged. Errors: NotFound."""
     agent = get(session, agent_id)
-    made = token.make(agent.id)
-    parsed = token.parse(made)
-    assert parsed is not None
+    made, digest = _new_token(agent.id)
     agent.previous_digest = agent.digest if grace else ""
     agent.previous_until = now() + min(grace, LONGEST_GRACE) if grace else None
-    agent.digest = parsed.digest
+    agent.digest = digest
     return agent, made
+
+
+def _new_token(agent_id: str) -> tuple[str, str]:
+    """(token, digest of its secret)."""
+    made = token.make(agent_id)
+    parsed = token.parse(made)
+    assert parsed is not None
+    return made, parsed.digest
 
 
 def delete(session: Session, agent_id: str) -> list[str]:
@@ -277,7 +280,11 @@ def _addresses_within(child: list[str], parent: list[str]) -> bool:
         return False
     outer = [ipaddress.ip_network(text) for text in parent]
     inner = [ipaddress.ip_network(text) for text in child]
-    return all(any(small.version == big.version and small.subnet_of(big) for big in outer) for small in inner)  # type: ignore[arg-type]
+    return all(any(_is_within(small, big) for big in outer) for small in inner)
+
+
+def _is_within(small: Network, big: Network) -> bool:
+    return small.version == big.version and small.prefixlen >= big.prefixlen and small.network_address in big
 
 
 def _earliest(moment: datetime, other: datetime | None) -> datetime:

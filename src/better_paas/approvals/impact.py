@@ -21,6 +21,8 @@ from better_paas.projects.models import Project
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _LONGEST = 600
+# The one action that takes away by what it leaves out.
+UPDATE = "app:update"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Impact:
     version: str
 
 
-def takes_away(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> bool:
-    """Whether a change removes something that is there: domains, variables or volumes that it leaves out."""
-    app = session.get(App, resource_id) if action.name == "app:update" else None
+def takes_away(session: Session, resource_id: str, fields: dict[str, Any]) -> bool:
+    """Whether an update removes something that is there: domains, variables or volumes that it leaves out."""
+    app = session.get(App, resource_id)
     return app is not None and bool(_removed(session, app, fields))
 
 

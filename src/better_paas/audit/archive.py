@@ -15,12 +15,12 @@ from better_paas.audit import service
 from better_paas.audit.formats import to_jsonl
 from better_paas.audit.models import AuditEntry
 from better_paas.audit.notes import Verifier
-from better_paas.audit.verify import Report, read_anchors, verify
+from better_paas.audit.verify import PRUNED, Report, read_anchors, verify
 from better_paas.db.database import Database
+from better_paas.kit.clock import rfc3339
 from better_paas.kit.ids import new_id
 
 FOLDER = "audit-archive"
-PRUNE = "audit:pruned"
 _PAGE = 5_000
 _MAPPED = 2**31
 
@@ -52,8 +52,7 @@ async def prune(database: Database, data_dir: Path, before: str) -> Pruned | Non
     Killed in between, it leaves an export too many and nothing else: the text goes last.
     """
     moment = datetime.fromisoformat(before)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    limit = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    limit = rfc3339(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment, "microseconds")
     span = await database.read(lambda session: service.older_than(session, limit))
     if span is None:
         return None
@@ -61,13 +60,29 @@ async def prune(database: Database, data_dir: Path, before: str) -> Pruned | Non
     folder = data_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"entries-{first}-{last}.jsonl"
+    done = Pruned(first, last, path, await _export(database, first, last, path))
+
+    def forget(session: Session) -> None:
+        # What was pruned before is said by entries that stay.
+        kept = AuditEntry.action.is_distinct_from(PRUNED)
+        session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last), kept).values(record=None))
+        # In the same commit: a text that is gone is always explained by the log itself.
+        payload = {"from": first, "to": last, "digest": done.digest, "file": path.name}
+        entry = service.Entry("system", "system", PRUNED, "success", new_id(16), source="system", payload=payload)
+        service.record(session, entry)
+
+    await database.write(forget)
+    return done
+
+
+async def _export(database: Database, first: int, last: int, path: Path) -> str:
+    """Write these entries to `path`, read them back, and give the SHA-256. Errors: OSError."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         position = first
         while position <= last:
-            count = min(_PAGE, last - position + 1)
-            rows = await database.read(functools.partial(service.records_from, first=position, limit=count))
+            rows = await database.read(functools.partial(service.records_from, first=position, limit=_PAGE))
             rows = [row for row in rows if row[0] <= last]
             if not rows:
                 break
@@ -79,17 +94,4 @@ async def prune(database: Database, data_dir: Path, before: str) -> Pruned | Non
         os.fsync(file.fileno())
     if hashlib.sha256(path.read_bytes()).digest() != digest.digest():
         raise OSError(f"{path} can't be read back as it was written")
-
-    done = Pruned(first, last, path, digest.hexdigest())
-
-    def forget(session: Session) -> None:
-        # What was pruned before is said by entries that stay.
-        kept = AuditEntry.action.is_distinct_from(PRUNE)
-        session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last), kept).values(record=None))
-        # In the same commit: a text that is gone is always explained by the log itself.
-        payload = {"from": first, "to": last, "digest": done.digest, "file": path.name}
-        entry = service.Entry("system", "system", PRUNE, "success", new_id(16), source="system", payload=payload)
-        service.record(session, entry)
-
-    await database.write(forget)
-    return done
+    return digest.hexdigest()

@@ -32,7 +32,7 @@ class Tree:
     def push(self, leaf: bytes) -> None:
         size, subtrees = self.size, self._subtrees
         while size & 1:
-            leaf = _sha256(b"\1" + subtrees.pop() + leaf).digest()
+            leaf = node_hash(subtrees.pop(), leaf)
             size >>= 1
         subtrees.append(leaf)
         self.size += 1
@@ -46,7 +46,7 @@ class Tree:
             while width > count - position:
                 width >>= 1
             level = leaves[position : position + width]
-            while len(level) > 1:
+            while len(level) > 1:  # written out: this is most of what proving a log costs
                 level = [_sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level), 2)]
             self._add_subtree(level[0], width)
             position += width
@@ -54,7 +54,7 @@ class Tree:
     def _add_subtree(self, root: bytes, width: int) -> None:
         size = self.size // width
         while size & 1:
-            root = _sha256(b"\1" + self._subtrees.pop() + root).digest()
+            root = node_hash(self._subtrees.pop(), root)
             size >>= 1
         self._subtrees.append(root)
         self.size += width
@@ -64,5 +64,5 @@ class Tree:
             return EMPTY_ROOT
         root = self._subtrees[-1]
         for subtree in reversed(self._subtrees[:-1]):
-            root = _sha256(b"\1" + subtree + root).digest()
+            root = node_hash(subtree, root)
         return root

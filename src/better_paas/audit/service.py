@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select
@@ -14,7 +14,7 @@ from better_paas.audit.merkle import Tree, leaf_hash
 from better_paas.audit.models import AuditCheckpoint, AuditEntry, AuditSink
 from better_paas.audit.notes import Checkpoint, Signer
 from better_paas.db.database import after_commit, append_row
-from better_paas.kit.clock import now
+from better_paas.kit.clock import now, rfc3339
 
 Outcome = Literal["intent", "success", "failure", "denied", "pending"]
 # In `session.info`: called on the event loop when entries are on disk.
@@ -96,7 +96,7 @@ def canonical(entry: Entry, number: int) -> str:
     """The text that is stored and hashed: compact JSON with sorted names. Empty fields are left out."""
     fields = {
         "seq": number,
-        "createdAt": entry.created_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "createdAt": rfc3339(entry.created_at, "microseconds"),
         "actorType": entry.actor_type,
         "actorId": entry.actor_id,
         "actorName": entry.actor_name,
@@ -188,6 +188,13 @@ def records_from(session: Session, first: int, limit: int) -> list[tuple[int, st
     return [(row[0], row[1] or "") for row in session.execute(query.order_by(AuditEntry.id).limit(limit))]
 
 
+def all_from(session: Session, first: int, page: int) -> Iterator[tuple[int, str]]:
+    """Entries from `first` on to the end of the log, oldest first, read a page at a time."""
+    while rows := records_from(session, first, page):
+        yield from rows
+        first = rows[-1][0] + 1
+
+
 def notes_from(session: Session, first: int, limit: int) -> list[tuple[int, str]]:
     """Checkpoints of this size and more, the oldest first, as (size, note)."""
     query = select(AuditCheckpoint.size, AuditCheckpoint.note).where(AuditCheckpoint.size >= first)
@@ -242,8 +249,8 @@ def add_checkpoint(session: Session, signer: Signer) -> AuditCheckpoint | None:
     if tree.size == (last.size if last is not None else 0):
         return None
     moment = now()
-    text = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-    note = signer.sign(Checkpoint(signer.verifier.name, tree.size, tree.root(), text))
+    checkpoint = Checkpoint(signer.verifier.name, tree.size, tree.root(), rfc3339(moment, "seconds"))
+    note = signer.sign(checkpoint)
     made = AuditCheckpoint(
         size=tree.size, note=note, frontier=[root.hex() for root in tree.frontier], created_at=moment
     )

@@ -8,10 +8,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
-from better_paas.audit.merkle import Tree
+from better_paas.audit.merkle import Tree, leaf_hash
 from better_paas.audit.notes import Checkpoint, NoteRefused, Verifier
 
 _BATCH = 8_192
@@ -21,7 +20,8 @@ _MOST_DANGLING = 100
 _CLOCK_TOLERANCE = timedelta(seconds=90)
 _TIME = b'"createdAt":"'
 # Names are sorted, so an entry begins with its action.
-_PRUNED = b'{"action":"audit:pruned"'
+PRUNED = "audit:pruned"
+_PRUNED = f'{{"action":"{PRUNED}"'.encode()
 # (number, text, leaf)
 _Row = tuple[int, bytes | None, bytes]
 
@@ -55,7 +55,6 @@ class _Statement:
 
     size: int
     root: bytes
-    time: str
     source: str
 
 
@@ -106,7 +105,7 @@ def _statements(notes: Iterable[tuple[str, str]], verifier: Verifier, report: Re
         if checkpoint.origin != verifier.name:
             report.find(f"{source} is of another log ({checkpoint.origin})")
             continue
-        found.append(_Statement(checkpoint.size, checkpoint.root, checkpoint.time, source))
+        found.append(_Statement(checkpoint.size, checkpoint.root, source))
     return found
 
 
@@ -159,19 +158,19 @@ class _Reader:
     def _quick(self, rows: list[_Row]) -> list[bytes] | None:
         """A batch in which all is as it should be; else nothing, and each row is looked at by itself."""
         first, last = rows[0][0], rows[-1][0]
-        texts = [text for _, text, _ in rows]
+        texts = [text for _, text, _ in rows if text is not None]
         # Numbers are unique and sorted: the ends and the count say that none is missing.
-        if first != self._expected or last - first + 1 != len(rows) or None in texts:
+        if first != self._expected or not last - first + 1 == len(rows) == len(texts):
             return None
-        made = [sha256(b"\0" + text).digest() for text in texts]  # type: ignore[operator]
+        made = list(map(leaf_hash, texts))
         if made != [leaf for _, _, leaf in rows]:
             return None
-        times = [_time_of(text) for text in texts]  # type: ignore[arg-type]
+        times = list(map(_time_of, texts))
         if times[0] < self._last_time or times != sorted(times):
             return None
-        for number, text, _ in rows:
-            if text.startswith(_PRUNED):  # type: ignore[union-attr]
-                self.prunes += _pruned_range(text, number)  # type: ignore[arg-type]
+        for number, text in enumerate(texts, first):
+            if text.startswith(_PRUNED):
+                self.prunes += _pruned_range(text, number)
         self._expected, self._last_time, self._report.entries = last + 1, times[-1], last
         return made
 
@@ -188,7 +187,7 @@ class _Reader:
                 self.missing.append(number)
                 leaves.append(leaf)
                 continue
-            made = sha256(b"\0" + text).digest()
+            made = leaf_hash(text)
             if made != leaf:
                 self._report.find(f"entry {number} was changed")
             leaves.append(made)
@@ -238,7 +237,7 @@ def _pruned_range(text: bytes, number: int) -> list[tuple[int, int]]:
     """The numbers that this entry says were pruned: all of them before its own."""
     entry: dict[str, Any] = json.loads(text)
     payload = entry.get("payload", {})
-    if (entry.get("action"), entry.get("actorType")) != ("audit:pruned", "system"):
+    if (entry.get("action"), entry.get("actorType")) != (PRUNED, "system"):
         return []
     first, last = int(payload.get("from", 0)), int(payload.get("to", 0))
     return [(first, last)] if 0 < first <= last < number else []

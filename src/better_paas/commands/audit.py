@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from sqlalchemy.orm import Session
 
 from better_paas.commands.local import call, fail, read_state, settings
 
@@ -73,10 +74,12 @@ def export(
     from better_paas.audit import service
     from better_paas.audit.formats import FORMATS
 
-    position, to_line = start, FORMATS[form]
-    while rows := read_state(lambda session, first=position: service.records_from(session, first, _PAGE)):  # type: ignore[misc]
-        sys.stdout.writelines(to_line(record) for _, record in rows)
-        position = rows[-1][0] + 1
+    to_line = FORMATS[form]
+
+    def write(session: Session) -> None:
+        sys.stdout.writelines(to_line(record) for _, record in service.all_from(session, start, _PAGE))
+
+    read_state(write)
 
 
 @app.command

@@ -36,7 +36,12 @@ def unseal(session: Session, where: str, stored: str) -> str:
 
 def seal_mapping(session: Session, where: str, values: dict[str, str]) -> str:
     """All of a mapping in one sealed value: its names are nobody's business either."""
-    return seal(session, where, json.dumps(values, ensure_ascii=False))
+    return seal(session, where, mapping_text(values))
+
+
+def mapping_text(values: dict[str, str]) -> str:
+    """The text of a mapping that is sealed as a whole."""
+    return json.dumps(values, ensure_ascii=False)
 
 
 def unseal_mapping(session: Session, where: str, stored: Any) -> dict[str, str]:

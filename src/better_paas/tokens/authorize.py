@@ -39,10 +39,14 @@ async def authorize(platform: Platform, action: Action, caller: Caller, trail: A
     try:
         await _check(platform, action, caller, trail.fields)
     except PaasError as error:
-        await trail.write("denied", error.error, status=error.status)
-        if caller.holder is not None:
-            await platform.agent_watch.trouble(caller.holder, "denied")
+        await _note_denial(platform, caller, trail, error)
         raise
+
+
+async def _note_denial(platform: Platform, caller: Caller, trail: AuditTrail, error: PaasError) -> None:
+    await trail.write("denied", error.error, status=error.status)
+    if caller.holder is not None:
+        await platform.agent_watch.trouble(caller.holder, "denied")
 
 
 async def _check(platform: Platform, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
@@ -106,8 +110,8 @@ async def ask_for_approval(
     """None: go on. Else the answer that says that a person has to approve first. Errors: Forbidden after a no."""
     if caller.holder is None or not action.mutates or not trail.is_valid:
         return None  # an invalid call does nothing: its endpoint refuses it
-    takes_away = await platform.database.read(
-        lambda session: impact.takes_away(session, action, trail.resource or "", trail.fields)
+    takes_away = action.name == impact.UPDATE and await platform.database.read(
+        lambda session: impact.takes_away(session, trail.resource or "", trail.fields)
     )
     if not caller.holder.wants_approval(action, takes_away=takes_away):
         return None
@@ -126,8 +130,7 @@ async def ask_for_approval(
     try:
         approval, verdict = await platform.database.write(unit)
     except PaasError as error:
-        await trail.write("denied", error.error, status=error.status)
-        await platform.agent_watch.trouble(caller.holder, "denied")
+        await _note_denial(platform, caller, trail, error)
         raise
     if verdict == "run":
         return None

@@ -10,7 +10,8 @@ import structlog
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from better_paas import policy
 from better_paas.agents.models import Agent
@@ -25,8 +26,15 @@ from better_paas.kit.redact import redact_fields, redact_text
 from better_paas.projects.models import Project
 from better_paas.tokens.caller import Caller
 
-_LONGEST_LOGGED = 500
-_NAMED = {"app": App, "project": Project, "agent": Agent}
+_LONGEST_LOGGED, _LONGEST_ID = 500, 40
+# Where the name of a resource stands, by its kind.
+_NAMES: dict[str, InstrumentedAttribute[str]] = {
+    "app": App.name,
+    "project": Project.name,
+    "agent": Agent.name,
+    "deployment": Deployment.app_name,
+    "approval": Approval.resource_name,
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -156,17 +164,10 @@ class AuditTrail:
 
 
 def _name_of(session: Session, kind: str, resource_id: str | None) -> str:
-    if not resource_id or len(resource_id) > 40:
+    column = _NAMES.get(kind)
+    if column is None or not resource_id or len(resource_id) > _LONGEST_ID:
         return ""
-    if kind == "deployment":
-        deployment = session.get(Deployment, resource_id)
-        return deployment.app_name if deployment is not None else ""
-    if kind == "approval":
-        approval = session.get(Approval, resource_id)
-        return approval.resource_name if approval is not None else ""
-    model = _NAMED.get(kind)
-    row = session.get(model, resource_id) if model is not None else None
-    return str(row.name) if row is not None else ""  # type: ignore[attr-defined]
+    return session.scalar(select(column).where(column.class_.id == resource_id)) or ""
 
 
 async def _json_body(request: Request) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from better_paas.db.sealed import keyring_of, place
+from better_paas.db.sealed import keyring_of, mapping_text, place
 from better_paas.errors import StartRefused
 from better_paas.kit.clock import now
 from better_paas.kit.crypto import CannotOpen, Keyring, is_sealed, key_id_of
@@ -89,7 +89,8 @@ def known_keys(session: Session) -> list[SealingKey]:
 def inventory(session: Session, slots: tuple[Slot, ...]) -> Inventory:
     """Open every stored secret, and count them by key."""
     ring, found = keyring_of(session), Inventory()
-    for slot, row in _rows(session, slots):
+    for number, row in _rows(session, slots):
+        slot = slots[number]
         stored = slot.read(row)
         if not stored:
             continue
@@ -108,18 +109,15 @@ def inventory(session: Session, slots: tuple[Slot, ...]) -> Inventory:
 def stale_rows(session: Session, slots: tuple[Slot, ...]) -> list[tuple[int, str]]:
     """(slot, row id) of what is not sealed with the active key."""
     ring = keyring_of(session)
-    positions = {id(slot): number for number, slot in enumerate(slots)}
     return [
-        (positions[id(slot)], row.id)
-        for slot, row in _rows(session, slots)
-        if (stored := slot.read(row)) and not (isinstance(stored, str) and ring.is_current(stored))
+        (number, row.id)
+        for number, row in _rows(session, slots)
+        if (stored := slots[number].read(row)) and not (isinstance(stored, str) and ring.is_current(stored))
     ]
 
 
-def reseal(
-    session: Session, slots: tuple[Slot, ...], rows: list[tuple[int, str]], to_text: Callable[[Any], str]
-) -> None:
-    """Seal these rows with the active key. Errors: CannotOpen."""
+def reseal(session: Session, slots: tuple[Slot, ...], rows: list[tuple[int, str]]) -> None:
+    """Seal these rows with the active key; a mapping in the clear becomes its text. Errors: CannotOpen."""
     ring = keyring_of(session)
     for number, row_id in rows:
         slot = slots[number]
@@ -128,7 +126,7 @@ def reseal(
         if not stored or (isinstance(stored, str) and ring.is_current(stored)):
             continue
         where = place(slot.table, row_id, slot.column)
-        text = ring.open(stored, where) if isinstance(stored, str) else to_text(stored)
+        text = ring.open(stored, where) if isinstance(stored, str) else mapping_text(stored)
         slot.write(row, ring.seal(text, where))
 
 
@@ -138,7 +136,8 @@ def retire(session: Session, keep: str) -> None:
         key.retired_at = now()
 
 
-def _rows(session: Session, slots: tuple[Slot, ...]) -> Iterator[tuple[Slot, Any]]:
-    for slot in slots:
+def _rows(session: Session, slots: tuple[Slot, ...]) -> Iterator[tuple[int, Any]]:
+    """(slot, row) of every row that may hold a secret."""
+    for number, slot in enumerate(slots):
         for row in session.scalars(select(slot.model).execution_options(yield_per=200)):
-            yield slot, row
+            yield number, row

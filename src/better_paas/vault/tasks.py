@@ -2,9 +2,7 @@
 
 import asyncio
 import functools
-import json
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -83,9 +81,7 @@ class Vault:
     async def _reseal(self) -> None:
         while rows := await self._database.read(lambda session: service.stale_rows(session, SLOTS)):
             for start in range(0, len(rows), _BATCH):
-                batch = functools.partial(
-                    service.reseal, slots=SLOTS, rows=rows[start : start + _BATCH], to_text=_as_text
-                )
+                batch = functools.partial(service.reseal, slots=SLOTS, rows=rows[start : start + _BATCH])
                 await self._database.write(batch)
         active = self.ring.active
         await self._database.write(lambda session: service.retire(session, active.id))
@@ -96,8 +92,3 @@ class Vault:
 
     async def reseal_failed(self, run: JobRun, error: BaseException) -> None:
         _log.error("secrets could not be sealed anew; the old key is still needed", reason=str(error))
-
-
-def _as_text(stored: Any) -> str:
-    """The text of a value that was stored in the clear."""
-    return json.dumps(stored, ensure_ascii=False)
