@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import urllib.parse
 
 import pytest
@@ -240,6 +241,26 @@ def test_a_kill_between_intent_and_outcome_is_shown_and_the_log_is_whole(own_paa
     own_paas.start()
     report = own_paas.post("/api/audit-logs/verify")
     assert (report["ok"], len(report["dangling"])) == (True, 1)
+
+
+def test_the_log_is_followed_as_it_grows(own_paas):
+    program = [sys.executable, "-m", "better_paas", "audit", "tail", "1", "--follow"]
+    environment = {**os.environ, **own_paas.settings, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as follower:
+        try:
+            names = iter(f"followed-{number}" for number in range(100))
+            seen: list[str] = []
+            reader = threading.Thread(target=lambda: seen.extend(iter(follower.stdout.readline, "")))
+            reader.start()
+
+            def shown() -> bool:
+                own_paas.post("/api/projects/create", name=next(names))
+                return any("project:create" in line and "success" in line for line in seen)
+
+            wait_until(shown, 8)
+        finally:
+            follower.terminate()
+            reader.join(10)
 
 
 @pytest.mark.parametrize(

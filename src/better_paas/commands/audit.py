@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from sqlalchemy.orm import Session
 
-from better_paas.commands.local import call, fail, read_state, settings
+from better_paas.commands.local import call, changes, fail, read_state, settings
 
 app = App(name="audit", help="Prove, read, export and prune the audit log.")
 _PAGE = 2_000
@@ -56,9 +56,8 @@ def tail(
     for entry in reversed(found):
         print(_line(entry))
     last = int(found[0]["id"]) if found else 0
-    while follow:
-        time.sleep(1)
-        newer = [entry for entry in call("GET", "/api/audit-logs?limit=200") if int(entry["id"]) > last]
+    for _ in changes("audit") if follow else ():
+        newer = [entry for entry in call("GET", "/api/audit-logs?limit=500") if int(entry["id"]) > last]
         for entry in reversed(newer):
             print(_line(entry), flush=True)
             last = int(entry["id"])

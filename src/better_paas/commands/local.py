@@ -1,7 +1,8 @@
 """What the server's own commands share: its settings, and calls to the server that runs on this machine."""
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -36,6 +37,31 @@ def settings() -> Settings:
 
 def call(method: str, path: str, **body: Any) -> Any:
     """The answer of the server on this machine, asked as its admin."""
+    address, headers = _server()
+    try:
+        response = httpx2.request(method, f"{address}{path}", headers=headers, json=body or None, timeout=_SECONDS)
+    except httpx2.HTTPError:
+        _no_server(address)
+    if response.status_code >= 400:
+        answer = response.json()
+        fail(str(answer.get("error")), str(answer.get("hint") or ""))
+    return response.json()
+
+
+def changes(topic: str) -> Iterator[None]:
+    """One item each time that the server says that something of this topic changed, and one at the beginning."""
+    address, headers = _server()
+    try:
+        with httpx2.stream("GET", f"{address}/api/events", headers=headers, timeout=_SECONDS) as response:
+            for line in response.iter_lines():
+                if line.startswith("data: ") and json.loads(line[6:])["topic"] in (topic, "hello", "reset"):
+                    yield
+    except httpx2.HTTPError:
+        _no_server(address)
+
+
+def _server() -> tuple[str, dict[str, str]]:
+    """(address, headers) for asking the server on this machine."""
     found = settings()
     host, port = found.listen
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
@@ -43,17 +69,11 @@ def call(method: str, path: str, **body: Any) -> Any:
         token = AdminToken(found.data_dir, found.admin_token).value()
     except OSError:
         fail(f"there is no admin token in {found.data_dir}", "Start the server once, or set BETTER_PAAS_DATA_DIR.")
-    headers = {"Authorization": f"Bearer {token}", "X-Better-PaaS-Client": "cli"}
-    try:
-        response = httpx2.request(
-            method, f"http://{host}:{port}{path}", headers=headers, json=body or None, timeout=_SECONDS
-        )
-    except httpx2.HTTPError:
-        fail(f"no server answers at {host}:{port}", "Start it with './run' or 'better-paas serve'.")
-    if response.status_code >= 400:
-        answer = response.json()
-        fail(str(answer.get("error")), str(answer.get("hint") or ""))
-    return response.json()
+    return f"http://{host}:{port}", {"Authorization": f"Bearer {token}", "X-Better-PaaS-Client": "cli"}
+
+
+def _no_server(address: str) -> NoReturn:
+    fail(f"no server answers at {address.removeprefix('http://')}", "Start it with './run' or 'better-paas serve'.")
 
 
 def read_state(unit: Callable[[Session], T], info: dict[str, Any] | None = None) -> T:
