@@ -63,6 +63,11 @@ class FakeRuntime:
 
     async def remove_project(self, project_id: str) -> None: ...
 
+    async def volume_sizes(self) -> dict[tuple[str, str], int]:
+        return {
+            (spec.project_id, volume.name): 1_200_000_000 for spec in self.specs.values() for volume in spec.volumes
+        }
+
     async def images(self, app_id: str) -> list[tuple[str, str]]:
         mine = [reference for reference in self.built if reference.startswith(f"better-paas/app-{app_id}:")]
         return [(reference.rpartition(":")[2], reference) for reference in reversed(mine)]

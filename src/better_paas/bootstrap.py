@@ -17,6 +17,7 @@ from better_paas.agents.watch import AgentWatch
 from better_paas.apps import service as apps
 from better_paas.apps.operations import Operations
 from better_paas.audit import service as audit
+from better_paas.audit.deliver import Access
 from better_paas.audit.models import AuditCheckpoint
 from better_paas.audit.notes import Signer
 from better_paas.audit.service import ON_AUDIT
@@ -35,10 +36,13 @@ from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Site
 from better_paas.engine.client import Engine
 from better_paas.git.fetch import Limits
 from better_paas.jobs.worker import JobRun, Kind, Worker
+from better_paas.kit.clock import now
 from better_paas.kit.crypto import Keyring
 from better_paas.kit.events import EventBus
 from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
+from better_paas.notifications.webhook import Notice, send
+from better_paas.objects.store import S3Access
 from better_paas.runtime.docker import DockerRuntime
 from better_paas.runtime.protocol import Runtime
 from better_paas.settings import Settings
@@ -91,7 +95,7 @@ class Platform:
         self.checkpoints = Checkpointer(self.database, signer, self._checkpointed)
         session_info[ON_AUDIT] = self._audited
         self._couriers = [
-            Courier(self.database, Sink(kind, address), lambda: self.publish("audit", ""))
+            Courier(self.database, Sink(kind, address), audit_access(settings), lambda: self.publish("audit", ""))
             for kind, addresses in (("anchor", settings.anchors), ("stream", settings.streams))
             for address in addresses
         ]
@@ -195,6 +199,8 @@ class Platform:
         """Tell people of something that wants their eyes: the hook of all notifications."""
         _log.warning(text, kind=kind, id=identity, url=url or None)
         self.publish("approval" if kind == "approval" else "agent", identity)
+        if self.settings.notify_url:
+            self.background(send(self.settings.notify_url, Notice(kind, identity, text, url)))
 
     def flush_failures_soon(self) -> None:
         """Write what was guessed during waits, in one line for each address, within a minute."""
@@ -222,6 +228,9 @@ class Platform:
     def _load_agents(self, session: Session) -> None:
         self.agents.load(agents.all_agents(session))
         self.agents.frozen = agents.is_frozen(session)
+        moment, clock = now(), time.monotonic()
+        for actor, created in deployments.made_since(session, moment - timedelta(hours=1)):
+            self.agents.recall_deployment(actor, clock - (moment - created).total_seconds())
 
     def _audited(self) -> None:
         self.checkpoints.note()
@@ -264,6 +273,19 @@ class Platform:
             default_memory=settings.default_memory,
             default_cpus=settings.default_cpus,
         )
+
+
+def audit_access(settings: Settings) -> Access:
+    token = settings.audit_git_token
+    if token.startswith("/"):
+        token = Path(token).read_text()
+    storage = S3Access(
+        settings.audit_s3_endpoint,
+        settings.audit_s3_region,
+        settings.audit_s3_access_key_id,
+        settings.audit_s3_secret_access_key,
+    )
+    return Access(token, storage)
 
 
 def key_source(settings: Settings, data_dir: Path) -> KeySource:

@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_STREAM = r"(https?://|syslog://)[^\s]{1,300}"
+_ANCHOR = r"(file:/|https?://|syslog://|git\+(https?|ssh)://|s3://[a-z0-9])[^\s]{1,300}"
+
 
 def default_data_dir() -> Path:
     """`/var/lib/better-paas` as root, else below the user's own data folder; never the working directory."""
@@ -42,8 +45,15 @@ class Settings(BaseSettings):
     audit_anchors: str = Field(
         "",
         description="Where signed checkpoints of the audit log are kept besides: comma list of file:/path, "
-        "https://…, syslog://host:port.",
+        "https://…, syslog://host:port, git+https://… or git+ssh://…, s3://bucket/prefix.",
     )
+    audit_git_token: str = Field(
+        "", description="Credential of a git+ anchor: a token, user:password, or the path of a private key for ssh."
+    )
+    audit_s3_endpoint: str = Field("", description="Address of the storage of an s3:// anchor; empty for AWS.")
+    audit_s3_region: str = Field("us-east-1", description="Region of an s3:// anchor.")
+    audit_s3_access_key_id: str = Field("", description="Access key of an s3:// anchor.")
+    audit_s3_secret_access_key: str = Field("", description="Secret key of an s3:// anchor.")
     audit_streams: str = Field(
         "",
         description="Where audit entries are sent as they come: comma list of https://… (JSON lines), syslog://host:port.",
@@ -55,6 +65,11 @@ class Settings(BaseSettings):
         10, ge=0, le=10_000, description="Destructive calls within AGENT_SUSPEND_MINUTES that suspend it; 0 for never."
     )
     agent_suspend_minutes: int = Field(5, ge=1, le=1440, description="The time that these two count over.")
+    notify_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]{1,500})?$",
+        description="Web address that gets what wants a person's eyes (approvals, suspended tokens) as JSON.",
+    )
     paas_ui_url: str | None = Field(None, description="The dashboard's URL if it is not the API's own.")
     trust_proxy: str = Field(
         "false",
@@ -159,13 +174,17 @@ class Settings(BaseSettings):
             return None
         return () if self.trust_proxy == "true" else tuple(map(ipaddress.ip_network, _comma_list(self.trust_proxy)))
 
-    @field_validator("audit_anchors", "audit_streams")
+    @field_validator("audit_anchors")
     @classmethod
-    def _sinks(cls, value: str) -> str:
-        for part in _comma_list(value):
-            if not re.fullmatch(r"(file:/|https?://|syslog://)[^\s]{1,300}", part):
-                raise ValueError(f"'{part[:60]}' must be file:/path, https://… or syslog://host:port")
-        return value
+    def _anchors(cls, value: str) -> str:
+        return _checked(
+            value, _ANCHOR, "file:/path, https://…, syslog://host:port, git+https://… or s3://bucket/prefix"
+        )
+
+    @field_validator("audit_streams")
+    @classmethod
+    def _streams(cls, value: str) -> str:
+        return _checked(value, _STREAM, "https://… or syslog://host:port")
 
     @property
     def anchors(self) -> tuple[str, ...]:
@@ -182,6 +201,13 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> tuple[str, ...]:
         return _comma_list(self.dashboard_origin)
+
+
+def _checked(value: str, pattern: str, form: str) -> str:
+    for part in _comma_list(value):
+        if not re.fullmatch(pattern, part):
+            raise ValueError(f"'{part[:60]}' must be {form}")
+    return value
 
 
 def _comma_list(text: str) -> tuple[str, ...]:

@@ -125,6 +125,26 @@ async def test_addresses_rates_and_deployments_an_hour(driver, platform):
     await driver.ended(first.json()["deploymentId"])
 
 
+async def test_a_budget_counts_what_runs_and_outlasts_a_restart(driver, platform):
+    app = await driver.live("shop")
+    few = await make(
+        driver, scopes=["apps:read", "apps:write", "deploy:trigger"], deploysPerHour=2, requireApproval="all"
+    )
+    body = {"id": app["id"]}
+    async with holding(platform, few["token"]) as agent:
+        assert (await agent.post("/api/apps/redeploy", json={"id": 7})).status_code == 400
+        asked = (await agent.post("/api/apps/redeploy", json=body)).json()
+        assert (await agent.get("/api/agents/self")).json()["deploysLeft"] == 2
+        await driver.post("/api/approvals/approve", id=asked["approvalId"])
+        ran = await agent.post("/api/apps/redeploy", json=body)
+        assert ran.status_code == 200
+        assert (await agent.get("/api/agents/self")).json()["deploysLeft"] == 1
+        await driver.ended(ran.json()["deploymentId"])
+        platform.agents.remove([few["id"]])
+        await platform.database.read(platform._load_agents)
+        assert (await agent.get("/api/agents/self")).json()["deploysLeft"] == 1
+
+
 async def test_what_a_token_knows_of_itself(driver, platform):
     app = await driver.live("shop")
     made = await make(driver, scopes=["apps:read", "apps:delete"], apps=[app["id"]])

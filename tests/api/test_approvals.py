@@ -28,7 +28,7 @@ async def test_a_destructive_call_waits_says_what_it_would_do_and_then_runs_once
         assert asked["status"] == "approval_required"
         assert asked["url"] == f"http://test/approvals?id={asked['approvalId']}"
         assert asked["summary"] == (
-            "Deletes app shop: running, 2 domains (a.example.com, b.example.com), 1 deployment, 1 volume kept (data)."
+            "Deletes app shop: running, 2 domains (a.example.com, b.example.com), 1 deployment, 1 volume kept (data 1.2 GB)."
         )
         # Asking again is the same question, and nothing has happened.
         assert (await agent.post("/api/apps/delete", json={"id": shop["id"]})).json()["approvalId"] == asked[
@@ -56,9 +56,10 @@ async def test_a_no_is_a_no(driver, platform, shop):
     made = await token_of(driver)
     async with holding(platform, made["token"]) as agent:
         asked = (await agent.post("/api/apps/delete", json={"id": shop["id"]})).json()
-        await driver.post("/api/approvals/deny", id=asked["approvalId"])
+        await driver.post("/api/approvals/deny", id=asked["approvalId"], reason="Not before Monday.")
         answer = await agent.post("/api/apps/delete", json={"id": shop["id"]})
         assert (answer.status_code, answer.json()["error"]) == (403, "Forbidden: a person refused this call")
+        assert answer.json()["hint"] == "They say: Not before Monday."
         await driver.post("/api/approvals/approve", status=409, id=asked["approvalId"])
     assert (await driver.app(shop["id"]))["status"] == "running"
 

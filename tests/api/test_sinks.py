@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from better_paas.audit import service
 from better_paas.audit.archive import verify_file
 from better_paas.bootstrap import Platform
 from tests.api.test_audit import write
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+from tests.system.servers import GitServer, free_port
 
 
 class Hook:
@@ -132,3 +137,81 @@ def test_what_is_no_sink_stops_the_start(settings, sink):
 
     with pytest.raises(ValidationError, match="must be file"):
         Settings(audit_anchors=sink)
+
+
+async def test_checkpoints_become_commits_of_a_branch_that_prove_the_log_later(settings, tmp_path, monkeypatch):
+    server = GitServer(tmp_path)
+    server.auth = "robot:push-it"
+    repository = server.repository("anchors.git")
+    subprocess.run(["git", "-C", repository.path, "config", "http.receivepack", "true"], check=True)
+    address = f"git+{repository.url}"
+    async with running(settings, audit_anchors=address, audit_git_token="robot:push-it") as platform:
+        for _ in range(2):
+            await write(platform, 4)
+            await platform.checkpoints.make()
+            await until_delivered(platform)
+        branch = f"audit/{platform.checkpoints.signer.verifier.name.partition('/')[0]}"
+        kept = git(repository.path, "log", "--reverse", "--format=%B", branch)
+        report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, kept)
+        assert (report.ok, report.anchors) == (True, 2)
+    server.close()
+
+
+def git(folder, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+async def until_delivered(platform) -> None:
+    """The one sink has got the newest checkpoint."""
+    async with asyncio.timeout(20):
+        while True:
+            newest = await platform.database.read(service.last_checkpoint)
+            found = await platform.database.read(service.sinks)
+            if found and newest is not None and found[0].position == newest.size:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_checkpoints_go_to_a_bucket_under_names_that_are_never_overwritten(settings, tmp_path):
+    port = free_port()
+    (tmp_path / "bucket").mkdir()
+    rclone = Path(sys.executable).with_name("rclone")
+    arguments = ["serve", "s3", str(tmp_path), "--addr", f"127.0.0.1:{port}", "--auth-key", "key,secret-key"]
+    process = subprocess.Popen([rclone, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        changes = {
+            "audit_anchors": "s3://bucket/anchors", "audit_s3_endpoint": f"http://127.0.0.1:{port}",
+            "audit_s3_access_key_id": "key", "audit_s3_secret_access_key": "secret-key",
+        }  # fmt: skip
+        folder = tmp_path / "bucket" / "anchors"
+        async with running(settings, **changes) as platform:
+            await write(platform, 4)
+            await platform.checkpoints.make()
+            await until_delivered(platform)
+        notes = "".join(path.read_text() for path in sorted(folder.iterdir()))
+        report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, notes)
+        assert report.ok
+        assert report.anchors >= 1
+        # A wrong key is a problem that the dashboard shows, and nothing arrives.
+        count = len(list(folder.iterdir()))
+        changes["audit_s3_secret_access_key"] = "wrong"
+        async with running(settings, **changes) as platform:
+            await write(platform, 4)
+            await platform.checkpoints.make()
+            async with asyncio.timeout(40):
+                while not (await platform.database.read(service.sinks))[0].problem:
+                    await asyncio.sleep(0.05)
+        assert len(list(folder.iterdir())) == count
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def test_what_wants_eyes_goes_to_the_notify_url(settings, hook):
+    async with running(settings, notify_url=hook.url) as platform:
+        platform.notify("approval", "a1", "ci asks: Deletes app shop.", "https://paas.example.com/approvals?id=a1")
+        await until(lambda: hook.bodies)
+    sent = json.loads(hook.bodies[0])
+    assert (sent["kind"], sent["id"], sent["url"]) == ("approval", "a1", "https://paas.example.com/approvals?id=a1")
+    assert sent["text"] == "ci asks: Deletes app shop. https://paas.example.com/approvals?id=a1"

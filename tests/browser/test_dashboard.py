@@ -188,8 +188,12 @@ def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
     expect(page.get_by_role("heading", name=re.compile("Deletes app orders-api"))).to_be_visible()
     assert visitor.axe() == []
     page.get_by_role("button", name=re.compile("^Refuse: Deletes app orders-api")).click()
+    page.get_by_label("Why, for the agent to read").fill("Not before Monday.")
+    assert visitor.axe() == []
+    page.get_by_role("button", name="Refuse this call").click()
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
-    assert agent.post("/api/apps/delete", json={"id": world["api"]["id"]}).status_code == 403
+    refused = agent.post("/api/apps/delete", json={"id": world["api"]["id"]})
+    assert (refused.status_code, refused.json()["hint"]) == (403, "They say: Not before Monday.")
 
     visitor.open("/agents")
     page.get_by_role("link", name="Activity of Claude Code on a laptop").click()

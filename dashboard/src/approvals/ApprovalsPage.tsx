@@ -1,4 +1,4 @@
-import { Button, Group, SegmentedControl, Text } from '@mantine/core'
+import { Button, Group, Modal, SegmentedControl, Text, Textarea } from '@mantine/core'
 import { useState } from 'react'
 import type { Approval } from '../api/client'
 import { useAction, useApprovals } from '../api/queries'
@@ -33,6 +33,8 @@ export function ApprovalsPage() {
 
 function Row({ approval }: { approval: Approval }) {
   const [asking, setAsking] = useState(false)
+  const [refusing, setRefusing] = useState(false)
+  const [reason, setReason] = useState('')
   const approve = useAction('/api/approvals/approve', `Approved: ${approval.summary}`)
   const deny = useAction('/api/approvals/deny', `Refused: ${approval.summary}`)
   const payload = Object.entries(approval.payload)
@@ -48,16 +50,27 @@ function Row({ approval }: { approval: Approval }) {
           <p className="dim">
             <code>{approval.action}</code>
             {payload.length > 0 && <> with {payload.map(([name, value]) => `${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}</>}
+            {approval.reason && <> · “{approval.reason}”</>}
             {approval.status === 'pending' && <> · until {new Date(approval.expiresAt).toLocaleTimeString()}</>}
           </p>
         </div>
         {approval.status === 'pending' && (
           <Group gap="xs">
-            <Button size="xs" variant="default" loading={deny.isPending} onClick={() => deny.mutate({ id: approval.id })} aria-label={`Refuse: ${approval.summary}`}>Refuse</Button>
+            <Button size="xs" variant="default" onClick={() => setRefusing(true)} aria-label={`Refuse: ${approval.summary}`}>Refuse…</Button>
             <Button size="xs" onClick={() => setAsking(true)} aria-label={`Approve: ${approval.summary}`}>Approve…</Button>
           </Group>
         )}
       </div>
+      <Modal opened={refusing} onClose={() => setRefusing(false)} title={<Text fw={600}>Refuse this call of {approval.agentName}?</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
+        <form onSubmit={event => { event.preventDefault(); deny.mutate({ id: approval.id, reason }, { onSettled: () => setRefusing(false) }) }}>
+          <Text size="sm" mb="sm">{approval.summary}</Text>
+          <Textarea label="Why, for the agent to read" placeholder="Not before the release on Monday; archive it instead." value={reason} onChange={event => setReason(event.currentTarget.value)} maxLength={300} autosize minRows={2} data-autofocus />
+          <Group justify="flex-end" mt="lg" gap="xs">
+            <Button variant="default" onClick={() => setRefusing(false)}>Cancel</Button>
+            <Button type="submit" loading={deny.isPending}>Refuse this call</Button>
+          </Group>
+        </form>
+      </Modal>
       <Confirm opened={asking} onClose={() => setAsking(false)} title={`Let ${approval.agentName} do this?`} act="Approve this call" danger busy={approve.isPending}
         onAct={() => approve.mutate({ id: approval.id }, { onSettled: () => setAsking(false) })}>
         <Text size="sm">{approval.summary}</Text>

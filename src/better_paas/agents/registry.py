@@ -8,7 +8,7 @@ import hmac
 import ipaddress
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -219,6 +219,18 @@ class Registry:
             if grant.deploys_per_hour is not None:
                 self._deployments[grant.id].append(moment)
         return None
+
+    def recall_deployment(self, agent_id: str, moment: float) -> None:
+        """Count one from before this process began. moment: on the monotonic clock."""
+        for grant in self._chain(agent_id):
+            if grant.deploys_per_hour is not None:
+                self._deployments[grant.id].append(moment)
+
+    def _chain(self, agent_id: str) -> Iterator[Grant]:
+        grant = self._grants.get(agent_id)
+        while grant is not None:
+            yield grant
+            grant = self._grants.get(grant.parent_id or "")
 
     def deploys_left(self, grant: Grant, moment: float | None = None) -> int | None:
         """Deployments that this grant has left in the hour; None for no limit."""

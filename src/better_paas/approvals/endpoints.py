@@ -41,21 +41,21 @@ async def approvals_get(request: Request, id: Annotated[str, Query(max_length=40
 @router.post("/api/approvals/approve")
 async def approvals_approve(request: Request, body: schemas.ApprovalId) -> schemas.ApprovalAnswer:
     """Say yes: the agent's very same call then runs, once, while its resource is as it was."""
-    return await _decide(request, body.id, "approved")
+    return await _decide(request, body.id, "approved", "")
 
 
 @router.post("/api/approvals/deny")
-async def approvals_deny(request: Request, body: schemas.ApprovalId) -> schemas.ApprovalAnswer:
-    """Say no."""
-    return await _decide(request, body.id, "denied")
+async def approvals_deny(request: Request, body: schemas.Refusal) -> schemas.ApprovalAnswer:
+    """Say no; the agent reads the reason when it tries again."""
+    return await _decide(request, body.id, "denied", body.reason)
 
 
-async def _decide(request: Request, approval_id: str, status: str) -> schemas.ApprovalAnswer:
+async def _decide(request: Request, approval_id: str, status: str, reason: str) -> schemas.ApprovalAnswer:
     platform = platform_of(request)
 
     def unit(session: Session) -> schemas.ApprovalAnswer:
         platform.announce(session, "approval", approval_id)
-        return _answer(service.decide(session, approval_id, status))
+        return _answer(service.decide(session, approval_id, status, reason))
 
     return await platform.database.write(unit)
 
@@ -72,6 +72,7 @@ def _answer(approval: Approval) -> schemas.ApprovalAnswer:
         resource_name=approval.resource_name,
         summary=approval.summary,
         payload=approval.payload,
+        reason=approval.reason,
         created_at=iso(approval.created_at) or "",
         expires_at=iso(approval.expires_at) or "",
         decided_at=iso(approval.decided_at),

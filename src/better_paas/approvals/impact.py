@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from better_paas.projects.models import Project
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _LONGEST = 600
+# Bytes by (project id, volume).
+Sizes = Mapping[tuple[str, str], int]
 # The one action that takes away by what it leaves out.
 UPDATE = "app:update"
 
@@ -58,21 +61,23 @@ def _variables(session: Session, app: App) -> list[str]:
         return []
 
 
-def impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> Impact:
+def impact_of(
+    session: Session, action: Action, resource_id: str, fields: dict[str, Any], sizes: Sizes | None = None
+) -> Impact:
     """fields: the call's arguments. Values of variables never appear; their names do."""
-    found = _impact_of(session, action, resource_id, fields)
+    found = _impact_of(session, action, resource_id, fields, sizes or {})
     # It is read in dashboards and terminals: one line, and no longer than a person reads.
     line = _CONTROL.sub(" ", found.summary)
     return Impact(line if len(line) <= _LONGEST else line[:_LONGEST] + " …", found.resource_name, found.version)
 
 
-def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any]) -> Impact:
+def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any], sizes: Sizes) -> Impact:
     if action.resource == "app" and (app := session.get(App, resource_id)) is not None:
-        return Impact(_of_app(session, action, app, fields), app.name, _version([_app_state(session, app)]))
+        return Impact(_of_app(session, action, app, fields, sizes), app.name, _version([_app_state(session, app)]))
     if action.resource == "project" and (project := session.get(Project, resource_id)) is not None:
         apps = _apps_of(session, project)
         return Impact(
-            _of_project(session, action, project, apps, fields),
+            _of_project(session, action, project, apps, sizes),
             project.name,
             _version([project.name, *(_app_state(session, app) for app in apps)]),
         )
@@ -88,10 +93,10 @@ def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[
     return Impact(f"Runs {action.name}" + (f" for {name}." if name else "."), name, "")
 
 
-def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any]) -> str:
+def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], sizes: Sizes) -> str:
     match action.name:
         case "app:delete":
-            return f"Deletes app {app.name}: {_belongings(session, [app])}."
+            return f"Deletes app {app.name}: {_belongings(session, [app], sizes)}."
         case "app:domain_remove":
             return (
                 f"Takes the domain {str(fields.get('domain'))[:80]} from app {app.name}: its visitors get a 404 page."
@@ -108,22 +113,25 @@ def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any]) 
             return f"Runs {action.name} on app {app.name}."
 
 
-def _of_project(session: Session, action: Action, project: Project, apps: list[App], fields: dict[str, Any]) -> str:
+def _of_project(session: Session, action: Action, project: Project, apps: list[App], sizes: Sizes) -> str:
     if action.name != "project:delete":
         return f"Runs {action.name} on project {project.name}."
     if not apps:
         return f"Deletes the empty project {project.name}."
     names = ", ".join(app.name for app in apps[:5]) + (" …" if len(apps) > 5 else "")
-    return f"Deletes project {project.name} with {_count(len(apps), 'app')} ({names}): {_belongings(session, apps)}."
+    goes = _belongings(session, apps, sizes)
+    return f"Deletes project {project.name} with {_count(len(apps), 'app')} ({names}): {goes}."
 
 
-def _belongings(session: Session, apps: list[App]) -> str:
+def _belongings(session: Session, apps: list[App], sizes: Sizes) -> str:
     """What goes and what stays with apps."""
     ids = [app.id for app in apps]
     names = sorted(name for found in domains.names_of(session, ids).values() for name in found)
     running = sum(1 for app in apps if app.live_release_id and app.wanted)
     deployments = session.scalar(select(func.count()).select_from(Deployment).where(Deployment.app_id.in_(ids))) or 0
-    volumes = sorted({volume.partition(":")[0] for app in apps for volume in app.volumes})
+    volumes = sorted({(volume.partition(":")[0], app.project_id) for app in apps for volume in app.volumes})
+    named = [f"{name} {_readable(sizes.get((project, name)))}".strip() for name, project in volumes]
+    shown = ", ".join(named[:3]) + (" …" if len(named) > 3 else "")
     parts = [
         f"{running} of {_count(len(apps), 'app')} running"
         if len(apps) > 1
@@ -133,8 +141,19 @@ def _belongings(session: Session, apps: list[App]) -> str:
         _count(len(names), "domain") + (f" ({', '.join(names[:3])}{' …' if len(names) > 3 else ''})" if names else "")
     )
     parts.append(_count(deployments, "deployment"))
-    parts.append(f"{_count(len(volumes), 'volume')} kept ({', '.join(volumes[:3])})" if volumes else "no volumes")
+    parts.append(f"{_count(len(volumes), 'volume')} kept ({shown})" if volumes else "no volumes")
     return ", ".join(parts)
+
+
+def _readable(size: int | None) -> str:
+    if size is None:
+        return ""
+    number = float(size)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
 
 
 def _changed(fields: dict[str, Any]) -> list[str]:

@@ -32,5 +32,7 @@ class Approval(Base):
     status: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    # What the person who refused it wants the agent to know.
+    reason: Mapped[str] = mapped_column(default="")
     decided_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]

@@ -8,7 +8,7 @@ from better_paas.kit.schema import Answer, Body
 
 
 class ApprovalAnswer(Answer):
-    """status: pending, approved, denied, used or expired. summary: what the call would do."""
+    """status: pending, approved, denied, used or expired. summary: what the call would do. reason: of a no."""
 
     id: str
     status: str
@@ -20,6 +20,7 @@ class ApprovalAnswer(Answer):
     resource_name: str
     summary: str
     payload: dict[str, Any]
+    reason: str
     created_at: str
     expires_at: str
     decided_at: str | None
@@ -38,3 +39,9 @@ class ApprovalRequired(Answer):
 
 class ApprovalId(Body):
     id: str = Field(max_length=40)
+
+
+class Refusal(ApprovalId):
+    """reason: for the agent to read: what to do instead."""
+
+    reason: str = Field("", max_length=300)

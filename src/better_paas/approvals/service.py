@@ -1,6 +1,6 @@
 """Rules of approvals: bound to one call and one state of its resource, for 15 minutes, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -23,7 +23,10 @@ _KEPT = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Ask:
-    """A call that an agent makes. fields: its arguments; payload: what of them may be shown."""
+    """A call that an agent makes. fields: its arguments; payload: what of them may be shown.
+
+    volume_sizes: bytes by (project id, volume), of those that the runtime knows.
+    """
 
     agent_id: str
     agent_name: str
@@ -32,6 +35,7 @@ class Ask:
     digest: str
     fields: dict[str, Any]
     payload: dict[str, Any]
+    volume_sizes: Mapping[tuple[str, str], int]
 
 
 def get(session: Session, approval_id: str) -> Approval:
@@ -62,13 +66,14 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
 
     Errors: Forbidden after a no, 429.
     """
-    impact = impact_of(session, wish.action, wish.resource_id, wish.fields)
+    impact = impact_of(session, wish.action, wish.resource_id, wish.fields, wish.volume_sizes)
     query = select(Approval).where(
         Approval.agent_id == wish.agent_id, Approval.digest == wish.digest, Approval.expires_at > now()
     )
     for earlier in session.scalars(query.order_by(Approval.created_at.desc())).all():
         if earlier.status == "denied":
-            raise Forbidden("Forbidden: a person refused this call", "Ask them before you try it again.")
+            said = f"They say: {earlier.reason}" if earlier.reason else "Ask them before you try it again."
+            raise Forbidden("Forbidden: a person refused this call", said)
         # Another state of the resource is another question.
         if earlier.status not in ("pending", "approved") or earlier.version != impact.version:
             continue
@@ -98,6 +103,7 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
         summary=impact.summary,
         payload=wish.payload,
         status="pending",
+        reason="",
         created_at=moment,
         expires_at=moment + LIFETIME,
         decided_at=None,
@@ -108,11 +114,11 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
     return approval, "asked"
 
 
-def decide(session: Session, approval_id: str, status: str) -> Approval:
-    """A person's answer. Errors: NotFound, Conflict if it comes too late."""
+def decide(session: Session, approval_id: str, status: str, reason: str) -> Approval:
+    """A person's answer; reason: of a no. Errors: NotFound, Conflict if it comes too late."""
     approval = get(session, approval_id)
     found = status_of(approval)
     if found != "pending":
         raise Conflict(f"this approval is {found} already", "The agent can ask again by repeating its call.")
-    approval.status, approval.decided_at = status, now()
+    approval.status, approval.reason, approval.decided_at = status, reason.strip(), now()
     return approval

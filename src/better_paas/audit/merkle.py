@@ -15,6 +15,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return _sha256(b"\1" + left + right).digest()
 
 
+def leaf_hashes(records: list[bytes]) -> list[bytes]:
+    """The same for many: written out, since a call for each is a third of what it costs."""
+    return [_sha256(b"\0" + record).digest() for record in records]
+
+
 class Tree:
     """Grows leaf by leaf and keeps only one hash for each bit of its size, so memory does not grow with the log."""
 
@@ -47,7 +52,8 @@ class Tree:
                 width >>= 1
             level = leaves[position : position + width]
             while len(level) > 1:  # written out: this is most of what proving a log costs
-                level = [_sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level), 2)]
+                nodes = iter(level)
+                level = [_sha256(b"\1" + left + right).digest() for left, right in zip(nodes, nodes, strict=True)]
             self._add_subtree(level[0], width)
             position += width
 

@@ -5,33 +5,24 @@ Each sink has a cursor in the database, so that nothing is left out however long
 
 import asyncio
 import functools
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import httpx2
 import structlog
 from sqlalchemy.orm import Session
 
 from better_paas.audit import service
+from better_paas.audit.deliver import Access, deliver
 from better_paas.db.database import Database
 
 _BATCH = 500
-_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 300.0
-# RFC 5424: facility 13 (log audit), severity 6 (informational).
-_PRIORITY = 13 * 8 + 6
 _log = structlog.get_logger(__name__)
-
-# (number, text): of a checkpoint its size and note, of an entry its number and record.
-Item = tuple[int, str]
 
 
 @dataclass(frozen=True)
 class Sink:
-    """kind: "anchor" or "stream". address: file:/path, https://… or syslog://host:port."""
+    """kind: "anchor" or "stream". address: as deliver.py reads it."""
 
     kind: str
     address: str
@@ -41,53 +32,11 @@ class Sink:
         return f"{self.kind} {self.address}"
 
 
-async def deliver(sink: Sink, items: Sequence[Item]) -> None:
-    """Hand items over, in order; returns when they are there. Errors: OSError, httpx2.HTTPError."""
-    parts = urlsplit(sink.address)
-    if parts.scheme == "file":
-        await asyncio.to_thread(_append, Path(parts.path), items)
-    elif parts.scheme == "syslog":
-        await _syslog(parts.hostname or "localhost", parts.port or 514, items)
-    else:
-        await _post(sink, items)
-
-
-def _append(path: Path, items: Sequence[Item]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.writelines(text + "\n" for _, text in items)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-async def _post(sink: Sink, items: Sequence[Item]) -> None:
-    kind = "text/plain; charset=utf-8" if sink.kind == "anchor" else "application/x-ndjson"
-    body = "".join(text + "\n" for _, text in items).encode()
-    async with httpx2.AsyncClient(timeout=_SECONDS) as client:
-        response = await client.post(sink.address, content=body, headers={"Content-Type": kind})
-        response.raise_for_status()
-
-
-async def _syslog(host: str, port: int, items: Sequence[Item]) -> None:
-    """RFC 5424 messages over TCP, each with its length before it (RFC 6587, 3.4.1)."""
-    async with asyncio.timeout(_SECONDS):
-        _, writer = await asyncio.open_connection(host, port)
-        try:
-            for number, text in items:
-                line = text.replace("\n", "\\n")
-                message = f"<{_PRIORITY}>1 - - better-paas - audit-{number} - {line}".encode()
-                writer.write(str(len(message)).encode() + b" " + message)
-            await writer.drain()
-        finally:
-            writer.close()
-            await writer.wait_closed()
-
-
 class Courier:
     """Brings what is new to one sink. changed: told when its state (well, or why not) changes."""
 
-    def __init__(self, database: Database, sink: Sink, changed: Callable[[], None]) -> None:
-        self._database, self.sink, self._changed = database, sink, changed
+    def __init__(self, database: Database, sink: Sink, access: Access, changed: Callable[[], None]) -> None:
+        self._database, self.sink, self._access, self._changed = database, sink, access, changed
         self._news = asyncio.Event()
         self._news.set()  # what was left at the last stop
 
@@ -119,7 +68,7 @@ class Courier:
         items = await self._database.read(functools.partial(source, first=position + 1, limit=_BATCH))
         if not items:
             return False
-        await deliver(self.sink, items)
+        await deliver(self.sink.address, self.sink.kind, items, self._access)
 
         def unit(session: Session) -> None:
             service.move_sink(session, self.sink.name, items[-1][0], "")

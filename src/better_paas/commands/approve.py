@@ -13,9 +13,9 @@ def approve(approval_id: str = "") -> None:
     print(f"{answer['agentName']} may make this very call once, until {answer['expiresAt'][11:16]} UTC.")
 
 
-def deny(approval_id: str) -> None:
-    """Refuse a call that waits."""
-    print(f"Refused: {call('POST', '/api/approvals/deny', id=approval_id)['summary']}")
+def deny(approval_id: str, *, reason: str = "") -> None:
+    """Refuse a call that waits. The agent reads the reason when it tries again."""
+    print(f"Refused: {call('POST', '/api/approvals/deny', id=approval_id, reason=reason)['summary']}")
 
 
 def _show() -> None:

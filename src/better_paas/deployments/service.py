@@ -1,6 +1,7 @@
 """Rules of deployments and releases."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -97,6 +98,13 @@ def history(
         earlier = (Deployment.created_at == last.created_at) & (Deployment.id < last.id)
         query = query.where((Deployment.created_at < last.created_at) | earlier)
     return session.scalars(query).all()
+
+
+def made_since(session: Session, moment: datetime) -> list[tuple[str, datetime]]:
+    """(agent id, time) of the deployments that agents asked for since then."""
+    query = select(Deployment.actor, Deployment.created_at)
+    rows = session.execute(query.where(Deployment.created_at >= moment, Deployment.actor.startswith("agent:")))
+    return [(actor.partition(":")[2], created) for actor, created in rows]
 
 
 def active(session: Session, app_id: str) -> Deployment | None:

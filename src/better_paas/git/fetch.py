@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,7 @@ async def fetch(address: GitAddress, ref: str, token: str, target: Path, limits:
 
     token: a password, `user:password`, or for ssh a private key. Errors: FetchFailed.
     """
-    async with _session(address, token, limits) as git:
+    async with session(address, token, limits) as git:
         refs = None if is_commit(ref) else _choose(await _remote_refs(git), ref)
         target.mkdir(parents=True, exist_ok=True)
         await git("init", "--quiet", "--template=", str(target))
@@ -99,7 +99,7 @@ async def fetch(address: GitAddress, ref: str, token: str, target: Path, limits:
 
 async def branches(address: GitAddress, token: str, limits: Limits) -> list[str]:
     """Names of the branches, the default one first. Errors: FetchFailed."""
-    async with _session(address, token, limits) as git:
+    async with session(address, token, limits) as git:
         refs = await _remote_refs(git)
     default = refs.pop("HEAD", "")
     names = [name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/")]
@@ -122,7 +122,10 @@ class _Git:
 
 
 @contextlib.asynccontextmanager
-async def _session(address: GitAddress, token: str, limits: Limits) -> AsyncIterator[_Git]:
+async def session(
+    address: GitAddress, token: str, limits: Limits, extra: Mapping[str, str] | None = None
+) -> AsyncIterator[_Git]:
+    """git for one address, with its credential. extra: more of git's environment. Errors: FetchFailed."""
     try:
         pinned = await resolve_public(address.host, address.port, limits.allowed_private)
     except AddressRefused as error:
@@ -149,6 +152,7 @@ async def _session(address: GitAddress, token: str, limits: Limits) -> AsyncIter
             "GIT_ASKPASS": str(helper),
             "GIT_SSH": str(helper),
             "GIT_SSH_VARIANT": "ssh",
+            **(extra or {}),
         }
         options: list[str] = []
         if address.scheme == "ssh":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -173,6 +174,15 @@ class DockerRuntime:
         prefix = f"better-paas/app-{app_id}:"
         return [(tag.removeprefix(prefix), tag) for image in found for tag in image.tags if tag.startswith(prefix)]
 
+    async def volume_sizes(self) -> dict[tuple[str, str], int]:
+        try:
+            async with asyncio.timeout(_SIZES_SECONDS):
+                sizes = await self._engine.volume_sizes()
+        except (EngineFailed, TimeoutError):
+            return {}
+        named = ((_VOLUME_NAME.fullmatch(name), size) for name, size in sizes.items())
+        return {(match["project"], match["name"]): size for match, size in named if match is not None}
+
     async def has_image(self, reference: str) -> bool:
         with _told():
             return await self._engine.image(reference) is not None
@@ -197,6 +207,11 @@ class DockerRuntime:
 
     def _own(self, *labels: str) -> tuple[str, ...]:
         return (f"{_INSTANCE}={self._instance}", *labels)
+
+
+# Measuring many large volumes takes the engine long; a person who is asked can do without.
+_SIZES_SECONDS = 5
+_VOLUME_NAME = re.compile(r"better-paas-(?P<project>[^-]+)-(?P<name>.+)")
 
 
 def _volume_name(project_id: str, name: str) -> str:

@@ -120,6 +120,10 @@ class Runtime(Protocol):
 
     async def remove_image(self, reference: str) -> None: ...
 
+    async def volume_sizes(self) -> dict[tuple[str, str], int]:
+        """Bytes by (project id, volume), of those that can be told within a few seconds."""
+        ...
+
     def faults(self) -> AsyncIterator[tuple[str, str]]:
         """(deployment id, what happened) for each of our containers that dies; "" when it starts."""
         ...

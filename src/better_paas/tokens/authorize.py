@@ -9,7 +9,6 @@ from fastapi import Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from better_paas.agents.registry import Holder
 from better_paas.approvals import impact
 from better_paas.approvals import service as approvals
 from better_paas.approvals.models import Approval
@@ -62,8 +61,6 @@ async def _check(platform: Platform, action: Action, caller: Caller, fields: dic
         await platform.database.read(lambda session: check_targets(session, action, caller, fields))
     if caller.rotated and action.resource == "agent" and action.mutates and action.name not in _LESSENING:
         raise Forbidden("Forbidden: a token that was replaced makes and changes no tokens", "Use the new one.")
-    if action.deploys:
-        _check_budget(platform, caller.holder)
 
 
 def check_targets(session: Session, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
@@ -94,14 +91,19 @@ def _is_seen(session: Session, caller: Caller, kind: str, identity: Any) -> bool
     return app is not None and caller.sees_app(app.id, app.project_id)
 
 
-def _check_budget(platform: Platform, holder: Holder) -> None:
-    grant = platform.agents.take_deployment(holder)
+async def take_deployment(platform: Platform, action: Action, caller: Caller, trail: AuditTrail) -> None:
+    """Count a call that deploys against its token's budget: one that runs now. Errors: TooManyRequests."""
+    if caller.holder is None or not action.deploys or not trail.is_valid:
+        return
+    grant = platform.agents.take_deployment(caller.holder)
     if grant is not None:
-        raise TooManyRequests(
+        error = TooManyRequests(
             f"This token has used up its {grant.deploys_per_hour} deployments an hour",
             "Wait, or ask a person to raise its budget.",
             headers={"Retry-After": "600"},
         )
+        await _note_denial(platform, caller, trail, error)
+        raise error
 
 
 async def ask_for_approval(
@@ -115,8 +117,9 @@ async def ask_for_approval(
     )
     if not caller.holder.wants_approval(action, takes_away=takes_away):
         return None
+    sizes = await platform.runtime.volume_sizes() if action.risk == "destructive" else {}
     wish = approvals.Ask(
-        caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload
+        caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload, sizes
     )
 
     def unit(session: Session) -> tuple[Approval, approvals.Verdict]:

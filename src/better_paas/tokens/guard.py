@@ -19,7 +19,7 @@ from better_paas.tokens.authenticate import (
     renewed,
     request_id_of,
 )
-from better_paas.tokens.authorize import ask_for_approval, authorize
+from better_paas.tokens.authorize import ask_for_approval, authorize, take_deployment
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.trail import AuditTrail
 
@@ -63,6 +63,7 @@ class GuardedRoute(APIRoute):
             waits = await ask_for_approval(platform, request, action, caller, trail)
             if waits is not None:
                 return waits
+            await take_deployment(platform, action, caller, trail)
             if caller.holder is not None and action.risk == "destructive":
                 await platform.agent_watch.trouble(caller.holder, "destructive")
             renewed(platform, caller, action)

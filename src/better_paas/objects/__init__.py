@@ -1,0 +1,1 @@
+"""Adapter: S3 object storage."""

@@ -1,0 +1,45 @@
+"""Small objects in an S3 bucket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import S3Store
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Config
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """Where the bucket is, and the key pair. endpoint: empty for AWS itself."""
+
+    endpoint: str
+    region: str
+    access_key_id: str
+    secret_access_key: str
+
+
+async def put_new(bucket: str, prefix: str, objects: Sequence[tuple[str, bytes]], access: S3Access) -> None:
+    """Put objects that are never overwritten; one that is there already stays. Errors: obstore's BaseError.
+
+    A checksum goes with each: buckets with object lock take nothing without one.
+    """
+    config: S3Config = {
+        "region": access.region,
+        "access_key_id": access.access_key_id,
+        "secret_access_key": access.secret_access_key,
+        "checksum_algorithm": "SHA256",
+    }
+    if access.endpoint:
+        config["endpoint"] = access.endpoint
+    client: ClientConfig = {"allow_http": access.endpoint.startswith("http://"), "timeout": "30s"}
+    store = S3Store(
+        bucket, prefix=prefix or None, config=config, client_options=client, retry_config={"max_retries": 2}
+    )
+    for name, content in objects:
+        try:
+            await store.put_async(name, content, mode="create")
+        except AlreadyExistsError:
+            continue
