@@ -20,6 +20,8 @@ from better_paas.apps import endpoints as apps
 from better_paas.audit import endpoints as audit
 from better_paas.bootstrap import Platform
 from better_paas.caddy.process import CaddyFailed
+from better_paas.connect import endpoints as connect
+from better_paas.connect import oauth
 from better_paas.deployments import endpoints as deployments
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
@@ -39,6 +41,8 @@ _ROUTERS = (
     projects.router,
     agents.router,
     approvals.router,
+    connect.router,
+    oauth.router,
     audit.router,
     vault.router,
 )

@@ -24,6 +24,7 @@ from better_paas.audit.service import ON_AUDIT
 from better_paas.audit.sinks import Courier, Sink
 from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, BaseSettings, TrustSource
+from better_paas.connect.identity import Issuers
 from better_paas.db.database import Database, after_commit
 from better_paas.db.sealed import KEYRING
 from better_paas.deployments import service as deployments
@@ -76,6 +77,7 @@ class Platform:
         self.admin_token = AdminToken(self.data_dir, settings.admin_token)
         self.failures = FailureLimit()
         self.tickets = Tickets()
+        self.issuers = Issuers()
         self.events = EventBus()
         self.public_address = settings.public_address or find_public_address()
         self.rules = host_rules(settings, self.public_address)

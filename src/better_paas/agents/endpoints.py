@@ -65,7 +65,7 @@ async def agents_update(request: Request, body: schemas.UpdateAgent) -> schemas.
     def unit(session: Session) -> schemas.AgentAnswer:
         _check_mine(session, caller, body.id)
         agent = service.update(session, body.id, body.wish(body.name))
-        _publish(platform, session, agent)
+        publish(platform, session, agent)
         return _answer(agent, _names(session, [agent]))
 
     return await platform.database.write(unit)
@@ -79,7 +79,7 @@ async def agents_rotate(request: Request, body: schemas.RotateAgent) -> schemas.
     def unit(session: Session) -> schemas.RotatedAgent:
         _check_mine(session, caller, body.id)
         agent, token = service.rotate(session, body.id, timedelta(seconds=body.grace_seconds))
-        _publish(platform, session, agent)
+        publish(platform, session, agent)
         return schemas.RotatedAgent(
             id=agent.id, name=agent.name, token=token, old_token_until=iso(agent.previous_until)
         )
@@ -94,7 +94,7 @@ async def agents_delete(request: Request, body: schemas.AgentId) -> schemas.Dele
 
     def unit(session: Session) -> list[str]:
         _check_mine(session, caller, body.id)
-        return _delete(platform, session, body.id)
+        return delete(platform, session, body.id)
 
     return schemas.DeletedAnswer(deleted=await platform.database.write(unit))
 
@@ -107,7 +107,7 @@ async def agents_revoke_self(request: Request) -> schemas.DeletedAnswer:
         raise Invalid("the admin token is no agent token", "'better-paas token rotate' replaces it.")
     request.state.resource_id = caller.id
     return schemas.DeletedAnswer(
-        deleted=await platform.database.write(lambda session: _delete(platform, session, caller.id))
+        deleted=await platform.database.write(lambda session: delete(platform, session, caller.id))
     )
 
 
@@ -152,6 +152,7 @@ async def agents_self(request: Request) -> schemas.SelfAnswer:
         return schemas.SelfAnswer(
             id=own.id,
             name=own.name,
+            profile=agent.profile,
             scopes=[scope for scope in policy.SCOPES if scope in holder.scopes],
             all_resources=holder.all_resources,
             projects=[schemas.NamedResource(id=key, name=names[key]) for key in agent.project_ids if key in names],
@@ -179,7 +180,7 @@ async def agents_resume(request: Request, body: schemas.AgentId) -> schemas.Agen
 
     def unit(session: Session) -> schemas.AgentAnswer:
         agent = service.resume(session, body.id)
-        _publish(platform, session, agent)
+        publish(platform, session, agent)
         return _answer(agent, _names(session, [agent]))
 
     return await platform.database.write(unit)
@@ -208,17 +209,23 @@ async def agents_freeze(request: Request, body: schemas.FreezeBody) -> schemas.F
 @router.post("/api/token-report")
 async def agents_report(request: Request, body: schemas.ReportBody) -> schemas.ReportAnswer:
     """For whoever found a token: a valid one is revoked at once. Having it is proof enough; no sign-in is needed."""
+    await report(request, body.token)
+    return schemas.ReportAnswer()
+
+
+async def report(request: Request, token: str) -> None:
+    """Revoke `token` if it is one; a wrong one is counted like a failed sign-in."""
     platform = platform_of(request)
     address = client_address(platform, request)
-    parsed = tokens.parse(body.token.strip())
+    parsed = tokens.parse(token.strip())
     found = platform.agents.check(parsed, now()) if parsed is not None else None
     if found is None:
         refuse(platform, request, address)
-        return schemas.ReportAnswer()
+        return
     own = found[0].own
 
     def unit(session: Session) -> None:
-        _delete(platform, session, own.id)
+        delete(platform, session, own.id)
         entry = audit.Entry(
             "anonymous", "", "agent:report", "success", request_id_of(request), ip_address=address,
             resource_type="agent", resource_id=own.id, resource_name=own.name,
@@ -227,7 +234,6 @@ async def agents_report(request: Request, body: schemas.ReportBody) -> schemas.R
 
     await platform.database.write(unit)
     platform.notify("token_reported", own.id, f"The token of {own.name} was reported as leaked and is revoked.")
-    return schemas.ReportAnswer()
 
 
 async def _create(request: Request, body: schemas.CreateAgent) -> schemas.AgentWithToken:
@@ -236,7 +242,7 @@ async def _create(request: Request, body: schemas.CreateAgent) -> schemas.AgentW
     def unit(session: Session) -> schemas.AgentWithToken:
         parent = service.get(session, caller.id) if caller.is_agent else None
         agent, token = service.create(session, body.wish(body.name), f"{caller.kind}:{caller.id}", parent)
-        _publish(platform, session, agent)
+        publish(platform, session, agent)
         fields = _answer(agent, _names(session, [agent])).model_dump()
         return schemas.AgentWithToken(**fields, token=token)
 
@@ -251,7 +257,7 @@ def _check_mine(session: Session, caller: Caller, agent_id: str) -> None:
         raise NotFound("Agent not found", "List the agents to see their ids.")
 
 
-def _publish(platform: Platform, session: Session, agent: Agent) -> None:
+def publish(platform: Platform, session: Session, agent: Agent) -> None:
     """What the check of tokens looks at is changed when this is on disk, and before the answer is sent."""
     session.flush()
     grant = Grant.of(agent)
@@ -259,7 +265,7 @@ def _publish(platform: Platform, session: Session, agent: Agent) -> None:
     platform.announce(session, "agent", agent.id)
 
 
-def _delete(platform: Platform, session: Session, agent_id: str) -> list[str]:
+def delete(platform: Platform, session: Session, agent_id: str) -> list[str]:
     gone = service.delete(session, agent_id)
     after_commit(session, lambda: platform.agents.remove(gone))
     platform.announce(session, "agent", agent_id)

@@ -128,6 +128,7 @@ class SelfAnswer(Answer):
 
     id: str
     name: str
+    profile: str
     scopes: list[str]
     all_resources: bool
     projects: list[NamedResource]

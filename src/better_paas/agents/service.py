@@ -37,6 +37,7 @@ class Wish:
     project_ids: list[str] | None = None
     app_ids: list[str] | None = None
     expires_in_days: int | None = None
+    expires_in_seconds: int | None = None
     never_expires: bool = False
     addresses: list[str] | None = None
     rate_per_minute: int | None = None
@@ -215,6 +216,8 @@ def _apply(session: Session, agent: Agent, wish: Wish) -> None:
         agent.expires_at = None
     elif wish.expires_in_days is not None:
         agent.expires_at = now() + timedelta(days=wish.expires_in_days)
+    elif wish.expires_in_seconds is not None:
+        agent.expires_at = now() + timedelta(seconds=wish.expires_in_seconds)
     if wish.addresses is not None:
         agent.addresses = [_network(text) for text in wish.addresses]
     if wish.rate_per_minute is not None:

@@ -1,7 +1,8 @@
 """An in-process bus: after-commit news for open event streams."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 Event = dict[str, Any]
@@ -25,12 +26,18 @@ class EventBus:
             else:
                 queue.put_nowait(event)
 
-    async def subscribe(self) -> AsyncIterator[Event]:
-        """All events from now on, until the iterator is closed."""
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[asyncio.Queue[Event]]:
+        """A queue of all events from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue(_BUFFER)
         self._queues.add(queue)
         try:
-            while True:
-                yield await queue.get()
+            yield queue
         finally:
             self._queues.discard(queue)
+
+    async def subscribe(self) -> AsyncIterator[Event]:
+        """All events, until the iterator is closed."""
+        with self.listen() as queue:
+            while True:
+                yield await queue.get()
