@@ -30,6 +30,7 @@ from better_paas.db.sealed import KEYRING
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.tasks import Deployer, DeploySettings
+from better_paas.deployments.uploads import Uploads
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules, find_public_address, host_suffix
 from better_paas.domains.ingress import Ingress
@@ -114,13 +115,14 @@ class Platform:
         self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir), self._sites)
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
         self.workspace = self.data_dir / "builds"
+        self.uploads = Uploads(self.data_dir / "uploads", settings.source_max_mb * 2**20)
         self.plan_slots = asyncio.Semaphore(_PLAN_SLOTS)
         self.deployer = Deployer(
             self.database, self.runtime, self.ingress, self.bases, self.logbook, self._deploy_settings()
         )
         self.worker = Worker(self.database, self._job_moved)
         self.operations = Operations(
-            self.database, self.runtime, self.ingress, self.deployer, self.worker, self.logbook
+            self.database, self.runtime, self.ingress, self.deployer, self.worker, self.logbook, self.uploads
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -274,6 +276,7 @@ class Platform:
             ports=settings.port_range,
             default_memory=settings.default_memory,
             default_cpus=settings.default_cpus,
+            uploads=self.uploads,
         )
 
 

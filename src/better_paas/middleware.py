@@ -31,8 +31,9 @@ _HEADERS = [
 _log = structlog.get_logger("better_paas.request")
 
 
-# The most that a call may send.
+# The most that a call may send, and an upload of files.
 MAX_BODY_BYTES = 2 * 2**20
+_MAX_UPLOAD_BYTES = 500 * 2**20
 
 
 class Surroundings:
@@ -50,6 +51,7 @@ class Surroundings:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, received = time.perf_counter(), 0, 0
+        most = _MAX_UPLOAD_BYTES if scope["path"].endswith("/upload") else MAX_BODY_BYTES
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -62,8 +64,8 @@ class Surroundings:
             nonlocal received
             message = await receive()
             received += len(message.get("body") or b"")
-            if received > MAX_BODY_BYTES:
-                raise TooLarge(f"the body is larger than {MAX_BODY_BYTES // 2**20} MiB", "Send a smaller body.")
+            if received > most:
+                raise TooLarge(f"the body is larger than {most // 2**20} MiB", "Send a smaller body.")
             return message
 
         await self._app(scope, bounded if scope["type"] == "http" else receive, send_with_headers)

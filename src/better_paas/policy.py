@@ -171,6 +171,17 @@ ACTIONS: tuple[Action, ...] = (
         logged=_DEPLOY_FIELDS,
     ),
     _row(
+        "app:deploy",
+        "POST /api/deploy/upload",
+        "write",
+        "app",
+        scopes=("deploy:trigger", "apps:write"),
+        resource_field="name",
+        targets=(("project", "projectId"), ("app", "id")),
+        deploys=True,
+        logged=("id", *_DEPLOY_FIELDS, "archive"),
+    ),
+    _row(
         "app:plan",
         "POST /api/deploy/plan",
         "sensitive",
@@ -417,7 +428,7 @@ ACTIONS: tuple[Action, ...] = (
         resource_field="name",
         logged=("issuer", "audience", "claims", *_AGENT_FIELDS),
     ),
-    _row("trust:delete", "POST /api/trust/delete", "destructive", "trust", admin=True),
+    _row("trust:delete", "POST /api/trust/delete", "write", "trust", admin=True),
     # Approvals
     _row("approval:list", "GET /api/approvals", "read", "approval", admin=True),
     _row("approval:get", "GET /api/approvals/get", "read", "approval", any_token=True, lists=True),

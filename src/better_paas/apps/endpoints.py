@@ -20,6 +20,7 @@ from better_paas.deployments import planning
 from better_paas.deployments import service as deployments
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
+from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.domains import service as domains
 from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.fetch import FetchFailed, branches
@@ -28,6 +29,7 @@ from better_paas.kit import sse
 from better_paas.kit.redact import Redactor
 from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
+from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
 
 router = APIRouter(route_class=GuardedRoute, tags=["Apps"])
 AppIdQuery = Annotated[str, Query(max_length=40)]
@@ -79,6 +81,44 @@ async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.Dep
     platform.ingress.point_to_waiting(app_id)
     await _tell_ingress(platform)
     return await _deploy_answer(request, app_id, deployment_id)
+
+
+@router.post("/api/deploy/upload", openapi_extra=upload_form(schemas.UploadConfig), response_model=schemas.DeployAnswer)
+@takes_upload(schemas.UploadConfig)
+async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
+    """Make an app of uploaded files, or give an app new ones. `config` is JSON, `archive` a .zip or .tar.gz.
+
+    At most 10,000 files, 100 MiB each; one folder at the top is left out. Links, devices and paths that lead
+    elsewhere are refused.
+    """
+    platform = platform_of(request)
+    config, archive = await uploaded(request, schemas.UploadConfig)
+    if not config.id and config.name is None:
+        raise Invalid("config: it names no app", "Give the name of a new one, or the id of one that gets these files.")
+    if config.id:
+        await platform.database.read(lambda session: service.get(session, config.id))
+    incoming, _ = await platform.uploads.take_in(archive)
+    try:
+        app_id = await platform.database.write(lambda session: _app_of_upload(session, platform, config))
+        await platform.uploads.adopt(app_id, incoming)
+    finally:
+        await platform.uploads.drop(incoming)
+    deployment_id = await platform.database.write(
+        lambda session: _queue(platform, session, service.get(session, app_id), request, "upload").id
+    )
+    request.state.resource_id = app_id
+    if not config.id:
+        platform.ingress.point_to_waiting(app_id)
+        await _tell_ingress(platform)
+    return await _deploy_answer(request, app_id, deployment_id)
+
+
+def _app_of_upload(session: Session, platform: Platform, config: schemas.UploadConfig) -> str:
+    if config.id:
+        changes = config.model_dump(exclude_unset=True, exclude={"id", "name", "project_id", "server_id"})
+        return service.update(session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, platform.rules).id
+    wanted = {**config.model_dump(exclude={"id"}), "git_repo": UPLOAD_PREFIX, "git_token": "", "branch": ""}
+    return service.create(session, wanted, platform.rules).id
 
 
 @router.post("/api/deploy/plan")

@@ -28,7 +28,9 @@ def _check_name(value: str) -> str:
 
 
 def check_repository(value: str) -> str:
-    """A Git address, or `sample:<name>`."""
+    """A Git address, `sample:<name>`, or an app's own `upload://<id>`."""
+    if re.fullmatch(r"upload://[a-z0-9]{1,40}", value):
+        return value
     if value.startswith("sample:"):
         if value.removeprefix("sample:") not in SAMPLES:
             raise ValueError(f"there is no such sample; there are {', '.join(f'sample:{name}' for name in SAMPLES)}")

@@ -17,6 +17,7 @@ from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Release
 from better_paas.deployments.tasks import Deployer
+from better_paas.deployments.uploads import Uploads
 from better_paas.domains.ingress import Ingress
 from better_paas.errors import Conflict, PaasError, SecretUnreadable, StepFailed, Unavailable
 from better_paas.jobs import queue
@@ -42,9 +43,10 @@ class Operations:
         deployer: Deployer,
         worker: Worker,
         logbook: LogBook,
+        uploads: Uploads,
     ) -> None:
         self._database, self._runtime, self._ingress = database, runtime, ingress
-        self._deployer, self._worker, self._logbook = deployer, worker, logbook
+        self._deployer, self._worker, self._logbook, self._uploads = deployer, worker, logbook, uploads
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def stop(self, app_id: str) -> None:
@@ -149,6 +151,7 @@ class Operations:
             if project_id:
                 await self._runtime.remove_project(project_id)
             self._logbook.forget_app(app_id)
+            await self._uploads.forget(app_id)
         self._locks.pop(app_id, None)
 
     async def _end_deployments(self, app_id: str) -> None:
@@ -179,6 +182,7 @@ class Operations:
         """Before the first request: what stands now is left over from before; what comes later is in use."""
         await self._database.write(deployments.mend)
         await self._deployer.sweep_workspaces()
+        await self._uploads.sweep(await self._database.read(lambda session: {app.id for app in apps.all_apps(session)}))
 
     async def reconcile(self) -> None:
         """At start: make routes and containers what the state says. Nothing that is not ours is looked at."""

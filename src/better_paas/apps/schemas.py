@@ -64,12 +64,9 @@ class DeployAnswer(AppAnswer):
     deployment_id: str
 
 
-class Source(Body):
-    """Where an app comes from and how it is built."""
+class BuildSettings(Body):
+    """How an app is built; what is left empty is found out."""
 
-    git_repo: fields.Repository
-    branch: fields.Ref = Field("", description="Branch, tag or commit; empty for the default branch.")
-    git_token: fields.Token = Field("", description="Deploy token, `user:password`, or for ssh a private key.")
     root_dir: fields.TreePath = ""
     build_method: BuildMethod = "auto"
     dockerfile_path: fields.TreePath = ""
@@ -89,8 +86,17 @@ class Source(Body):
         return None if value in ("", 0, "0") else value
 
 
-class DeployBody(Source):
-    name: fields.Name
+class Source(BuildSettings):
+    """Where an app comes from and how it is built."""
+
+    git_repo: fields.Repository
+    branch: fields.Ref = Field("", description="Branch, tag or commit; empty for the default branch.")
+    git_token: fields.Token = Field("", description="Deploy token, `user:password`, or for ssh a private key.")
+
+
+class AppSettings(Body):
+    """What an app runs with."""
+
     env_vars: fields.Environment = {}
     secret_keys: list[fields.EnvKey] = Field(default=[], max_length=500)
     domains: list[fields.Domain] = Field(default=[], max_length=50)
@@ -101,6 +107,17 @@ class DeployBody(Source):
     auto_deploy: bool = Field(False, description="Kept for clients that send it; pushes do not start deployments yet.")
     project_id: str = Field("", max_length=40)
     server_id: Literal["", "localhost"] = ""
+
+
+class DeployBody(Source, AppSettings):
+    name: fields.Name
+
+
+class UploadConfig(BuildSettings, AppSettings):
+    """The part `config` of an upload. id: an app that gets these files now; else `name`, of a new one."""
+
+    id: str = Field("", max_length=40)
+    name: fields.Name | None = None
 
 
 class UpdateBody(Body):

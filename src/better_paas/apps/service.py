@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from better_paas.apps import secrets
 from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment, Release
+from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules
 from better_paas.errors import Conflict, Invalid, NotFound, SecretUnreadable
@@ -289,7 +290,12 @@ def free_name(session: Session, name: str) -> str:
 
 def _set_source(session: Session, app: App, repository: str, token: str | None) -> None:
     """Keep a password that came inside the address as the deploy token, never in the address."""
-    if not repository.startswith("sample:"):
+    if repository.startswith(UPLOAD_PREFIX):
+        # Whose upload it is, is never up to the caller.
+        if app.git_repo != repository and repository != UPLOAD_PREFIX:
+            raise Invalid("gitRepo: this is no repository", "Upload files by POST /api/deploy/upload.")
+        repository = f"{UPLOAD_PREFIX}{app.id}"
+    elif not repository.startswith("sample:"):
         address = parse_address(repository)
         if address.token:
             token = address.token if token in (None, "", MASK) else token

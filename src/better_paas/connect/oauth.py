@@ -31,7 +31,7 @@ class Registration(BaseModel):
 
 
 @router.get("/.well-known/oauth-protected-resource")
-@router.get("/.well-known/oauth-protected-resource/mcp")
+@router.get("/.well-known/oauth-protected-resource/mcp", include_in_schema=False)
 async def protected_resource(request: Request) -> Response:
     """Where a token for /mcp is to be had (RFC 9728)."""
     own = own_url(platform_of(request), request)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import better_paas
+from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
+from better_paas.deployments.uploads import Uploads, app_of
 from better_paas.errors import StepFailed
 from better_paas.git.fetch import Commit, FetchFailed, Limits, fetch
 from better_paas.git.source import SourceRefused, parse_address
@@ -25,16 +27,32 @@ class SourceRef:
     root_dir: str
 
 
-async def bring(source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None]) -> Commit:
-    """Put the whole tree at `target`: all of it, or nothing if this is killed. Errors: StepFailed."""
+async def bring(
+    source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None], uploads: Uploads | None = None
+) -> Commit:
+    """Put the whole tree at `target`: all of it, or nothing if this is killed. Errors: StepFailed.
+
+    uploads: where uploaded sources are; without it there are none.
+    """
     unfinished = target.with_name(f"{target.name}.unfinished")
     for folder in (target, unfinished):
         if folder.exists():
             await asyncio.to_thread(shutil.rmtree, folder)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    commit = await _bring(source, unfinished, limits, say)
+    if source.repository.startswith(UPLOAD_PREFIX):
+        commit = await _copy_upload(source, unfinished, uploads)
+    else:
+        commit = await _bring(source, unfinished, limits, say)
     unfinished.rename(target)
     return commit
+
+
+async def _copy_upload(source: SourceRef, target: Path, uploads: Uploads | None) -> Commit:
+    tree = uploads.newest(app_of(source.repository)) if uploads is not None else None
+    if tree is None:
+        raise StepFailed("the uploaded files are not there any more", "Upload them again: paas deploy .")
+    await asyncio.to_thread(shutil.copytree, tree, target)
+    return Commit("", "Uploaded files", "")
 
 
 async def _bring(source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None]) -> Commit:

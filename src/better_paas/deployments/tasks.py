@@ -26,6 +26,7 @@ from better_paas.deployments import planning, service
 from better_paas.deployments.logbook import DeploymentLog, LogBook
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
+from better_paas.deployments.uploads import Uploads
 from better_paas.domains.ingress import Ingress
 from better_paas.errors import PaasError, SecretUnreadable, StepFailed
 from better_paas.git.fetch import Limits
@@ -58,6 +59,7 @@ class DeploySettings:
     ports: range
     default_memory: str
     default_cpus: str
+    uploads: Uploads
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,9 @@ class Deployer:
     async def _fetch(self, work: Work) -> dict[str, Any]:
         where = work.source.repository + (f" ({work.source.ref})" if work.source.ref else "")
         work.log.step("fetch", f"Fetching {where}")
-        commit = await bring(work.source, self._tree(work.deployment.id), self._settings.limits, work.log.say)
+        settings = self._settings
+        tree = self._tree(work.deployment.id)
+        commit = await bring(work.source, tree, settings.limits, work.log.say, settings.uploads)
         if commit.id:
             work.log.say(f"Commit {commit.id[:12]}: {commit.message}")
         await self._database.write(

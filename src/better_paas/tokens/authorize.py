@@ -33,10 +33,18 @@ _ABSENT = {
 _LESSENING = ("agent:revoke_self",)
 
 
-async def authorize(platform: Platform, action: Action, caller: Caller, trail: AuditTrail) -> None:
-    """Errors: Forbidden, NotFound, TooManyRequests; each is in the audit log when this raises."""
+async def authorize(
+    platform: Platform, action: Action, caller: Caller, trail: AuditTrail, *, scopes_only: bool = False
+) -> None:
+    """Errors: Forbidden, NotFound, TooManyRequests; each is in the audit log when this raises.
+
+    scopes_only: before the body has come, when nobody knows yet what the call is about.
+    """
     try:
-        await _check(platform, action, caller, trail.fields)
+        if scopes_only:
+            _check_scopes(action, caller)
+        else:
+            await _check(platform, action, caller, trail.fields)
     except PaasError as error:
         await _note_denial(platform, caller, trail, error)
         raise
@@ -48,9 +56,13 @@ async def _note_denial(platform: Platform, caller: Caller, trail: AuditTrail, er
         await platform.agent_watch.trouble(caller.holder, "denied")
 
 
-async def _check(platform: Platform, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
+def _check_scopes(action: Action, caller: Caller) -> None:
     if not caller.may(action):
         raise Forbidden(action.missing_text)
+
+
+async def _check(platform: Platform, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
+    _check_scopes(action, caller)
     if caller.holder is None:
         return
     if platform.agents.frozen and action.mutates and action.name not in _LESSENING:

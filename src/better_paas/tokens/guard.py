@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from better_paas import policy
 from better_paas.bootstrap import Platform
-from better_paas.errors import Forbidden, PaasError, Unauthorized
+from better_paas.errors import Forbidden, Invalid, PaasError, Unauthorized
 from better_paas.tokens.authenticate import (
     authenticate,
     caller_of,
@@ -22,6 +22,7 @@ from better_paas.tokens.authenticate import (
 from better_paas.tokens.authorize import ask_for_approval, authorize, take_deployment
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.trail import AuditTrail
+from better_paas.tokens.uploads import config_model_of, is_upload
 
 __all__ = ["GuardedRoute", "caller_of", "open_websocket", "platform_of"]
 
@@ -33,15 +34,27 @@ class GuardedRoute(APIRoute):
         methods = options.get("methods") or ["GET"]
         self.action = policy.action_for(next(iter(methods)), path)
         security: list[dict[str, list[str]]] = [] if self.action.public else [{"bearer": list(self.action.scopes)}]
-        options["openapi_extra"] = {"security": security, "x-action": self.action.name, "x-risk": self.action.risk}
+        options["openapi_extra"] = {
+            **(options.get("openapi_extra") or {}),
+            "security": security,
+            "x-action": self.action.name,
+            "x-risk": self.action.risk,
+        }
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         action = self.action
-        body_model = _body_model(self)
+        body_model, config_model = _body_model(self), config_model_of(self.endpoint)
 
         async def guarded(request: Request) -> Response:
+            try:
+                return await checked(request)
+            finally:
+                if is_upload(request):
+                    await request.close()  # its temporary files
+
+        async def checked(request: Request) -> Response:
             platform = platform_of(request)
             caller = authenticate(platform, request)
             request.state.caller = caller
@@ -51,7 +64,12 @@ class GuardedRoute(APIRoute):
             if caller.kind == "anonymous":
                 raise Unauthorized
             trail = AuditTrail(platform, action, caller, request.state.request_id)
-            await trail.describe(request, body_model)
+            if is_upload(request):
+                if config_model is None:
+                    raise Invalid("this call takes JSON", "See /api/docs.")
+                # Whoever may not do this at all sends no half a gigabyte first.
+                await authorize(platform, action, caller, trail, scopes_only=True)
+            await trail.describe(request, config_model or body_model)
             # The body may have taken its time: what counts are the rights of this moment.
             caller = request.state.caller = renewed(platform, caller, action)
             await authorize(platform, action, caller, trail)

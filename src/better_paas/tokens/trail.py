@@ -25,6 +25,7 @@ from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit.redact import redact_fields, redact_text
 from better_paas.projects.models import Project
 from better_paas.tokens.caller import Caller
+from better_paas.tokens.uploads import is_upload, upload_fields
 
 _LONGEST_LOGGED, _LONGEST_ID = 500, 40
 # Where the name of a resource stands, by its kind.
@@ -59,10 +60,13 @@ class AuditTrail:
         """
         fields: Any = dict(request.query_params)
         if request.method == "POST":
-            fields = await _json_body(request)
+            fields = await (upload_fields(request) if is_upload(request) else _json_body(request))
             if body is not None:
                 try:
+                    archive = fields.pop("archive", None) if is_upload(request) else None
                     fields = body.model_validate(fields).model_dump(mode="json", by_alias=True, exclude_unset=True)
+                    if archive is not None:
+                        fields["archive"] = archive
                 except (ValidationError, RecursionError):
                     self.is_valid = False  # the endpoint will say what is wrong with it
         self.describe_fields(fields if isinstance(fields, dict) else {})
