@@ -1,0 +1,189 @@
+"""`paas deploy`, `redeploy`, `rollback`."""
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from better_paas.cli import output
+from better_paas.cli.client import Api
+from better_paas.cli.errors import USAGE, CliError
+from better_paas.cli.follow import follow, result
+from better_paas.cli.pack import pack
+from better_paas.cli.session import api_of, app_named, approved, project_named
+from better_paas.cli.variables import assignments
+from better_paas.kit.plain import one_line
+
+_REPOSITORY = re.compile(r"(https?|ssh)://.+|[\w.-]+@[\w.-]+:.+|sample:.+|[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
+_BAR = 30
+
+
+def deploy(options: argparse.Namespace) -> int:
+    """Bring a repository or this directory live."""
+    api = api_of(options)
+    folder = _folder(options.source)
+    name = options.name or _name_of(options.source, folder)
+    existing = next((app for app in api.get("/api/apps") if name in (app["name"], app["id"])), None)
+    if folder is not None:
+        answer = _upload(api, folder, name, existing, options)
+    elif existing is None:
+        fields = {**_settings(api, options), "name": name, "gitRepo": options.source, "branch": options.branch or ""}
+        answer = approved(api, options.wait, lambda: api.call("POST", "/api/deploy", fields))
+    else:
+        answer = _again(api, existing, options)
+    return _watch(api, answer, options)
+
+
+def _upload(
+    api: Api, folder: Path, name: str, existing: dict[str, Any] | None, options: argparse.Namespace
+) -> dict[str, Any]:
+    config = _settings(api, options)
+    if existing is None:
+        config["name"] = name
+    elif not str(existing["gitRepo"]).startswith("upload://"):
+        raise CliError(
+            f"{name} is deployed from {one_line(existing['gitRepo'])}", "Choose another name: paas deploy . --name NAME"
+        )
+    else:
+        config["id"] = existing["id"]
+        if "envVars" in config:
+            config["envVars"] = {**existing["envVars"], **config["envVars"]}
+    with tempfile.NamedTemporaryFile(prefix="paas-", suffix=".tar.gz") as archive:
+        packed = pack(folder, archive.file)
+        archive.flush()
+        for left in packed.left_out[:5]:
+            output.tell(f"Left out: {one_line(left)} is a link that leads out of the directory")
+        if not options.json:
+            output.say(f"Packed {packed.files} files, {packed.bytes / 1e6:.1f} MB")
+        path = Path(archive.name)
+        return dict(approved(api, options.wait, lambda: api.upload("/api/deploy/upload", config, path, _progress)))
+
+
+def _again(api: Api, app: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    if _address(app["gitRepo"]) != _address(options.source):
+        raise CliError(
+            f"{one_line(app['name'])} is deployed from {one_line(app['gitRepo'])}", "Choose another name with --name."
+        )
+    changes = _settings(api, options)
+    if "envVars" in changes:
+        changes["envVars"] = {**app["envVars"], **changes["envVars"]}
+    if options.branch and options.branch != app["branch"]:
+        changes["branch"] = options.branch
+    if changes:
+        approved(api, options.wait, lambda: api.post("/api/apps/update", id=app["id"], **changes))
+    return dict(approved(api, options.wait, lambda: api.post("/api/apps/redeploy", id=app["id"])))
+
+
+def redeploy(options: argparse.Namespace) -> int:
+    """Build the newest version of an app."""
+    api = api_of(options)
+    app = app_named(api, options.app)
+    answer = approved(api, options.wait, lambda: api.post("/api/apps/redeploy", id=app["id"], noCache=options.no_cache))
+    return _watch(api, answer, options)
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Bring back the version before, or one that is named."""
+    api = api_of(options)
+    app = app_named(api, options.app)
+    wanted = options.deployment or _before(api, app)
+    answer = approved(api, options.wait, lambda: api.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
+    return _watch(api, answer, options)
+
+
+def _before(api: Api, app: dict[str, Any]) -> str:
+    """The last good deployment before the one that serves."""
+    good = [entry for entry in api.get("/api/deployments/history", appId=app["id"]) if entry["status"] == "success"]
+    ids = [entry["id"] for entry in good]
+    live = app["activeDeployId"]
+    start = ids.index(live) + 1 if live in ids else 0
+    # A rollback is a deployment too: going back once more means the version before that image.
+    image = next((entry["image"] for entry in good if entry["id"] == live), None)
+    for entry in good[start:]:
+        if entry["image"] and entry["image"] != image:
+            return str(entry["id"])
+    raise CliError("there is no earlier version to go back to", f"paas deployments {app['name']} lists them.")
+
+
+def deployments(options: argparse.Namespace) -> int:
+    """The newest deployments of an app, or of all."""
+    api = api_of(options)
+    app_id = app_named(api, options.app)["id"] if options.app else None
+    found = api.get("/api/deployments/history", appId=app_id, limit=options.limit)
+    if options.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (entry["id"], entry["appName"], entry["status"], entry["trigger"], entry["commit"][:8],
+         one_line(entry["commitMsg"])[:40], output.ago(entry["createdAt"]))
+        for entry in found
+    ]  # fmt: skip
+    output.table(("ID", "APP", "STATUS", "TRIGGER", "COMMIT", "MESSAGE", "WHEN"), rows)
+    return 0
+
+
+def _watch(api: Api, answer: dict[str, Any], options: argparse.Namespace) -> int:
+    deployment_id, name = answer["deploymentId"], one_line(answer["name"])
+    if not options.follow:
+        if options.json:
+            output.as_json(answer)
+        else:
+            output.say(f"Deploying {name} ({deployment_id}). Watch it: paas build-logs {name} -f")
+        return 0
+    try:
+        return result(api, answer["id"], follow(api, deployment_id, quiet=options.json), options.json)
+    except KeyboardInterrupt:
+        output.tell(f"\nThe deployment goes on. Watch it: paas build-logs {name} -f")
+        raise
+
+
+def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:
+    """What was said on the command line; the rest is left to the server."""
+    fields: dict[str, Any] = {
+        "rootDir": options.root, "installCommand": options.install, "buildCommand": options.build,
+        "startCommand": options.start, "portOverride": options.port, "healthPath": options.health,
+        "memory": options.memory, "cpus": options.cpus, "domains": options.domain,
+    }  # fmt: skip
+    if options.project:
+        fields["projectId"] = project_named(api, options.project)
+    if options.env:
+        fields["envVars"] = assignments(options.env)
+    return {name: value for name, value in fields.items() if value}
+
+
+def _folder(source: str) -> Path | None:
+    """The directory that is meant, or None for a repository. Errors: CliError."""
+    if source.startswith((".", "/", "~")) or (not _REPOSITORY.fullmatch(source)):
+        folder = Path(source).expanduser()
+        if not folder.is_dir():
+            raise CliError(
+                f"'{source}' is neither a repository nor a directory",
+                "paas deploy . or paas deploy https://github.com/owner/name",
+                USAGE,
+            )
+        return folder
+    return None
+
+
+def _name_of(source: str, folder: Path | None) -> str:
+    last = folder.resolve().name if folder else re.split(r"[/:]", source.rstrip("/"))[-1].removesuffix(".git")
+    name = re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:40]
+    if not name:
+        raise CliError("the app needs a name", "--name NAME", USAGE)
+    return name
+
+
+def _address(text: str) -> str:
+    text = text if "://" in text or ":" in text else f"https://github.com/{text}"
+    return text.rstrip("/").removesuffix(".git")
+
+
+def _progress(sent: int, size: int) -> None:
+    if not sys.stderr.isatty():
+        return
+    full = _BAR * sent // max(1, size)
+    end = "\n" if sent >= size else ""
+    line = f"\rUploading [{'█' * full}{' ' * (_BAR - full)}] {sent / 1e6:.1f} of {size / 1e6:.1f} MB"
+    print(line, end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,85 @@
+"""What goes to the terminal. Everything that came from elsewhere is made plain first."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from better_paas.kit.plain import one_line, plain
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+_COLOURS = {"running": "green", "success": "green", "failed": "red", "building": "yellow", "queued": "yellow"}
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def style(text: str, *names: str) -> str:
+    """`text` in colours, where there is somebody to see them."""
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        return text
+    return "".join(f"\033[{_STYLES[name]}m" for name in names) + text + "\033[0m"
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def tell(text: str) -> None:
+    """For the person alone: progress and remarks, beside the output that a script reads."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def as_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+
+
+def status(word: str) -> str:
+    return style(word, _COLOURS[word]) if word in _COLOURS else word
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as what is in them; a status column is coloured."""
+    cells = [[one_line(str(cell if cell is not None else "")) for cell in row] for row in rows]
+    widths = [max([len(name), *(len(row[index]) for row in cells)]) for index, name in enumerate(names)]
+    say(style("  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip(), "bold"))
+    for row in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        shown = [status(cell.strip()) + cell[len(cell.strip()) :] for cell in padded]
+        say("  ".join(shown).rstrip())
+
+
+def log_line(line: dict[str, Any]) -> None:
+    """A line of a deployment's log."""
+    kind, text = line.get("kind") or line.get("level") or "", plain(str(line.get("message", ""))).replace("\n", " ")
+    styles = {"step": ("bold",), "error": ("red",), "hint": ("yellow",), "warning": ("yellow",)}
+    say(style(text, *styles[kind]) if kind in styles else text)
+
+
+def ago(moment: str | None) -> str:
+    """How long ago, in the largest unit."""
+    if not moment:
+        return ""
+    return _span((datetime.now(UTC) - _parse(moment)).total_seconds()) + " ago"
+
+
+def until(moment: str | None) -> str:
+    if not moment:
+        return "never"
+    seconds = (_parse(moment) - datetime.now(UTC)).total_seconds()
+    return f"in {_span(seconds)}" if seconds > 0 else "expired"
+
+
+def _parse(moment: str) -> datetime:
+    return datetime.fromisoformat(moment.replace("Z", "+00:00"))
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{max(0, int(seconds))} s"
