@@ -21,6 +21,8 @@ export const deploymentRoute = createRoute({
   component: lazyRouteComponent(() => import('./deployments/DeploymentPage'), 'DeploymentPage'),
 })
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('./system/SystemPage'), 'SystemPage') })
+const connect = createRoute({ getParentRoute: () => root, path: '/connect/agent', component: lazyRouteComponent(() => import('./connect/ConnectPage'), 'ConnectPage') })
+const device = createRoute({ getParentRoute: () => root, path: '/connect/device', component: lazyRouteComponent(() => import('./connect/DevicePage'), 'DevicePage') })
 const agents = createRoute({ getParentRoute: () => root, path: '/agents', component: lazyRouteComponent(() => import('./agents/AgentsPage'), 'AgentsPage') })
 const approvals = createRoute({ getParentRoute: () => root, path: '/approvals', component: lazyRouteComponent(() => import('./approvals/ApprovalsPage'), 'ApprovalsPage') })
 export const auditRoute = createRoute({
@@ -31,7 +33,7 @@ export const auditRoute = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, agents, approvals, auditRoute, system]),
+  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, agents, approvals, auditRoute, system, connect, device]),
   defaultPendingComponent: Loading,
   defaultErrorComponent: ({ error }) => <Fault page error={error} />,
   defaultPreload: 'intent',

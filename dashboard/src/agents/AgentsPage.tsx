@@ -7,6 +7,7 @@ import { Ago, Confirm, Fault, Head, Loading } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { NewAgent } from './NewAgent'
 import { Reveal, RotateAgent } from './RotateAgent'
+import { TrustRules } from './TrustRules'
 import { sentence } from './words'
 
 export function AgentsPage() {
@@ -40,6 +41,7 @@ export function AgentsPage() {
           )}
         </div>
       )}
+      <TrustRules />
       <NewAgent opened={making} onClose={() => setMaking(false)} onToken={setToken} />
       <Reveal shown={token} onClose={() => setToken(null)} />
     </>

@@ -16,6 +16,7 @@ export type Checkpoint = components['schemas']['CheckpointAnswer']
 export type Keys = components['schemas']['KeysAnswer']
 export type Project = components['schemas']['ProjectSummary']
 export type Security = components['schemas']['SecurityAnswer']
+export type TrustRule = components['schemas']['TrustAnswer']
 export type ServerInfo = components['schemas']['ServerInfo']
 
 const KEY = 'better-paas-token'

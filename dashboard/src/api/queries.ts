@@ -1,6 +1,6 @@
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { notifications } from '@mantine/notifications'
-import { ApiError, get, post, stream, type Agent, type App, type Approval, type Deployment, type Health, type Keys, type Project, type Scopes, type Security, type ServerInfo } from './client'
+import { ApiError, get, post, stream, type Agent, type App, type Approval, type Deployment, type Health, type Keys, type Project, type Scopes, type Security, type ServerInfo, type TrustRule } from './client'
 
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { staleTime: Infinity, retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500 && error.status > 0) } },
@@ -22,6 +22,7 @@ export const useServer = () => useQuery({ queryKey: ['server'], queryFn: () => g
 
 export const useProjects = () => useQuery({ queryKey: ['apps', 'projects'], queryFn: () => get<Project[]>('/api/projects') })
 export const useAgents = () => useQuery({ queryKey: ['agents'], queryFn: () => get<Agent[]>('/api/agents') })
+export const useTrust = () => useQuery({ queryKey: ['agents', 'trust'], queryFn: () => get<TrustRule[]>('/api/trust') })
 export const useScopes = () => useQuery({ queryKey: ['scopes'], queryFn: () => get<Scopes>('/api/agents/scopes') })
 export const useFrozen = () => useQuery({ queryKey: ['agents', 'frozen'], queryFn: () => get<{ frozen: boolean }>('/api/agents/freeze') })
 export const useApprovals = (status: 'pending' | 'all') =>
