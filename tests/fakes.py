@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from better_paas.runtime.protocol import BuildRequest, ReleaseSpec, RuntimeFailed, State
+from better_paas.runtime.protocol import BuildRequest, Figures, ReleaseSpec, RuntimeFailed, State
 
 
 class FakeRuntime:
@@ -62,6 +62,9 @@ class FakeRuntime:
         return {container: spec.deployment_id for container, spec in self.specs.items()}
 
     async def remove_project(self, project_id: str) -> None: ...
+
+    async def figures(self, container_id: str) -> Figures:
+        return Figures(0.25, 50_000_000, 1_000_000_000, 3)
 
     async def volume_sizes(self) -> dict[tuple[str, str], int]:
         return {

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 import better_paas
 from better_paas import policy
@@ -25,6 +26,7 @@ from better_paas.connect import oauth
 from better_paas.deployments import endpoints as deployments
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
+from better_paas.mcp.endpoint import McpEndpoint
 from better_paas.middleware import Surroundings
 from better_paas.projects import endpoints as projects
 from better_paas.runtime.protocol import RuntimeFailed
@@ -92,6 +94,8 @@ def create_app(platform: Platform | None) -> FastAPI:
             expose_headers=["X-Next-Cursor", "X-Request-Id", "Retry-After"],
         )
     app.add_middleware(Surroundings)
+    if platform is not None:
+        app.router.routes.append(Route("/mcp", McpEndpoint(app, platform), include_in_schema=False))
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     app.add_api_route("/{path:path}", _dashboard, methods=["GET", "HEAD"], include_in_schema=False)
     return app

@@ -50,6 +50,7 @@ class Action:
     public: no token. any_token: every valid token, whatever its scopes. resource_field: the body or query field that
     names the resource. targets: (kind, field) of everything that the call names; a token that is limited to some
     projects or apps must see all of it. lists: the endpoint shows only what its caller sees.
+    idempotent: doing it twice is the same as once.
     deploys: counts against a token's deployments an hour. approval: a person is always asked if an agent does this.
     logged: body fields whose values may stand in the audit log.
     """
@@ -69,6 +70,7 @@ class Action:
     lists: bool = False
     deploys: bool = False
     approval: bool = False
+    idempotent: bool = False
     logged: tuple[str, ...] = ()
 
     @property
@@ -190,11 +192,37 @@ ACTIONS: tuple[Action, ...] = (
         resource_field="gitRepo",
         lists=True,
     ),
-    _row("app:stop", "POST /api/apps/stop", "write", "app", scopes=_APP_WRITE, targets=_APP),
-    _row("app:start", "POST /api/apps/start", "write", "app", scopes=_APP_WRITE, targets=_APP),
-    _row("app:delete", "POST /api/apps/delete", "destructive", "app", scopes=("apps:delete",), targets=_APP),
-    _row("app:update", "POST /api/apps/update", "write", "app", scopes=_APP_WRITE, targets=_APP, logged=_DEPLOY_FIELDS),
-    _row("app:rename", "POST /api/apps/rename", "write", "app", scopes=_APP_WRITE, targets=_APP, logged=("name",)),
+    _row("app:stop", "POST /api/apps/stop", "write", "app", scopes=_APP_WRITE, idempotent=True, targets=_APP),
+    _row("app:start", "POST /api/apps/start", "write", "app", scopes=_APP_WRITE, idempotent=True, targets=_APP),
+    _row(
+        "app:delete",
+        "POST /api/apps/delete",
+        "destructive",
+        "app",
+        scopes=("apps:delete",),
+        idempotent=True,
+        targets=_APP,
+    ),
+    _row(
+        "app:update",
+        "POST /api/apps/update",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        idempotent=True,
+        targets=_APP,
+        logged=_DEPLOY_FIELDS,
+    ),
+    _row(
+        "app:rename",
+        "POST /api/apps/rename",
+        "write",
+        "app",
+        scopes=_APP_WRITE,
+        idempotent=True,
+        targets=_APP,
+        logged=("name",),
+    ),
     _row(
         "app:redeploy",
         "POST /api/apps/redeploy",
@@ -230,6 +258,7 @@ ACTIONS: tuple[Action, ...] = (
         "write",
         "app",
         scopes=_APP_WRITE,
+        idempotent=True,
         targets=_APP,
         logged=("domain",),
     ),
@@ -239,6 +268,7 @@ ACTIONS: tuple[Action, ...] = (
         "destructive",
         "app",
         scopes=_APP_WRITE,
+        idempotent=True,
         targets=_APP,
         logged=("domain",),
     ),
@@ -270,6 +300,15 @@ ACTIONS: tuple[Action, ...] = (
         any_scope=True,
         resource_field="appId",
         targets=_SOCKET,
+    ),
+    _row(
+        "app:metrics",
+        "GET /api/apps/metrics",
+        "read",
+        "app",
+        scopes=("metrics:read", "apps:read"),
+        any_scope=True,
+        targets=_APP,
     ),
     # Deployments
     _row(
@@ -379,6 +418,7 @@ ACTIONS: tuple[Action, ...] = (
         lists=True,
         logged=_AGENT_FIELDS,
     ),
+    _row("agent:actions", "GET /api/agents/self/actions", "read", "audit", any_token=True, lists=True),
     _row("agent:revoke_self", "POST /api/agents/self/revoke", "write", "agent", any_token=True, lists=True),
     _row("agent:resume", "POST /api/agents/resume", "write", "agent", admin=True),
     _row("agent:freeze", "POST /api/agents/freeze", "write", "agent", admin=True, logged=("frozen",)),

@@ -26,6 +26,7 @@ from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.fetch import FetchFailed, branches
 from better_paas.git.source import parse_address
 from better_paas.kit import sse
+from better_paas.kit.clock import iso, now
 from better_paas.kit.redact import Redactor
 from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
@@ -317,6 +318,23 @@ async def ws_runtime_logs(websocket: WebSocket) -> None:
         await websocket.close(1000)
 
     await until_gone(websocket, send())
+
+
+@router.get("/api/apps/metrics")
+async def apps_metrics(request: Request, id: AppIdQuery) -> schemas.MetricsAnswer:
+    """What the running app takes of CPU and memory, measured now, which takes about a second."""
+    platform = platform_of(request)
+    release = await platform.database.read(lambda session: deployments.live_release(session, service.get(session, id)))
+    if release is None or not release.container_id:
+        raise Invalid("the app has no release yet, so it takes nothing", "Deploy it first.", code="no_release")
+    found = await platform.runtime.figures(release.container_id)
+    return schemas.MetricsAnswer(
+        cpu=found.cpu,
+        memory=found.memory,
+        memory_limit=found.memory_limit,
+        processes=found.processes,
+        measured_at=iso(now()) or "",
+    )
 
 
 @router.post("/api/git/branches")

@@ -180,6 +180,16 @@ class LogsAnswer(Answer):
     logs: list[str]
 
 
+class MetricsAnswer(Answer):
+    """cpu: of one core, 1.0 is all of it. memory: bytes; memoryLimit 0 for none."""
+
+    cpu: float
+    memory: int
+    memory_limit: int
+    processes: int
+    measured_at: str
+
+
 class PlanAnswer(Answer):
     """What would be built. available: versions that this server can give, or null for all of the registry's."""
 

@@ -14,9 +14,11 @@ from better_paas.audit.formats import FORMATS
 from better_paas.errors import Invalid
 from better_paas.kit.clock import iso
 from better_paas.kit.redact import redact_text
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Audit"])
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[int | None, Query(ge=1, le=2**62)]
 Short = Annotated[str, Query(max_length=100)]
 Moment = Annotated[
     str,
@@ -29,8 +31,8 @@ _EXPORT_PAGE = 2_000
 async def audit_list(
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     actor: Short = "",
     action: Short = "",
     resource: Short = "",
@@ -42,10 +44,15 @@ async def audit_list(
 ) -> list[schemas.AuditAnswer]:
     """Entries, newest first. A page of a search may be short: go on while there is an `X-Next-Cursor`."""
     filters = service.Filters(actor, action, resource, outcome, request_id, since, until, text)
-    page = await platform_of(request).database.read(lambda session: service.page(session, filters, limit, cursor))
-    if page.next is not None:
-        response.headers["X-Next-Cursor"] = str(page.next)
-    return [_answer(number, record) for number, record in page.entries]
+    return await _page(request, response, filters, limit, cursor)
+
+
+@router.get("/api/agents/self/actions")
+async def agents_self_actions(
+    request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
+) -> list[schemas.AuditAnswer]:
+    """What this token did itself, newest first."""
+    return await _page(request, response, service.Filters(actor=caller_of(request).id), limit, cursor)
 
 
 @router.get("/api/audit-logs/checkpoint")
@@ -113,6 +120,15 @@ async def audit_prune(request: Request, body: schemas.PruneBody) -> schemas.Prun
     if done is None:
         raise Invalid("there is nothing that old", "Choose a later moment.")
     return schemas.PruneAnswer(pruned=done.last - done.first + 1, file=str(done.file), digest=done.digest)
+
+
+async def _page(
+    request: Request, response: Response, filters: service.Filters, limit: int, cursor: int | None
+) -> list[schemas.AuditAnswer]:
+    page = await platform_of(request).database.read(lambda session: service.page(session, filters, limit, cursor))
+    if page.next is not None:
+        response.headers["X-Next-Cursor"] = str(page.next)
+    return [_answer(number, record) for number, record in page.entries]
 
 
 def _answer(number: int, record: str) -> schemas.AuditAnswer:

@@ -172,6 +172,11 @@ class Engine:
         with _absent_is_fine():
             await self._json("DELETE", f"containers/{container_id}", None, {"force": True, "v": True})
 
+    async def stats(self, container_id: str) -> dict[str, Any]:
+        """One measurement, with the one before it. Errors: EngineFailed."""
+        found: dict[str, Any] = await self._json("GET", f"containers/{container_id}/stats", params={"stream": "false"})
+        return found
+
     async def set_restart_policy(self, container_id: str, policy: str) -> None:
         await self._json("POST", f"containers/{container_id}/update", {"RestartPolicy": {"Name": policy}})
 

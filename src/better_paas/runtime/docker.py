@@ -13,7 +13,7 @@ from better_paas.builders.bases import NoBase, TrustSource
 from better_paas.builders.dockerfile import LENT, SOURCE, with_build_ca, without_mounts
 from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
-from better_paas.runtime.protocol import BuildRequest, ReleaseSpec, RuntimeFailed, Say, State, memory_bytes
+from better_paas.runtime.protocol import BuildRequest, Figures, ReleaseSpec, RuntimeFailed, Say, State, memory_bytes
 
 _INSTANCE, _APP, _DEPLOYMENT, _PROJECT = (
     "better-paas.instance",
@@ -139,6 +139,22 @@ class DockerRuntime:
         if found is None:
             return State(False, "its container is gone")
         return State(True) if found.running else State(False, _reason(found))
+
+    async def figures(self, container_id: str) -> Figures:
+        with _told():
+            found = await self._engine.stats(container_id)
+        now, before, memory = found["cpu_stats"], found["precpu_stats"], found["memory_stats"]
+        used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+        of_all = now.get("system_cpu_usage", 0) - before.get("system_cpu_usage", 0)
+        cores = now.get("online_cpus") or 1
+        # As `docker stats` has it: what the kernel would give back at once is not counted.
+        cache = memory.get("stats", {}).get("inactive_file", 0)
+        return Figures(
+            cpu=round(used / of_all * cores, 4) if of_all > 0 else 0.0,
+            memory=max(0, memory.get("usage", 0) - cache),
+            memory_limit=memory.get("limit", 0),
+            processes=found.get("pids_stats", {}).get("current", 0),
+        )
 
     async def settle(self, container_id: str) -> None:
         with _told():

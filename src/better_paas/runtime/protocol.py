@@ -81,6 +81,16 @@ def memory_bytes(text: str) -> int:
     return int(text[:-1]) * unit if unit else int(text)
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What a release takes now. cpu: of one core, 1.0 is all of it. memory, memory_limit: bytes; 0 for no limit."""
+
+    cpu: float
+    memory: int
+    memory_limit: int
+    processes: int
+
+
 class Runtime(Protocol):
     async def build(self, request: BuildRequest, say: Say) -> str:
         """Make the image of a deployment and give its reference. Doing it twice gives the same one."""
@@ -91,6 +101,10 @@ class Runtime(Protocol):
         ...
 
     async def state(self, container_id: str) -> State: ...
+
+    async def figures(self, container_id: str) -> Figures:
+        """Measured over about a second. Errors: RuntimeFailed."""
+        ...
 
     async def settle(self, container_id: str) -> None:
         """From now on the runtime itself restarts the release when it ends."""

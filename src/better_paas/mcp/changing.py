@@ -1,0 +1,143 @@
+"""Tools that change something."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from better_paas.mcp.backend import Backend
+from better_paas.mcp.lookup import app_named, deployment, project_named
+from better_paas.mcp.reading import Arguments, Result, log_of
+from better_paas.mcp.untrusted import framed
+
+# Clients and proxies give up on a call after a minute.
+LONGEST_WAIT = 50
+_TAIL = 40
+_SETTINGS = (
+    "branch",
+    "rootDir",
+    "installCommand",
+    "buildCommand",
+    "startCommand",
+    "portOverride",
+    "healthPath",
+    "memory",
+    "cpus",
+)
+
+
+async def deploy(backend: Backend, arguments: Arguments) -> Result:
+    fields = {name: arguments[name] for name in ("name", "gitRepo", "branch", "rootDir") if arguments.get(name)}
+    if arguments.get("env"):
+        fields["envVars"] = arguments["env"]
+    if arguments.get("project"):
+        fields["projectId"] = await project_named(backend, arguments["project"])
+    return _started(await backend.post("/api/deploy", **fields))
+
+
+async def redeploy(backend: Backend, arguments: Arguments) -> Result:
+    app = await app_named(backend, arguments["app"])
+    return _started(await backend.post("/api/apps/redeploy", id=app["id"]))
+
+
+async def rollback(backend: Backend, arguments: Arguments) -> Result:
+    app = await app_named(backend, arguments["app"])
+    wanted = arguments.get("deployment")
+    if not wanted:
+        history = await backend.get("/api/deployments/history", appId=app["id"], limit=50)
+        images = [(entry["id"], entry["image"]) for entry in history if entry["status"] == "success"]
+        live = next((image for entry, image in images if entry == app["activeDeployId"]), None)
+        wanted = next((entry for entry, image in images if image and image != live), "")
+    return _started(await backend.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
+
+
+def _started(answer: dict[str, Any]) -> Result:
+    return {
+        "app": answer["name"],
+        "url": answer["url"],
+        "deploymentId": answer["deploymentId"],
+        "next": "paas_wait_deployment tells how it ends.",
+    }
+
+
+async def wait_deployment(backend: Backend, arguments: Arguments) -> Result:
+    """Until it has ended or the time is over; then it can be called again."""
+    wanted = arguments["deployment"]
+    seconds = min(arguments.get("timeoutSeconds", LONGEST_WAIT), LONGEST_WAIT)
+    with backend.platform.events.listen() as events, contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                found = await backend.get("/api/deployments/get", id=wanted)
+                if found["status"] not in ("queued", "building"):
+                    break
+                while (event := await events.get()).get("id") != wanted and event["topic"] != "reset":
+                    pass
+    found = await backend.get("/api/deployments/get", id=wanted)
+    finished = found["status"] not in ("queued", "building")
+    result: Result = {"finished": finished, "deployment": deployment(found)}
+    if not finished:
+        result["next"] = "It is still under way: call this again."
+        result["step"] = next((step["name"] for step in reversed(found["steps"])), "queued")
+    elif found["status"] == "success":
+        app = await backend.get("/api/apps/get", id=found["appId"])
+        result["url"] = app["url"]
+    else:
+        result |= framed((await log_of(backend, wanted))[-_TAIL:])
+    return result
+
+
+async def stop_app(backend: Backend, arguments: Arguments) -> Result:
+    return await _act(backend, arguments, "/api/apps/stop", "paas_start_app")
+
+
+async def start_app(backend: Backend, arguments: Arguments) -> Result:
+    return await _act(backend, arguments, "/api/apps/start", "paas_stop_app")
+
+
+async def delete_app(backend: Backend, arguments: Arguments) -> Result:
+    return await _act(backend, arguments, "/api/apps/delete", "")
+
+
+async def _act(backend: Backend, arguments: Arguments, path: str, undo: str) -> Result:
+    app = await app_named(backend, arguments["app"])
+    answer = await backend.post(path, id=app["id"])
+    return {"app": app["name"], "status": answer["status"], **({"undo": undo} if undo else {})}
+
+
+async def update_app(backend: Backend, arguments: Arguments) -> Result:
+    app = await app_named(backend, arguments["app"])
+    wanted = {name: arguments[name] for name in _SETTINGS if name in arguments}
+    before = {name: app[name] for name in wanted}
+    changed = await backend.post("/api/apps/update", id=app["id"], **wanted)
+    return {
+        "app": changed["name"],
+        "before": before,
+        "after": {name: changed[name] for name in wanted},
+        "next": "It takes effect with paas_redeploy.",
+    }
+
+
+async def set_env(backend: Backend, arguments: Arguments) -> Result:
+    app = await app_named(backend, arguments["app"])
+    gone, wanted = set(arguments.get("unset", [])), arguments.get("set", {})
+    # *** stands for a value that is stored and not shown: sent back, it stays.
+    variables = {name: value for name, value in {**app["envVars"], **wanted}.items() if name not in gone}
+    fields: dict[str, Any] = {"envVars": variables}
+    if arguments.get("secret"):
+        fields["secretKeys"] = sorted({*app["secretKeys"], *wanted} - gone)
+    changed = await backend.post("/api/apps/update", id=app["id"], **fields)
+    return {
+        "app": changed["name"],
+        "variables": sorted(changed["envVars"]),
+        "next": "It takes effect with paas_redeploy.",
+    }
+
+
+async def add_domain(backend: Backend, arguments: Arguments) -> Result:
+    app = await app_named(backend, arguments["app"])
+    changed = await backend.post("/api/apps/domains/add", id=app["id"], domain=arguments["domain"])
+    server = await backend.get("/api/server/info")
+    return {
+        "app": changed["name"],
+        "domains": changed["domains"],
+        "next": f"Point its DNS record at {server['publicIp'] or 'this server'}; a certificate follows by itself.",
+    }
