@@ -26,6 +26,7 @@ from better_paas.connect import oauth
 from better_paas.deployments import endpoints as deployments
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
+from better_paas.install import endpoints as install
 from better_paas.mcp.endpoint import McpEndpoint
 from better_paas.middleware import Surroundings
 from better_paas.projects import endpoints as projects
@@ -43,6 +44,7 @@ _ROUTERS = (
     projects.router,
     agents.router,
     approvals.router,
+    install.router,
     connect.router,
     oauth.router,
     audit.router,

@@ -52,6 +52,11 @@ class Api:
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
+    @property
+    def is_agent(self) -> bool:
+        """Whether the token is an agent's, and not the admin's."""
+        return self._token.startswith("bpagt_")
+
     def get(self, path: str, **query: Any) -> Any:
         return self.call("GET", path, query=query)
 

@@ -56,7 +56,7 @@ def _upload(
         for left in packed.left_out[:5]:
             output.tell(f"Left out: {one_line(left)} is a link that leads out of the directory")
         if not options.json:
-            output.say(f"Packed {packed.files} files, {packed.bytes / 1e6:.1f} MB")
+            output.say(f"Packed {packed.files} file{'' if packed.files == 1 else 's'}, {_readable(packed.bytes)}")
         path = Path(archive.name)
         return dict(approved(api, options.wait, lambda: api.upload("/api/deploy/upload", config, path, _progress)))
 
@@ -180,10 +180,14 @@ def _address(text: str) -> str:
     return text.rstrip("/").removesuffix(".git")
 
 
+def _readable(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
 def _progress(sent: int, size: int) -> None:
     if not sys.stderr.isatty():
         return
     full = _BAR * sent // max(1, size)
     end = "\n" if sent >= size else ""
-    line = f"\rUploading [{'█' * full}{' ' * (_BAR - full)}] {sent / 1e6:.1f} of {size / 1e6:.1f} MB"
+    line = f"\rUploading [{'█' * full}{' ' * (_BAR - full)}] {_readable(sent)} of {_readable(size)}"
     print(line, end=end, file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ class Found:
 
 def normalised(address: str) -> str:
     """An address with its scheme and without its path. Errors: CliError."""
-    text = address.strip().rstrip("/")
+    text = address.strip()
     if "://" not in text:
         host = text.partition("/")[0].rpartition(":")[0] or text.partition("/")[0]
         text = f"{'http' if host in _LOCAL else 'https'}://{text}"

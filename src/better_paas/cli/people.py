@@ -6,7 +6,7 @@ from typing import Any
 
 from better_paas.cli import config, output
 from better_paas.cli.client import Api
-from better_paas.cli.errors import ApiError, CliError
+from better_paas.cli.errors import NOT_CONNECTED, ApiError, CliError
 from better_paas.kit.plain import one_line
 
 
@@ -16,24 +16,26 @@ def _api(options: argparse.Namespace) -> Api:
     return Api(instance.url, os.environ.get("PAAS_ADMIN_TOKEN") or instance.token)
 
 
-def _as_person(call: Any) -> Any:
+def _as_person(api: Api, call: Any) -> Any:
+    """Errors: CliError with an agent's token: the server would count the refusal against it."""
+    hint = "Set PAAS_ADMIN_TOKEN for this one command, use the dashboard, or run better-paas on the server."
+    refused = CliError("this takes a person's sign-in, not an agent's token", hint, NOT_CONNECTED)
+    if api.is_agent:
+        raise refused
     try:
         return call()
     except ApiError as error:
-        if error.status != 403:
-            raise
-        hint = "Set PAAS_ADMIN_TOKEN for this one command, use the dashboard, or run better-paas on the server."
-        raise CliError("this takes a person's sign-in, not an agent's token", hint, error.code) from error
+        raise refused if error.status == 403 else error from error
 
 
 def agents(options: argparse.Namespace) -> int:
     """All agent tokens, or revoke one."""
     api = _api(options)
     if options.revoke:
-        _as_person(lambda: api.post("/api/agents/delete", id=options.revoke))
+        _as_person(api, lambda: api.post("/api/agents/delete", id=options.revoke))
         output.say(f"Revoked {options.revoke}.")
         return 0
-    found = _as_person(lambda: api.get("/api/agents"))
+    found = _as_person(api, lambda: api.get("/api/agents"))
     if options.json:
         output.as_json(found)
         return 0
@@ -49,12 +51,10 @@ def agents(options: argparse.Namespace) -> int:
 def audit(options: argparse.Namespace) -> int:
     """The audit log with the admin token; else what this token did itself."""
     api = _api(options)
-    try:
-        found = api.get("/api/audit-logs", limit=options.limit, action=options.action, outcome=options.outcome)
-    except ApiError as error:
-        if error.status != 403:
-            raise
+    if api.is_agent:
         found = api.get("/api/agents/self/actions", limit=options.limit)
+    else:
+        found = api.get("/api/audit-logs", limit=options.limit, action=options.action, outcome=options.outcome)
     if options.json:
         output.as_json(found)
         return 0
@@ -71,7 +71,7 @@ def approve(options: argparse.Namespace) -> int:
     """Approve a call that waits, or show what waits."""
     api = _api(options)
     if options.id is None:
-        found = _as_person(lambda: api.get("/api/approvals"))
+        found = _as_person(api, lambda: api.get("/api/approvals"))
         if options.json:
             output.as_json(found)
             return 0
@@ -79,7 +79,7 @@ def approve(options: argparse.Namespace) -> int:
             output.say(f"{entry['id']}  {one_line(entry['agentName'])}: {one_line(entry['summary'])}")
         output.say("paas approve ID, or paas deny ID --reason TEXT" if found else "No call waits for approval.")
         return 0
-    answer = _as_person(lambda: api.post("/api/approvals/approve", id=options.id))
+    answer = _as_person(api, lambda: api.post("/api/approvals/approve", id=options.id))
     output.say(f"Approved: {one_line(answer['summary'])}")
     return 0
 
@@ -87,6 +87,6 @@ def approve(options: argparse.Namespace) -> int:
 def deny(options: argparse.Namespace) -> int:
     """Refuse a call that waits."""
     api = _api(options)
-    answer = _as_person(lambda: api.post("/api/approvals/deny", id=options.id, reason=options.reason))
+    answer = _as_person(api, lambda: api.post("/api/approvals/deny", id=options.id, reason=options.reason))
     output.say(f"Refused: {one_line(answer['summary'])}")
     return 0

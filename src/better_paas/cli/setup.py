@@ -10,6 +10,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable, Table
 
 from better_paas.cli import config, jsonc, output
 from better_paas.cli.editors import EDITORS, SERVER, Editor, command
@@ -133,7 +134,8 @@ def _with(editor: Editor, path: Path, text: str, entry: dict[str, Any]) -> str:
         return text
     if servers is None:
         servers = document[editor.at[0]] = tomlkit.table(is_super_table=True)
-    table = tomlkit.table()
+    inside_line = isinstance(servers, InlineTable)
+    table: InlineTable | Table = tomlkit.inline_table() if inside_line else tomlkit.table()
     for name, value in entry.items():
         table.add(name, value)
     servers[SERVER] = table

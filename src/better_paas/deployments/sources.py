@@ -26,6 +26,12 @@ class SourceRef:
     token: str
     root_dir: str
 
+    def __str__(self) -> str:
+        """For people, without the token."""
+        if self.repository.startswith(UPLOAD_PREFIX):
+            return "the uploaded files"
+        return self.repository + (f" ({self.ref})" if self.ref else "")
+
 
 async def bring(
     source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None], uploads: Uploads | None = None

@@ -282,8 +282,7 @@ class Deployer:
         return built["image"], plan
 
     async def _fetch(self, work: Work) -> dict[str, Any]:
-        where = work.source.repository + (f" ({work.source.ref})" if work.source.ref else "")
-        work.log.step("fetch", f"Fetching {where}")
+        work.log.step("fetch", f"Fetching {work.source}")
         settings = self._settings
         tree = self._tree(work.deployment.id)
         commit = await bring(work.source, tree, settings.limits, work.log.say, settings.uploads)

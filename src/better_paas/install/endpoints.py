@@ -1,0 +1,46 @@
+"""Where the client is fetched from, and what an agent reads first."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from better_paas.errors import NotFound
+from better_paas.install.wheel import FILE, client_wheel
+from better_paas.tokens.authorize import own_url
+from better_paas.tokens.guard import GuardedRoute, platform_of
+
+router = APIRouter(route_class=GuardedRoute, tags=["Install"])
+_INSTALLER = Path(__file__).with_name("installer.py")
+_FOR_AGENTS = Path(__file__).with_name("llms.txt")
+
+
+@router.get("/install/paas", response_class=PlainTextResponse)
+async def install_paas(request: Request) -> PlainTextResponse:
+    """A Python program that installs the paas command: `curl -fsSL …/install/paas | python3 -`."""
+    own = _plain_url(request)
+    text = _INSTALLER.read_text().replace("@WHEEL@", f"{own}/install/{FILE}").replace("@SERVER@", own)
+    return PlainTextResponse(text, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/install/{file}", response_class=Response)
+async def install_file(file: str) -> Response:
+    """The client as a wheel, for uv, pipx and pip."""
+    if file != FILE:
+        raise NotFound("There is no such file", f"The client is /install/{FILE}.")
+    return Response(client_wheel(), media_type="application/octet-stream", headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/llms.txt", response_class=PlainTextResponse)
+async def llms(request: Request) -> PlainTextResponse:
+    """What an AI agent should know before it uses this server."""
+    own = _plain_url(request)
+    return PlainTextResponse(_FOR_AGENTS.read_text().replace("@SERVER@", own).replace("@WHEEL@", FILE))
+
+
+def _plain_url(request: Request) -> str:
+    """Our address without anything that a Host header could smuggle into a program."""
+    own = own_url(platform_of(request), request)
+    if not all(letter.isalnum() or letter in ":/.-[]" for letter in own) or not own.isascii():
+        raise NotFound("There is no such server", "Use its address as the browser shows it.")
+    return own
