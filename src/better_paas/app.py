@@ -164,7 +164,7 @@ async def _own_error(request: Request, error: Exception) -> Response:
 
 def _dashboard(path: str) -> Response:
     """A file of the built dashboard, or its page for every address inside it."""
-    if path.startswith(("api/", "ws/", ".well-known/")):
+    if path.startswith(("api/", "ws/", ".well-known/", "install/", "oauth/")):
         raise HTTPException(404, "Not found")
     try:
         file = (DASHBOARD / path).resolve()
