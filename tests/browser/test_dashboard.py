@@ -253,6 +253,9 @@ PAGES = {
     "approvals": "/approvals",
     "audit": "/audit",
     "system": "/system",
+    "connect": "/connect/agent?client_id=paas-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5%2Fcallback&state=sssssssssssssssss"
+    "&code_challenge=vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv&code_challenge_method=S256&name=my-macbook+CLI",
+    "connect-device": "/connect/device",
     "not-found": "/apps/nope",
 }
 
