@@ -1,5 +1,7 @@
-"""Writes docs/reference/settings.md and api.md from the code. Run it with the environment's Python."""
+"""Writes docs/reference/settings.md, api.md, paas.md and mcp.md from the code. Run it with the environment's Python."""
 
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ from pydantic_core import PydanticUndefined
 
 from better_paas import policy
 from better_paas.app import create_app
+from better_paas.cli.errors import EXIT_CODES
+from better_paas.cli.run import build
+from better_paas.mcp.tools import TOOLS
 from better_paas.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -76,6 +81,93 @@ def _row(action: policy.Action, document: dict[str, Any]) -> str:
     return f"| `{action.method} {action.path}` | {wanted} | {scopes} | {action.risk} | {text} |"
 
 
+def client() -> str:
+    """All commands of `paas` with their options."""
+    lines = [
+        "# The `paas` command",
+        "",
+        "Every command takes `--json` and `--instance NAME`. `NO_COLOR` switches colours off. This page is made from the",
+        "code; the [guide](../guides/paas-cli.md) says how it is used.",
+        "",
+        "| command | does | options |",
+        "|---|---|---|",
+    ]
+    for name, command in _commands(build(), "paas"):
+        options = [_option(action) for action in command._actions if action.dest not in ("help", "json", "instance")]
+        lines.append(f"| `{name}` | {command.description or 'shows help'} | {'<br>'.join(filter(None, options))} |")
+    lines += ["", "## Exit codes", "", "| code | means |", "|---|---|"]
+    lines += [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+    lines += [
+        "",
+        "## Environment",
+        "",
+        "| variable | means |",
+        "|---|---|",
+        "| `PAAS_API_URL`, `PAAS_TOKEN` | used instead of the stored connection |",
+        "| `PAAS_ADMIN_TOKEN` | for `paas connect --legacy`, `agents`, `audit`, `approve` and `deny` |",
+        "| `PAAS_UI_URL` | the dashboard's address, if discovery can't find it |",
+        "| `PAAS_ID_TOKEN` | identity token of a GitLab job, for `paas connect` |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield f"{name} {word}", inner
+                yield from _commands(inner, f"{name} {word}")
+
+
+def _option(action: argparse.Action) -> str:
+    if isinstance(action, argparse._SubParsersAction):
+        return ""
+    word = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
+    choices = f" ({', '.join(map(str, action.choices))})" if action.choices else ""
+    return f"`{word}`{choices}{f': {action.help}' if action.help else ''}".replace("|", "\\|")
+
+
+def mcp() -> str:
+    """All MCP tools with their parameters and scopes."""
+    lines = [
+        "# MCP tools",
+        "",
+        "At `/mcp` (streamable HTTP) and through `paas mcp` (stdio), in protocol 2026-07-28 and those before it. A token",
+        "sees the tools that it may call. This page is made from the code.",
+        "",
+        "| tool | does | parameters | scopes | hints |",
+        "|---|---|---|---|---|",
+    ]
+    for tool in TOOLS:
+        names = [f"`{name}`{'' if name in tool.needs else '?'}" for name in tool.takes]
+        scopes = dict.fromkeys(
+            (" or " if row.any_scope else " + ").join(f"`{scope}`" for scope in row.scopes)
+            for row in tool.rows
+            if row.scopes
+        )
+        hints = {
+            "read-only": tool.annotations.read_only_hint,
+            "destructive": tool.annotations.destructive_hint,
+            "idempotent": tool.annotations.idempotent_hint and not tool.annotations.read_only_hint,
+            "open world": tool.annotations.open_world_hint,
+        }
+        shown = ", ".join(word for word, holds in hints.items() if holds)
+        wanted = ", ".join(scopes) or "any token"
+        lines.append(f"| `{tool.name}` | {tool.description} | {', '.join(names)} | {wanted} | {shown} |")
+    lines += [
+        "",
+        'Results are in `structuredContent`. A failed call has `isError` and `{"error": {"message", "code", "hint",',
+        '"scopeNeeded"}}`. A call that a person has to approve gives `{"status": "approval_required", "url", …}`; clients',
+        "that can open links are asked to open it. Then the very same call is made again.",
+        "",
+        "Resources: `paas://apps`, `paas://apps/{name}`, `paas://apps/{name}/logs`, `paas://deployments/{id}/log`.",
+        "Prompts: `diagnose-deploy`, `release-checklist`, `right-size`, each with `app`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"settings.md": settings, "api.md": api, "paas.md": client, "mcp.md": mcp}
+
 if __name__ == "__main__":
-    (FOLDER / "settings.md").write_text(settings())
-    (FOLDER / "api.md").write_text(api())
+    for file, make in PAGES.items():
+        (FOLDER / file).write_text(make())

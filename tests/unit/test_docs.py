@@ -22,8 +22,8 @@ def reference():
 
 def test_the_reference_pages_are_as_the_code_says():
     made = reference()
-    assert (ROOT / "docs/reference/settings.md").read_text() == made.settings(), "run packaging/reference.py"
-    assert (ROOT / "docs/reference/api.md").read_text() == made.api(), "run packaging/reference.py"
+    for file, make in made.PAGES.items():
+        assert (ROOT / "docs/reference" / file).read_text() == make(), "run packaging/reference.py"
 
 
 def test_every_setting_says_what_it_means():
@@ -46,6 +46,16 @@ def test_every_command_is_documented():
     for name in commands.app:
         if not name.startswith("-"):
             assert f"`better-paas {name}" in text, name
+
+
+def test_every_tool_and_command_of_the_client_is_documented():
+    from better_paas.mcp.tools import TOOLS
+
+    tools = (ROOT / "docs/reference/mcp.md").read_text()
+    assert all(f"`{tool.name}`" in tools and tool.description for tool in TOOLS)
+    client = (ROOT / "docs/reference/paas.md").read_text()
+    for name in ("connect", "setup", "status", "env", "mcp", "disconnect", "version", "help", "deploy", "doctor"):
+        assert f"`paas {name}`" in client
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
