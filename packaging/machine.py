@@ -22,8 +22,8 @@ BUILT = ROOT / "src" / "better_paas" / "dashboard"
 # With which debootstrap checks what it gets; on Ubuntu it would otherwise check nothing.
 DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ENGINE_SOCKET = "/var/run/docker.sock"
-# Vite's own demand.
-NEEDED_NODE = ((20, 19), (22, 12))
+# What Vite and the conformance suite of MCP demand.
+NEEDED_NODE = (22, 12)
 
 
 class SetupFailed(Exception):
@@ -158,11 +158,11 @@ def node_folder() -> Path:
     found, npm = shutil.which("node"), shutil.which("npm")
     if found and npm:
         version = tuple(int(part) for part in call(found, "--version").strip().lstrip("v").split(".")[:2])
-        if any(version[0] == major and version[1] >= minor for major, minor in NEEDED_NODE) or version[0] > 22:
+        if version >= NEEDED_NODE:
             return Path(found).parent
     folder = TOOLS / "node"
     if not (folder / "bin" / "npm").exists():
-        step("Getting Node for building the dashboard")
+        step("Getting Node")
         call(sys.executable, "-m", "venv", "--clear", folder)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         call(*pip, "--require-hashes", "--requirement", ROOT / "requirements-node.lock")
@@ -189,18 +189,23 @@ def build_dashboard() -> None:
 
 def prepare_dashboard(api: str) -> None:
     """The dashboard's packages, and its types made from the API."""
-    lock = (DASHBOARD / "package-lock.json").read_bytes()
-    stamp = DASHBOARD / "node_modules" / "lock.sha256"
-    wanted = hashlib.sha256(lock).hexdigest()
-    if not (stamp.is_file() and stamp.read_text() == wanted):
-        environment = node_environment()
-        step("Getting the dashboard's packages")
-        npm = shutil.which("npm", path=environment["PATH"])
-        call(str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=DASHBOARD, environment=environment)
-        stamp.write_text(wanted)
+    install_node_packages(DASHBOARD, "Getting the dashboard's packages")
     (DASHBOARD / "openapi.json").write_text(api)
     tool = DASHBOARD / "node_modules" / ".bin" / "openapi-typescript"
     call(tool, "openapi.json", "-o", "src/api/schema.d.ts", cwd=DASHBOARD, environment=node_environment())
+
+
+def install_node_packages(folder: Path, title: str) -> None:
+    """What the folder's package-lock.json names, exactly."""
+    stamp = folder / "node_modules" / "lock.sha256"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    environment = node_environment()
+    step(title)
+    npm = shutil.which("npm", path=environment["PATH"])
+    call(str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=folder, environment=environment)
+    stamp.write_text(wanted)
 
 
 def node_environment() -> dict[str, str]:

@@ -72,6 +72,7 @@ def prepare_machine() -> None:
     step("Types of the dashboard")
     tool = machine.DASHBOARD / "node_modules" / ".bin" / "tsc"
     call(tool, "--noEmit", cwd=machine.DASHBOARD, environment=machine.node_environment())
+    machine.install_node_packages(machine.ROOT / "tests" / "conformance", "Getting the conformance suite of MCP")
     step("Base images")
     bundle = machine.host_ca_bundle()
     environment = machine.node_environment() | ({"BUILD_CA_FILE": str(bundle)} if bundle else {})

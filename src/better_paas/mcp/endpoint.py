@@ -64,7 +64,7 @@ class McpEndpoint:
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
         # Without sessions a restart or a second process changes nothing for a client.
-        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+        manager = StreamableHTTPSessionManager(server, json_response=False, stateless=True)
         running = asyncio.Event()
 
         async def run() -> None:

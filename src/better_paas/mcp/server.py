@@ -138,9 +138,9 @@ class _Handlers:
             try:
                 found = await _resource(backend, uri.removeprefix("paas://").split("/"))
             except CallFailed as error:
-                raise MCPError(types.INVALID_PARAMS, f"{plain(str(error))}: {uri[:100]}") from error
+                raise _no_resource(uri, plain(str(error))) from error
         if found is None:
-            raise MCPError(types.INVALID_PARAMS, f"Resource not found: {uri[:100]}")
+            raise _no_resource(uri, "Resource not found")
         text = json.dumps(clean(found), ensure_ascii=False)
         content = types.TextResourceContents(uri=params.uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[content])
@@ -223,6 +223,10 @@ def client_of(context: Context) -> str:
 def _name(text: str) -> str:
     kept = "".join(letter for letter in text if letter.isascii() and (letter.isalnum() or letter in "._- "))
     return kept.strip()[:60] or "unknown"
+
+
+def _no_resource(uri: str, reason: str) -> MCPError:
+    return MCPError(types.INVALID_PARAMS, f"{reason}: {uri[:100]}", {"uri": uri[:1000]})
 
 
 async def _resource(backend: Backend, path: list[str]) -> Any:
