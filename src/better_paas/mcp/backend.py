@@ -1,8 +1,11 @@
 """Calls of our own HTTP API inside the process, as the caller: each passes the same guard as one from outside."""
 
+import asyncio
+import json
+from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx2
 from fastapi import FastAPI, Request
 
 from better_paas.bootstrap import Platform
@@ -10,7 +13,7 @@ from better_paas.tokens.authorize import own_url
 from better_paas.tokens.caller import Caller
 
 # What a call is judged by, besides its token.
-_PASSED_ON = ("authorization", "x-forwarded-for", "x-forwarded-proto")
+_PASSED_ON = (b"authorization", b"host", b"x-forwarded-for", b"x-forwarded-proto")
 
 
 class CallFailed(Exception):
@@ -30,34 +33,70 @@ class ApprovalNeeded(Exception):
 
 
 class Backend:
-    """One caller's way to the API. client: the name of the MCP client, for the audit log."""
+    """One caller's way to the API. client: the name of the MCP client, for the audit log.
+
+    It speaks ASGI itself: an HTTP client in between would cost as much as the call.
+    """
 
     def __init__(self, app: FastAPI, platform: Platform, request: Request, caller: Caller, client: str) -> None:
         self.platform, self.caller, self.url = platform, caller, own_url(platform, request)
-        address = (request.client.host, request.client.port) if request.client else ("unknown", 0)
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        self._client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=address),
-            base_url=self.url,
-            headers={**headers, "X-Better-PaaS-Client": f"mcp:{client}"},
-        )
+        self._app, self._request = app, request
+        passed = [(name, value) for name, value in request.headers.raw if name in _PASSED_ON]
+        named = (b"x-better-paas-client", f"mcp:{client}".encode())
+        self._headers = [*passed, named, (b"content-type", b"application/json")]
 
     async def get(self, path: str, **query: Any) -> Any:
         """Errors: CallFailed."""
-        return _answer(await self._client.get(path, params={name: value for name, value in query.items() if value}))
+        text = urlencode({name: value for name, value in query.items() if value})
+        return await self._call("GET", path, text, b"")
 
     async def post(self, path: str, **fields: Any) -> Any:
         """Errors: CallFailed, ApprovalNeeded."""
-        return _answer(await self._client.post(path, json=fields))
+        return await self._call("POST", path, "", json.dumps(fields).encode())
 
-    async def close(self) -> None:
-        await self._client.aclose()
+    async def _call(self, method: str, path: str, query: str, body: bytes) -> Any:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": self._request.url.scheme,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": self._headers,
+            "server": self._request.scope.get("server"),
+            "client": self._request.scope.get("client"),
+        }
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+        status, chunks = 500, []
+
+        async def receive() -> dict[str, Any]:
+            if waiting:
+                return waiting.pop()
+            await asyncio.Event().wait()  # a client that stays until it has its answer
+            raise AssertionError
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                chunks.append(message.get("body", b""))
+
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            if not chunks:  # the application has answered and logged its own faults
+                raise
+        return _answer(status, b"".join(chunks))
 
 
-def _answer(response: httpx2.Response) -> Any:
-    answer = response.json()
-    if response.status_code >= 400:
-        raise CallFailed(response.status_code, answer)
-    if response.status_code == 202:
+def _answer(status: int, body: bytes) -> Any:
+    answer = json.loads(body)
+    if status >= 400:
+        raise CallFailed(status, answer)
+    if status == 202:
         raise ApprovalNeeded(answer)
     return answer

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import mcp_types as types
@@ -86,8 +85,7 @@ class _Handlers:
             where = ".".join(map(str, problem.absolute_path))
             text = f"{where}: {problem.message}" if where else problem.message
             return _failed({"error": plain(text)[:300], "code": "invalid", "hint": "See the tool's input schema."})
-        async with self._backend(context) as backend:
-            return await _run(tool, backend, arguments, context, params.input_responses)
+        return await _run(tool, self._backend(context), arguments, context, params.input_responses)
 
     async def _refuse_unlisted(self, context: Context, tool: Tool, arguments: dict[str, Any]) -> None:
         """A call of what is not listed is refused, and is in the audit log. Errors: PaasError."""
@@ -99,22 +97,16 @@ class _Handlers:
                 trail.describe_fields({row.resource_field: one_line(str(arguments.get("app") or ""))[:60]})
                 await authorize(platform, row, caller, trail)
 
-    @contextlib.asynccontextmanager
-    async def _backend(self, context: Context) -> AsyncIterator[Backend]:
+    def _backend(self, context: Context) -> Backend:
         request = _request_of(context)
-        backend = Backend(self._app, platform_of(request), request, request.state.caller, client_of(context))
-        try:
-            yield backend
-        finally:
-            await backend.close()
+        return Backend(self._app, platform_of(request), request, request.state.caller, client_of(context))
 
     async def list_resources(self, context: Context, params: Any) -> types.ListResourcesResult:
         found = [types.Resource(uri="paas://apps", name="apps", description="All apps", mime_type="application/json")]
         if BY_NAME["paas_list_apps"].allowed(_request_of(context).state.caller):
-            async with self._backend(context) as backend:
-                for app in (await backend.get("/api/apps"))[:_MOST_RESOURCES]:
-                    uri = f"paas://apps/{app['name']}"
-                    found.append(types.Resource(uri=uri, name=app["name"], mime_type="application/json"))
+            for app in (await self._backend(context).get("/api/apps"))[:_MOST_RESOURCES]:
+                uri = f"paas://apps/{app['name']}"
+                found.append(types.Resource(uri=uri, name=app["name"], mime_type="application/json"))
         return types.ListResourcesResult(resources=found)
 
     async def list_templates(self, context: Context, params: Any) -> types.ListResourceTemplatesResult:
@@ -134,11 +126,10 @@ class _Handlers:
         self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        async with self._backend(context) as backend:
-            try:
-                found = await _resource(backend, uri.removeprefix("paas://").split("/"))
-            except CallFailed as error:
-                raise _no_resource(uri, plain(str(error))) from error
+        try:
+            found = await _resource(self._backend(context), uri.removeprefix("paas://").split("/"))
+        except CallFailed as error:
+            raise _no_resource(uri, plain(str(error))) from error
         if found is None:
             raise _no_resource(uri, "Resource not found")
         text = json.dumps(clean(found), ensure_ascii=False)
