@@ -16,8 +16,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from better_paas.connect import clients, service
-from better_paas.connect.models import Consent
+from better_paas.app import create_app
+from better_paas.connect import clients, endpoints, service
+from better_paas.connect.models import Consent, DeviceLogin
 from better_paas.errors import Invalid
 from better_paas.kit.clock import now
 from tests.api.test_agents import holding
@@ -233,11 +234,31 @@ async def test_codes_can_not_be_tried_out(driver, visitor):
     ]
     assert answers[:5] == [404] * 5
     assert answers[-1] == 429
-    # One terminal waits for each address; an older one is given up.
-    first = (await visitor.post("/api/connect/device", json={})).json()
-    await visitor.post("/api/connect/device", json={})
-    ended = await visitor.post("/api/connect/device/token", json={"deviceCode": first["deviceCode"]})
-    assert ended.status_code == 403
+
+
+async def test_terminals_are_few_for_each_network_and_in_nobodys_way(platform, monkeypatch):
+    monkeypatch.setattr(endpoints, "_HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(service, "_MOST_WAITING", 20)
+    app = create_app(platform)
+
+    def place(address: str) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1))
+        return httpx2.AsyncClient(transport=transport, base_url="http://test")
+
+    async with place("203.0.113.1") as one, place("2001:db8::1") as flood, place("2001:db8::ffff") as same:
+        first = (await one.post("/api/connect/device", json={})).json()
+        codes = [(await flood.post("/api/connect/device", json={})).status_code for _ in range(7)]
+        assert codes == [200] * 5 + [429] * 2
+        assert (await same.post("/api/connect/device", json={})).status_code == 429
+        codes = []
+        for number in range(30):
+            async with place(f"198.51.{number}.1") as other:
+                codes.append((await other.post("/api/connect/device", json={})).status_code)
+        assert codes == [200] * 18 + [429] * 12
+        rows = await platform.database.read(lambda session: session.query(DeviceLogin).count())
+        assert rows == 20
+        looked = await one.post("/api/connect/device/token", json={"deviceCode": first["deviceCode"]}, timeout=60)
+        assert looked.json() == {"status": "authorization_pending"}
 
 
 async def test_a_refused_device_login(driver, visitor):
@@ -254,6 +275,8 @@ class Issuer:
     """An OpenID Connect issuer on this machine."""
 
     def __init__(self) -> None:
+        self.asked = 0
+        self.broken = False
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
         outer = self
@@ -262,8 +285,15 @@ class Issuer:
             def log_message(self, *arguments): ...
 
             def do_GET(self):
+                outer.asked += 1
+                if outer.broken:
+                    self.send_error(500)
+                    return
                 about = {"issuer": outer.url, "jwks_uri": f"{outer.url}/keys"}
-                body = json.dumps({"keys": [{**public, "kid": "k1"}]} if self.path == "/keys" else about).encode()
+                others = [{"kty": "RSA", "use": "enc", "alg": "RSA-OAEP"}, {"kty": "EC", "crv": "new"}, {"kty": "oct"}]
+                body = json.dumps(
+                    {"keys": [*others, {**public, "kid": "k1"}]} if self.path == "/keys" else about
+                ).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -312,6 +342,8 @@ async def test_a_job_gets_a_token_for_what_it_is(driver, platform, visitor, issu
     assert timedelta(minutes=14) < lifetime <= timedelta(minutes=15)
     again = await visitor.post("/api/connect/identity", json={"token": identity})
     assert (again.status_code, "used before" in again.json()["error"]) == (403, True)
+    for other in (identity + "==", identity + "=", identity.replace(".", ".", 1) + " "):
+        assert (await visitor.post("/api/connect/identity", json={"token": other})).status_code in (400, 403, 429)
     assert (await driver.client.get("/api/trust")).json()[0]["uses"] == 1
     # Without the rule its tokens end.
     await driver.post("/api/trust/delete", id=rule["id"])
@@ -346,8 +378,25 @@ async def test_forged_identities(visitor, issuer, rule):
     by_secret = jwt.encode(claims, "x" * 40, algorithm="HS256", headers={"kid": "k1"})
     for token in (issuer.token(key=other), unsigned, by_secret, issuer.token()[:-4] + "AAAA"):
         answer = await visitor.post("/api/connect/identity", json={"token": token})
-        assert answer.status_code == 403, answer.text
+        assert answer.status_code in (400, 403), answer.text
     assert (await visitor.post("/api/connect/identity", json={"token": "x" * 30})).status_code == 400
+
+
+async def test_a_broken_issuer_is_not_asked_again_and_again(visitor, issuer, rule):
+    issuer.broken = True
+    codes = [
+        (await visitor.post("/api/connect/identity", json={"token": issuer.token()})).status_code for _ in range(8)
+    ]
+    assert codes == [503] * 8
+    assert issuer.asked == 1
+
+
+async def test_strangers_do_not_fill_the_audit_log(driver, visitor, issuer, rule):
+    before = len((await driver.client.get("/api/audit-logs", params={"limit": 500})).json())
+    for _ in range(60):
+        await visitor.post("/api/connect/identity", json={"token": issuer.token(repository="evil/x")})
+    after = len((await driver.client.get("/api/audit-logs", params={"limit": 500})).json())
+    assert after - before <= 12
 
 
 async def test_a_trust_rule_needs_https_and_conditions(driver, issuer):

@@ -226,6 +226,14 @@ async def test_a_token_for_one_app_sees_no_other(driver, platform):
         assert uris == ["paas://apps", "paas://apps/mine"]
 
 
+async def test_an_app_called_like_anothers_id_does_not_stand_in_for_it(driver, platform):
+    app = await driver.live("prod")
+    await driver.live(app["id"])
+    made = await make(driver, profile="observer", scopes=None)
+    async with connected(platform, made["token"]) as client:
+        assert (await called(client, "get_app", app=app["id"]))["app"]["name"] == "prod"
+
+
 async def test_resources_and_prompts(driver, platform):
     app = await driver.live("shop")
     made = await make(driver, profile="observer", scopes=None)

@@ -189,12 +189,12 @@ async def test_checkpoints_go_to_a_bucket_under_names_that_are_never_overwritten
             await write(platform, 4)
             await platform.checkpoints.make()
             await until_delivered(platform)
-        notes = "".join(path.read_text() for path in sorted(folder.iterdir()))
+        notes = "".join(path.read_text() for path in sorted(folder.rglob("*.txt")))
         report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, notes)
         assert report.ok
         assert report.anchors >= 1
         # A wrong key is a problem that the dashboard shows, and nothing arrives.
-        count = len(list(folder.iterdir()))
+        count = len(list(folder.rglob("*.txt")))
         changes["audit_s3_secret_access_key"] = "wrong"
         async with running(settings, **changes) as platform:
             await write(platform, 4)
@@ -202,7 +202,7 @@ async def test_checkpoints_go_to_a_bucket_under_names_that_are_never_overwritten
             async with asyncio.timeout(40):
                 while not (await platform.database.read(service.sinks))[0].problem:
                     await asyncio.sleep(0.05)
-        assert len(list(folder.iterdir())) == count
+        assert len(list(folder.rglob("*.txt"))) == count
     finally:
         process.terminate()
         process.wait(10)

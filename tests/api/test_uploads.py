@@ -47,6 +47,22 @@ def zip_link(name: str) -> zipfile.ZipInfo:
     return info
 
 
+def zip_as(method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("a", b"x" * 1000)
+    return buffer.getvalue()
+
+
+def tar_with_large_header() -> bytes:
+    info = tarfile.TarInfo("a")
+    info.pax_headers = {"comment": "x" * 2_000_000}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info)
+    return buffer.getvalue()
+
+
 def zip_bomb() -> bytes:
     """Says that it is small, and is not."""
     made = bytearray(zip_of(("a", b"\0" * 2_000_000)))
@@ -67,7 +83,9 @@ def zip_bomb() -> bytes:
         tar_of(*((f"f{number}", b"") for number in range(101))), tar_of(*((f"f{n}", b"\0" * 900_000) for n in range(4))),
         zip_of(("../evil", b"x")), zip_of(("/etc/evil", b"x")), zip_of((zip_link("link"), b"/etc/passwd")),
         zip_of(("C:\\evil", b"x")), zip_bomb(), zip_of(("__MACOSX/x", b"y")), b"", b"not an archive", b"\x1f\x8b broken",
-        tar_of(("a", b"1" * 1000))[:-20], zip_of(("a", b"1" * 1000))[:-30],
+        zip_as(zipfile.ZIP_BZIP2), zip_as(zipfile.ZIP_LZMA), tar_with_large_header(),
+        tar_of(*((f"{n}/" + "d/" * 40 + "f", b"") for n in range(5))), zip_of(*((f"f{n}", b"") for n in range(401))),
+        tar_of(("__MACOSX/x", b"\0" * 6_000_000), ("a", b"1")), tar_of(("a", b"1" * 1000))[:-20], zip_of(("a", b"1" * 1000))[:-30],
     ],
 )  # fmt: skip
 def test_archives_that_do_not_get_in(tmp_path, archive):
@@ -146,6 +164,27 @@ async def test_a_yes_is_for_these_very_files(driver, platform):
         assert other.status_code == 202
         assert (await send(agent, SITE, name="shop")).status_code == 200
     await driver.ended((await driver.client.get("/api/deployments/history")).json()[0]["id"])
+
+
+async def test_an_upload_into_an_app_is_a_change_of_it(driver, platform):
+    app = (await send(driver.client, SITE, name="prod", envVars={"A": "1"}, domains=["prod.example.com"])).json()
+    await driver.ended(app["deploymentId"])
+    made = await make(driver, profile="deployer", scopes=None)
+    async with holding(platform, made["token"]) as agent:
+        asked = (await send(agent, SITE, id=app["id"], domains=[], envVars={})).json()
+        assert asked["summary"] == (
+            "Replaces the files of app prod, deploys them, and changes domains, variables (). "
+            "Takes away A, prod.example.com."
+        )
+        assert (await send(agent, SITE, id=app["id"], name="harmless")).status_code == 400
+        changed = (await send(agent, SITE, id=app["id"], memory="256m")).json()
+        await driver.ended(changed["deploymentId"])
+    assert (await driver.app(app["id"]))["domains"] == ["prod.example.com"]
+    waiting = (await driver.client.get("/api/approvals")).json()
+    assert [(entry["resourceId"], entry["resourceName"]) for entry in waiting] == [(app["id"], "prod")]
+    entries = (await driver.client.get("/api/audit-logs", params={"action": "app:deploy", "actor": made["id"]})).json()
+    assert {entry["resourceId"] for entry in entries} == {app["id"]}
+    assert entries[0]["diff"]["memory"] == ["", "256m"]
 
 
 async def test_who_may_not_upload_sends_no_body(driver, platform):

@@ -276,7 +276,9 @@ def test_what_is_packed(tmp_path):
         "app.py", ".env.example", ".gitignore", "build/keep.js", "sub/important.log", "sub/.gitignore",
     }  # fmt: skip
     (tmp_path / ".dockerignore").write_text("sub\n")
-    assert "sub/important.log" not in names(tmp_path)
+    assert not {"sub/important.log", ".env"} & names(tmp_path)
+    (tmp_path / ".dockerignore").write_text("!.env\n")
+    assert ".env" in names(tmp_path)
 
 
 def test_links_stay_inside(tmp_path):
@@ -287,8 +289,15 @@ def test_links_stay_inside(tmp_path):
     (folder / "folder").symlink_to("/etc")
     (folder / "broken").symlink_to("nothing")
     os.mkfifo(folder / "pipe")
+    fill(folder, ".env", ".git/config", "secret.log", "node_modules/x.js")
+    (folder / ".gitignore").write_text("*.log\n")
+    for number, target in enumerate((".env", ".git/config", "secret.log", "node_modules/x.js")):
+        (folder / f"leak{number}").symlink_to(target)
     buffer = io.BytesIO()
-    assert sorted(pack(folder, buffer).left_out) == ["broken", "folder", "outside"]
+    leaks = [f"leak{number}" for number in range(4)]
+    assert sorted(pack(folder, buffer).left_out) == ["broken", "folder", *leaks, "outside"]
+    (folder / ".gitignore").unlink()
+    (folder / "secret.log").unlink()
     assert names(folder) == {"real.txt", "inside"}
 
 

@@ -156,6 +156,35 @@ def test_project_scope_names_no_path_of_this_machine(home, tmp_path, monkeypatch
     assert run(["setup", "--scope", "project", "--only", "windsurf"]) == 1
 
 
+def test_a_directory_of_somebody_else_can_not_aim_elsewhere(home, tmp_path, monkeypatch, capsys):
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    target = home / ".bashrc"
+    target.write_text("mine")
+    (project / ".mcp.json").write_text("/*\nevil\n*/\n{}")
+    (project / ".mcp.json.before-paas").symlink_to(target)
+    assert run(["setup", "--scope", "project", "--only", "claude"]) == 0
+    (project / ".cursor").symlink_to(home)
+    assert run(["setup", "--scope", "project", "--only", "cursor"]) == 1
+    assert target.read_text() == "mine"
+    assert not (home / "mcp.json").exists()
+
+
+def test_doctor_starts_nothing_but_our_own_program(home, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    evil = {"command": "sh", "args": ["-c", f"touch {tmp_path}/evil"], "env": {"PATH": str(tmp_path)}}
+    (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {SERVER: evil}}))
+    (tmp_path / "paas").write_text(f"#!/bin/sh\ntouch {tmp_path}/evil\n")
+    (tmp_path / "paas").chmod(0o755)
+    own = {"command": "./paas", "args": ["mcp"]}
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text(json.dumps({"mcpServers": {SERVER: own}}))
+    assert run(["doctor"]) == 1
+    assert capsys.readouterr().out.count("another command stands there") == 2
+    assert not (tmp_path / "evil").exists()
+
+
 def test_links_are_followed_and_not_replaced(home, capsys):
     real = home / "dotfiles.json"
     real.write_text("{}")

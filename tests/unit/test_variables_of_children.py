@@ -46,7 +46,8 @@ async def test_cancelling_ends_the_program():
 
 
 def test_no_shell_and_no_other_way_to_start_programs():
-    allowed = {"kit/subprocess.py", "caddy/process.py", "git/helper.py"}
+    # The last two run on people's machines, without our packages.
+    allowed = {"kit/subprocess.py", "caddy/process.py", "git/helper.py", "install/installer.py", "cli/doctor.py"}
     for path in Path(better_paas.__file__).parent.rglob("*.py"):
         name = path.relative_to(Path(better_paas.__file__).parent).as_posix()
         text = path.read_text()

@@ -24,8 +24,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 _LONGEST = 600
 # Bytes by (project id, volume).
 Sizes = Mapping[tuple[str, str], int]
-# The one action that takes away by what it leaves out.
-UPDATE = "app:update"
+# Actions that take away by what they leave out.
+REPLACING = ("app:update", "app:deploy")
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,12 @@ def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], 
             return (
                 f"Takes the domain {str(fields.get('domain'))[:80]} from app {app.name}: its visitors get a 404 page."
             )
+        case "app:deploy":
+            changed = ", ".join(_changed(fields)) or "nothing else"
+            gone = _gone(session, app, fields)
+            return f"Replaces the files of app {app.name}, deploys them, and changes {changed}.{gone}"
         case "app:update":
-            removed = _removed(session, app, fields)
-            gone = f" Takes away {', '.join(removed[:8])}{' …' if len(removed) > 8 else ''}." if removed else ""
+            gone = _gone(session, app, fields)
             return f"Changes app {app.name}: {', '.join(_changed(fields)) or 'nothing'}.{gone}"
         case "app:rename":
             return f"Renames app {app.name} to {str(fields.get('name'))[:60]}: its default address changes."
@@ -111,6 +114,11 @@ def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], 
             return f"Stops app {app.name}: its visitors see a page that says so."
         case _:
             return f"Runs {action.name} on app {app.name}."
+
+
+def _gone(session: Session, app: App, fields: dict[str, Any]) -> str:
+    removed = _removed(session, app, fields)
+    return f" Takes away {', '.join(removed[:8])}{' …' if len(removed) > 8 else ''}." if removed else ""
 
 
 def _of_project(session: Session, action: Action, project: Project, apps: list[App], sizes: Sizes) -> str:
@@ -157,7 +165,7 @@ def _readable(size: int | None) -> str:
 
 
 def _changed(fields: dict[str, Any]) -> list[str]:
-    names = [name for name in fields if name not in ("id", "envVars", "gitToken")]
+    names = [name for name in fields if name not in ("id", "envVars", "gitToken", "archive")]
     if "gitToken" in fields:
         names.append("the deploy token")
     if isinstance(fields.get("envVars"), dict):

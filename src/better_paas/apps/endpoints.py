@@ -24,7 +24,7 @@ from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.domains import service as domains
 from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.fetch import FetchFailed, branches
-from better_paas.git.source import parse_address
+from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.redact import Redactor
@@ -100,7 +100,7 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
         await platform.database.read(lambda session: service.get(session, config.id))
     incoming, _ = await platform.uploads.take_in(archive)
     try:
-        app_id = await platform.database.write(lambda session: _app_of_upload(session, platform, config))
+        app_id = await platform.database.write(lambda session: _app_of_upload(request, session, config))
         await platform.uploads.adopt(app_id, incoming)
     finally:
         await platform.uploads.drop(incoming)
@@ -114,12 +114,21 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
     return await _deploy_answer(request, app_id, deployment_id)
 
 
-def _app_of_upload(session: Session, platform: Platform, config: schemas.UploadConfig) -> str:
+def _update(request: Request, session: Session, app_id: str, changes: dict[str, Any], rules: Any) -> None:
+    """Change an app, and leave what changed for the audit log."""
+    before = service.settings_of(session, app_id)
+    service.update(session, app_id, changes, rules)
+    request.state.diff = service.difference(before, service.settings_of(session, app_id))
+
+
+def _app_of_upload(request: Request, session: Session, config: schemas.UploadConfig) -> str:
+    rules = platform_of(request).rules
     if config.id:
         changes = config.model_dump(exclude_unset=True, exclude={"id", "name", "project_id", "server_id"})
-        return service.update(session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, platform.rules).id
+        _update(request, session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, rules)
+        return config.id
     wanted = {**config.model_dump(exclude={"id"}), "git_repo": UPLOAD_PREFIX, "git_token": "", "branch": ""}
-    return service.create(session, wanted, platform.rules).id
+    return service.create(session, wanted, rules).id
 
 
 @router.post("/api/deploy/plan")
@@ -200,9 +209,7 @@ async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.App
             raise Invalid(f"{name} must not be null", "Leave a field out to keep it.")
 
     def change(session: Session, rules: Any) -> None:
-        before = service.settings_of(session, body.id)
-        service.update(session, body.id, changes, rules)
-        request.state.diff = service.difference(before, service.settings_of(session, body.id))
+        _update(request, session, body.id, changes, rules)
 
     return await _change(request, body.id, change)
 
@@ -346,6 +353,8 @@ async def git_branches(request: Request, body: schemas.BranchesBody) -> list[str
         return await branches(parse_address(body.git_repo), body.git_token, platform_of(request).limits)
     except FetchFailed as error:
         raise Invalid(str(error), error.hint, code="source_unavailable") from error
+    except SourceRefused as error:
+        raise Invalid(str(error), "Give a Git address.", code="source_unavailable") from error
 
 
 async def _runtime_lines(platform: Platform, app_id: str, tail: int, follow: bool) -> AsyncIterator[dict[str, str]]:

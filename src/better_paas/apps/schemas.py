@@ -1,8 +1,8 @@
 """API types of apps."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from better_paas.apps import fields
 from better_paas.kit.schema import Answer, Body
@@ -118,6 +118,12 @@ class UploadConfig(BuildSettings, AppSettings):
 
     id: str = Field("", max_length=40)
     name: fields.Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.id and self.name is not None:
+            raise ValueError("give an id or a name, not both")
+        return self
 
 
 class UpdateBody(Body):

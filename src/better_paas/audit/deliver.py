@@ -33,7 +33,7 @@ class Access:
 async def deliver(address: str, kind: str, items: Sequence[Item], access: Access) -> None:
     """Hand items over, in order; returns when they are there. kind: "anchor" or "stream".
 
-    Errors: OSError, httpx2.HTTPError, FetchFailed, obstore's BaseError.
+    Errors: OSError, httpx2.HTTPError, FetchFailed, AlreadyThere, obstore's BaseError.
     """
     parts = urlsplit(address)
     match parts.scheme:
@@ -42,7 +42,7 @@ async def deliver(address: str, kind: str, items: Sequence[Item], access: Access
         case "syslog":
             await _syslog(parts.hostname or "localhost", parts.port or 514, items)
         case "s3":
-            objects = [(f"checkpoint-{size:012}.txt", note.encode()) for size, note in items]
+            objects = [(f"{_log_name(note)}/checkpoint-{size:012}.txt", note.encode()) for size, note in items]
             await put_new(parts.netloc, parts.path.strip("/"), objects, access.s3)
         case "git+https" | "git+http" | "git+ssh":
             await _commit(address.removeprefix("git+"), items, access.git_token)
@@ -81,10 +81,14 @@ async def _syslog(host: str, port: int, items: Sequence[Item]) -> None:
             await writer.wait_closed()
 
 
+def _log_name(note: str) -> str:
+    """Several servers may share a repository or a bucket."""
+    return note.partition("/")[0]
+
+
 async def _commit(url: str, items: Sequence[Item], token: str) -> None:
     """Checkpoints as messages of commits, on a branch of the log's own name."""
     address = parse_address(url)
-    log_name = items[0][1].partition("/")[0]
     # Whoever set this address means it, private or not.
     limits = Limits(_GIT_SECONDS, _GIT_BYTES, (address.host,))
-    await append(address, token, f"audit/{log_name}", [note for _, note in items], limits)
+    await append(address, token, f"audit/{_log_name(items[0][1])}", [note for _, note in items], limits)

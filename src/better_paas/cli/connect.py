@@ -110,6 +110,8 @@ def _by_admin_token(found: Found, admin: str | None, profile: str, name: str) ->
 
 
 def _keep(api: str, answer: dict[str, Any], wanted: str | None) -> None:
+    if not re.fullmatch(r"[\x21-\x7e]{1,512}", str(answer.get("token", ""))):
+        raise CliError("the server's answer holds no token", "Is this the address of a Better-PaaS server?")
     name = wanted or _instance_name(api)
     old = next((known for known in config.instances() if known.instance == name), None)
     instance = Instance(

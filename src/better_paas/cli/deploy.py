@@ -54,7 +54,7 @@ def _upload(
         packed = pack(folder, archive.file)
         archive.flush()
         for left in packed.left_out[:5]:
-            output.tell(f"Left out: {one_line(left)} is a link that leads out of the directory")
+            output.tell(f"Left out: {one_line(left)} is a link to what is not packed")
         if not options.json:
             output.say(f"Packed {packed.files} file{'' if packed.files == 1 else 's'}, {_readable(packed.bytes)}")
         path = Path(archive.name)

@@ -3,7 +3,9 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,15 @@ def doctor(options: argparse.Namespace) -> int:
     """Check the connection, then start each editor's entry as the editor would, and make a real call."""
     findings = [_connection(options)]
     for editor in EDITORS:
-        for path in [*(place() for place in editor.user), *([Path.cwd() / editor.project] if editor.project else [])]:
+        shared = [Path.cwd() / editor.project] if editor.project else []
+        for path in [*(place() for place in editor.user), *shared]:
             try:
                 entry = entry_of(editor, path)
             except Exception as error:  # whatever a file holds, the others are checked too
                 findings.append((False, f"{editor.name}: {path} can't be read: {error}", "Mend the file."))
                 continue
             if entry is not None:
-                findings.append(_try(f"{editor.name}: {path}", entry))
+                findings.append(_try(f"{editor.name}: {path}", entry, trusted=path not in shared))
     if len(findings) == 1:
         findings.append((True, "no editor is set up", "paas setup does that."))
     if options.json:
@@ -52,18 +55,33 @@ def _connection(options: argparse.Namespace) -> tuple[bool, str, str]:
         return False, str(error), error.hint
 
 
-def _try(where: str, entry: dict[str, Any]) -> tuple[bool, str, str]:
+def _try(where: str, entry: dict[str, Any], *, trusted: bool) -> tuple[bool, str, str]:
+    """trusted: a file of this user's own, and not of a directory that came from elsewhere."""
     command = entry.get("command")
-    argv = [*command] if isinstance(command, list) else [str(command), *map(str, entry.get("args", []))]
+    argv = list(map(str, command)) if isinstance(command, list) else [str(command), *map(str, entry.get("args") or [])]
+    if not _is_ours(argv):
+        return (
+            False,
+            f"{where}: another command stands there: {one_line(' '.join(argv))[:100]}",
+            "Run paas setup again.",
+        )
+    environment = {**os.environ, **(_environment(entry) if trusted else {})}
     started = time.monotonic()
     try:
-        tools, called = _talk(argv, {**os.environ, **_environment(entry)})
+        tools, called = _talk(argv, environment)
     except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
-        return False, f"{where}: {' '.join(argv)} does not work: {error}", "Run paas setup again."
+        return False, f"{where}: {' '.join(argv)} does not work: {one_line(str(error))}", "Run paas setup again."
     seconds = time.monotonic() - started
     if not called:
         return False, f"{where}: {tools} tools, but a call of paas_status failed", "Run paas connect again."
     return True, f"{where}: {tools} tools, a call of paas_status worked ({seconds:.1f} s)", ""
+
+
+def _is_ours(argv: list[str]) -> bool:
+    """Whether this starts our own program: what a file of somebody else's says is never run."""
+    found = shutil.which(argv[0])
+    own = {Path(place).resolve() for place in (shutil.which("paas"), sys.argv[0]) if place}
+    return found is not None and argv[1:2] == ["mcp"] and Path(found).resolve() in own
 
 
 def _environment(entry: dict[str, Any]) -> dict[str, str]:

@@ -34,7 +34,8 @@ def tell(text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+    """For a terminal without anything that could steer it; for a program as it is."""
+    print(json.dumps(value, indent=2, ensure_ascii=is_terminal() or sys.stdout.encoding.lower() != "utf-8"))
 
 
 def status(word: str) -> str:

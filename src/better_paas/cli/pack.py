@@ -13,7 +13,7 @@ from better_paas.cli.errors import CliError
 
 # Never part of a source, whatever the ignore files say.
 _NEVER = (".git", ".hg", ".svn", ".DS_Store")
-# What people forget to ignore, and what must not leave this machine by accident.
+# What people forget to ignore, and what must not leave this machine by accident; .dockerignore can take it back.
 _USUALLY_NOT = ("node_modules/", "__pycache__/", ".venv/", "venv/", ".env", ".env.*", "!.env.example")
 _MOST_FILES, _MOST_BYTES = 10_000, 500 * 2**20
 _ROOT = "source"
@@ -21,7 +21,7 @@ _ROOT = "source"
 
 @dataclass
 class Packed:
-    """files, bytes: what went in. left_out: links that lead out of the directory or nowhere."""
+    """files, bytes: what went in. left_out: links to what is not packed."""
 
     files: int = 0
     bytes: int = 0
@@ -32,10 +32,13 @@ def pack(folder: Path, archive: IO[bytes]) -> Packed:
     """Write the directory as .tar.gz. Errors: CliError for an empty or too large one."""
     packed, root = Packed(), folder.resolve()
     with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=6) as tar:
-        for path in _files(root):
+        found = list(_files(root))
+        plain = {path for path in found if not path.is_symlink()}
+        for path in found:
             name = path.relative_to(root).as_posix()
+            # A link to what is not packed itself would carry it out under another name.
             real = path.resolve() if path.is_symlink() else path
-            if not real.is_relative_to(root) or not real.is_file():
+            if real not in plain:
                 packed.left_out.append(name)
                 continue
             status = real.stat()
@@ -57,13 +60,11 @@ def pack(folder: Path, archive: IO[bytes]) -> Packed:
 
 def _files(root: Path) -> Iterator[Path]:
     """Files and links that are not ignored, in a fixed order; ignored directories are not even entered."""
-    general = _spec(_USUALLY_NOT) if not (root / ".dockerignore").is_file() else None
-    docker = _spec_of(root / ".dockerignore")
-    yield from _walk(root, root, [spec for spec in (general, docker) if spec is not None], [])
+    yield from _walk(root, root, _spec([*_USUALLY_NOT, *_lines(root / ".dockerignore")]), [])
 
 
 def _walk(
-    root: Path, folder: Path, whole: list[pathspec.GitIgnoreSpec], nested: list[tuple[Path, pathspec.GitIgnoreSpec]]
+    root: Path, folder: Path, whole: pathspec.GitIgnoreSpec, nested: list[tuple[Path, pathspec.GitIgnoreSpec]]
 ) -> Iterator[Path]:
     own = _spec_of(folder / ".gitignore")
     nested = [*nested, (folder, own)] if own is not None else nested
@@ -84,14 +85,14 @@ def _walk(
 def _ignored(
     path: Path,
     root: Path,
-    whole: list[pathspec.GitIgnoreSpec],
+    whole: pathspec.GitIgnoreSpec,
     nested: list[tuple[Path, pathspec.GitIgnoreSpec]],
     is_folder: bool,
 ) -> bool:
     def name(base: Path) -> str:
         return path.relative_to(base).as_posix() + ("/" if is_folder else "")
 
-    if any(spec.match_file(name(root)) for spec in whole):
+    if whole.match_file(name(root)):
         return True
     # The innermost file that says something about it decides, as in Git.
     for base, spec in reversed(nested):
@@ -102,11 +103,16 @@ def _ignored(
 
 
 def _spec_of(path: Path) -> pathspec.GitIgnoreSpec | None:
+    lines = _lines(path)
+    return _spec(lines) if lines else None
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        return _spec(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return None
+        return []
 
 
-def _spec(lines: tuple[str, ...] | list[str]) -> pathspec.GitIgnoreSpec:
+def _spec(lines: list[str]) -> pathspec.GitIgnoreSpec:
     return pathspec.GitIgnoreSpec.from_lines(lines)

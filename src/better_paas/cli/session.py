@@ -22,9 +22,10 @@ def api_of(options: argparse.Namespace) -> Api:
 def app_named(api: Api, named: str) -> dict[str, Any]:
     """An app by its name or id. Errors: CliError that names those that there are."""
     apps = api.get("/api/apps")
-    for app in apps:
-        if named in (app["name"], app["id"]):
-            return dict(app)
+    for key in ("id", "name"):  # an app that is called like another's id must not stand in for it
+        for app in apps:
+            if app[key] == named:
+                return dict(app)
     names = ", ".join(one_line(app["name"]) for app in apps[:10])
     raise CliError(f"there is no app '{named}'", f"Apps: {names}." if names else "Deploy one: paas deploy")
 
@@ -46,7 +47,7 @@ def approved(api: Api, wait: bool, call: Callable[[], Any]) -> Any:
             raise
         answer = asked.answer
     output.tell(f"A person has to approve this: {one_line(answer['summary'])}")
-    output.tell(f"Decide here: {answer['url']}")
+    output.tell(f"Decide here: {one_line(answer['url'])}")
     output.tell("Waiting…")
     while (status := _status(api, answer["approvalId"])) == "pending":
         time.sleep(_PAUSE)

@@ -86,12 +86,14 @@ def _changes(editor: Editor, root: Path | None, options: argparse.Namespace) -> 
     else:
         paths = [place() for place in editor.user]
     entry = editor.shape(command(options.instance, shared=root is not None))
-    return [_change(editor, path, None if options.remove else entry) for path in paths]
+    return [_change(editor, path, None if options.remove else entry, root) for path in paths]
 
 
-def _change(editor: Editor, path: Path, entry: dict[str, Any] | None) -> Change:
-    """What would become of one file. entry: None takes ours out."""
+def _change(editor: Editor, path: Path, entry: dict[str, Any] | None, root: Path | None) -> Change:
+    """What would become of one file. entry: None takes ours out. root: the directory that it must not lead out of."""
     old = None
+    if root is not None and not path.resolve().is_relative_to(root.resolve()):
+        return Change(editor, path, None, None, "it is a link that leads out of this directory")
     try:
         old = read(path)
         if entry is None:
@@ -176,9 +178,10 @@ def _apply(change: Change, removes: bool) -> None:
         assert change.new is not None
         earlier = records.get(str(path))
         if earlier is None or earlier["written"] != _digest(change.old or ""):
-            backup = path.with_name(f"{path.name}.before-paas") if change.old is not None else None
+            backup = _backup_of(path) if change.old is not None else None
             if backup is not None and change.old is not None:
-                _write(backup, change.old)
+                backup.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                config.write_privately(backup, change.old)
             records[str(path)] = {"written": "", "backup": str(backup) if backup else None}
         _write(path, change.new)
         records[str(path)]["written"] = _digest(change.new)
@@ -210,6 +213,11 @@ def _keep_records(records: dict[str, Any]) -> None:
 
 def _records_path() -> Path:
     return config.path().with_name("setup.json")
+
+
+def _backup_of(path: Path) -> Path:
+    """With our own files: a place that nobody else can have prepared."""
+    return config.path().with_name("backups") / f"{_digest(str(path))[:16]}-{path.name}"
 
 
 def _digest(text: str) -> str:

@@ -37,7 +37,8 @@ def _fish(value: str) -> str:
 
 
 def _powershell(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    # All of these end a quoted text there.
+    return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", value) + "'"
 
 
 # (how a value is set, how it is quoted), by shell.

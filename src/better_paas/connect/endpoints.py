@@ -212,8 +212,9 @@ async def connect_identity(request: Request, body: schemas.IdentityBody) -> sche
 
         return connected(request, await platform.database.write(unit))
     except (Forbidden, Invalid) as error:
-        await _note_refusal(request, "connect:identity", error)
+        # While an address has to wait, this is the end of it: the log grows by no line.
         refuse(platform, request, address)
+        await _note_refusal(request, "connect:identity", error)
         raise
 
 

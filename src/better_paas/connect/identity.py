@@ -1,5 +1,6 @@
 """Proves identity tokens of CI systems (OpenID Connect) with the keys that their issuer publishes."""
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
@@ -22,8 +23,12 @@ _LEEWAY = 30
 
 @dataclass
 class _Keys:
-    found: dict[str, jwt.PyJWK]
-    at: float
+    """at: when they were asked for last, on the monotonic clock. problem: why that failed."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    found: dict[str, jwt.PyJWK] = field(default_factory=dict)
+    at: float = float("-inf")
+    problem: Unavailable | None = None
 
 
 @dataclass
@@ -63,10 +68,18 @@ class Issuers:
         return claims
 
     async def _key(self, issuer: str, key_id: str) -> jwt.PyJWK:
-        known, moment = self._keys.get(issuer), time.monotonic()
-        stale = known is None or moment - known.at > _KEYS_SECONDS
-        if known is None or stale or (key_id not in known.found and moment - known.at > _LEAST_PAUSE):
-            known = self._keys[issuer] = _Keys(await _fetch_keys(issuer), moment)
+        known = self._keys.setdefault(issuer, _Keys())
+        # One question at a time, and none too soon after the last, whatever that came to.
+        async with known.lock:
+            age = time.monotonic() - known.at
+            if age > _KEYS_SECONDS or (key_id not in known.found and age > _LEAST_PAUSE):
+                known.at, known.problem = time.monotonic(), None
+                try:
+                    known.found = await _fetch_keys(issuer)
+                except Unavailable as error:
+                    known.problem = error  # those of before are good meanwhile
+        if key_id not in known.found and known.problem is not None:
+            raise known.problem
         key = known.found.get(key_id)
         if key is None:
             raise Forbidden("Forbidden: the identity token is not genuine", "Its issuer has no such key.")
@@ -91,10 +104,19 @@ async def _fetch_keys(issuer: str) -> dict[str, jwt.PyJWK]:
             if about.get("issuer") != issuer or urlsplit(address).scheme != urlsplit(issuer).scheme:
                 raise Unavailable("the issuer's description is of another issuer", "Check the trust rule.")
             keys = (await _json(client, address)).get("keys", [])
-        usable = [key for key in keys if key.get("kty") in ("RSA", "EC")]
-        return {str(key.get("kid", "")): jwt.PyJWK(key) for key in usable}
+        return {str(key.get("kid", "")): made for key in keys if (made := _usable(key)) is not None}
     except (httpx2.HTTPError, ValueError, AttributeError, TypeError, jwt.PyJWTError) as error:
         raise Unavailable(f"the keys of {issuer} can't be had", f"{type(error).__name__}. Try again.") from error
+
+
+def _usable(key: dict[str, Any]) -> jwt.PyJWK | None:
+    """A key for signatures; issuers publish others beside them."""
+    if key.get("kty") not in ("RSA", "EC") or key.get("use", "sig") != "sig":
+        return None
+    try:
+        return jwt.PyJWK(key)
+    except jwt.PyJWTError:
+        return None
 
 
 async def _json(client: httpx2.AsyncClient, address: str) -> dict[str, Any]:

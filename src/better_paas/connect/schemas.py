@@ -113,7 +113,7 @@ class StatusAnswer(Answer):
 class IdentityBody(Body):
     """token: what the CI system gave the job, a JWT with our address as its audience."""
 
-    token: str = Field(min_length=20, max_length=16_000)
+    token: str = Field(min_length=20, max_length=16_000, pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")
 
 
 class TrustFields(AgentFields):

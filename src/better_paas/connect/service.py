@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -20,12 +21,13 @@ from better_paas.connect.models import Consent, DeviceLogin
 from better_paas.connect.words import choices
 from better_paas.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 from better_paas.kit.clock import now
+from better_paas.tokens.failures import network_of
 
 # A code is fetched by a program that waits for it; a person has the longer time.
 CODE_LIFETIME = timedelta(seconds=60)
 DEVICE_LIFETIME = timedelta(minutes=5)
 _KEPT = timedelta(hours=1)
-_MOST_WAITING = 50
+_MOST_WAITING, _MOST_EACH = 200, 5
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 # Without vowels and look-alikes: it spells no words and is read aloud without doubt (RFC 8628, 6.1).
@@ -103,14 +105,7 @@ def begin_device(session: Session, name: str, machine: str, address: str) -> tup
     """A terminal asks: its login and the code that only it knows. Errors: TooManyRequests."""
     _forget_old(session)
     moment = now()
-    waiting = list(
-        session.scalars(select(DeviceLogin).where(DeviceLogin.status == "pending", DeviceLogin.expires_at > moment))
-    )
-    if len(waiting) >= _MOST_WAITING:
-        raise TooManyRequests("too many terminals wait for a sign-in", "Try again in five minutes.")
-    for other in waiting:
-        if other.address == address:
-            other.status = "denied"  # one terminal for each address: an older one is given up
+    _make_room(session, address, moment)
     code, user_code = secrets.token_urlsafe(32), _user_code()
     offered = choices()
     login = DeviceLogin(
@@ -130,6 +125,23 @@ def begin_device(session: Session, name: str, machine: str, address: str) -> tup
     )
     session.add(login)
     return login, code
+
+
+def _make_room(session: Session, address: str, moment: datetime) -> None:
+    """A few terminals for each network, and nobody's in the way of another's. Errors: TooManyRequests."""
+    query = select(DeviceLogin).where(DeviceLogin.status == "pending", DeviceLogin.expires_at > moment)
+    waiting: defaultdict[str, list[DeviceLogin]] = defaultdict(list)
+    for login in session.scalars(query.order_by(DeviceLogin.created_at)):
+        waiting[network_of(login.address)].append(login)
+    if len(waiting[network_of(address)]) >= _MOST_EACH:
+        raise TooManyRequests(
+            "too many terminals of this network wait for a sign-in", "Answer them, or wait five minutes."
+        )
+    if sum(map(len, waiting.values())) >= _MOST_WAITING:
+        most = max(waiting.values(), key=len)
+        if len(most) == 1:
+            raise TooManyRequests("too many terminals wait for a sign-in", "Try again in five minutes.")
+        session.delete(most[0])  # whoever has the most gives way
 
 
 def waiting_device(session: Session, user_code: str) -> DeviceLogin:
@@ -184,9 +196,11 @@ def _make(session: Session, wish: dict[str, Any], created_by: str) -> Made:
 
 
 def _forget_old(session: Session) -> None:
-    moment = now() - _KEPT
+    moment = now()
     for table in (Consent, DeviceLogin):
-        session.execute(delete(table).where(table.expires_at < moment))
+        session.execute(delete(table).where(table.expires_at < moment - _KEPT))
+    # Those that came to nothing are of no more use: only a code that was spent can be spent again.
+    session.execute(delete(DeviceLogin).where(DeviceLogin.expires_at < moment, DeviceLogin.agent_id.is_(None)))
 
 
 def _user_code() -> str:

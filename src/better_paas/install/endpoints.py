@@ -18,9 +18,9 @@ _FOR_AGENTS = Path(__file__).with_name("llms.txt")
 @router.get("/install/paas", response_class=PlainTextResponse)
 async def install_paas(request: Request) -> PlainTextResponse:
     """A Python program that installs the paas command: `curl -fsSL …/install/paas | python3 -`."""
-    own = _plain_url(request)
+    own = own_url(platform_of(request), request)
     text = _INSTALLER.read_text().replace("@WHEEL@", f"{own}/install/{FILE}").replace("@SERVER@", own)
-    return PlainTextResponse(text, headers={"Cache-Control": "no-cache"})
+    return PlainTextResponse(text, headers={"Cache-Control": "no-cache", "Vary": "Host"})
 
 
 @router.get("/install/{file}", response_class=Response)
@@ -34,13 +34,5 @@ async def install_file(file: str) -> Response:
 @router.get("/llms.txt", response_class=PlainTextResponse)
 async def llms(request: Request) -> PlainTextResponse:
     """What an AI agent should know before it uses this server."""
-    own = _plain_url(request)
-    return PlainTextResponse(_FOR_AGENTS.read_text().replace("@SERVER@", own).replace("@WHEEL@", FILE))
-
-
-def _plain_url(request: Request) -> str:
-    """Our address without anything that a Host header could smuggle into a program."""
     own = own_url(platform_of(request), request)
-    if not all(letter.isalnum() or letter in ":/.-[]" for letter in own) or not own.isascii():
-        raise NotFound("There is no such server", "Use its address as the browser shows it.")
-    return own
+    return PlainTextResponse(_FOR_AGENTS.read_text().replace("@SERVER@", own).replace("@WHEEL@", FILE))

@@ -1,8 +1,10 @@
 """Unpacks archives of strangers: regular files below one folder, and nothing that could reach out of it."""
 
 import contextlib
+import gzip
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,6 +16,14 @@ from typing import IO
 _DEEPEST = 60
 _LONGEST_PATH = 1024
 _CHUNK = 1 << 20
+_LARGEST_HEADER, _LARGEST_DIRECTORY = 1 << 20, 16 << 20
+# Headers and padding of a file in a tar, with an extended header.
+_TAR_OVERHEAD = 4096
+_EXTENDED = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+# The end record of a zip with the longest comment, and the locator before it.
+_END_BYTES = 22 + 65_535 + 20
 
 # What macOS puts beside the files.
 _LITTER = ("__MACOSX", ".DS_Store")
@@ -49,11 +59,12 @@ def unpack(archive: IO[bytes], target: Path, limits: UnpackLimits) -> int:
     try:
         is_zip = zipfile.is_zipfile(archive)
         archive.seek(0)
-        count, total = 0, 0
+        count, total, folders = 0, 0, set[PurePosixPath]()
         for entry in _of_zip(archive, limits) if is_zip else _of_tar(archive, limits):
             count += 1
-            if count > limits.files:
-                raise ArchiveRefused(f"it holds more than {limits.files} files")
+            folders.update(entry.path.parents)
+            if count > limits.files or len(folders) > limits.files:
+                raise ArchiveRefused(f"it holds more than {limits.files} files or folders")
             total += _write(entry, target, limits, total)
     except (
         tarfile.TarError,
@@ -75,8 +86,50 @@ def unpack(archive: IO[bytes], target: Path, limits: UnpackLimits) -> int:
     return count
 
 
+class _Counted(gzip.GzipFile):
+    """The unpacked stream, up to a limit: it counts what is skipped as well."""
+
+    def __init__(self, archive: IO[bytes], most: int) -> None:
+        super().__init__(fileobj=archive, mode="rb")
+        self._left = most
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = super().read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise ArchiveRefused("what it holds is too large")
+        return chunk
+
+
+class _Member(tarfile.TarInfo):
+    """The library reads long names and extended headers as a whole, whatever size they claim."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENDED and self.size > _LARGEST_HEADER:
+            raise ArchiveRefused("it holds a header that is too large")
+        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return found
+
+
+def _check_directory(archive: IO[bytes], limits: UnpackLimits) -> None:
+    """Refuse a list of entries that would fill the memory, before the library reads it. Errors: ArchiveRefused."""
+    archive.seek(0, os.SEEK_END)
+    start = max(0, archive.tell() - _END_BYTES)
+    archive.seek(start)
+    tail = archive.read()
+    end = tail.rfind(b"PK\5\6")
+    if end < 0 or len(tail) < end + 22:
+        raise zipfile.BadZipFile
+    entries, size = struct.unpack_from("<HI", tail, end + 10)
+    large = tail[max(0, end - 20) : end].startswith(b"PK\6\7")
+    if large or entries > limits.files * 4 or size > _LARGEST_DIRECTORY:
+        raise ArchiveRefused("it holds too many entries")
+    archive.seek(0)
+
+
 def _of_tar(archive: IO[bytes], limits: UnpackLimits) -> Iterator[_Entry]:
-    with tarfile.open(fileobj=archive, mode="r|gz") as tar:
+    plain = _Counted(archive, limits.bytes + limits.files * _TAR_OVERHEAD)
+    with tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar:
         for seen, member in enumerate(tar):
             if seen > limits.files * 4:
                 raise ArchiveRefused("it holds too many entries")
@@ -91,9 +144,8 @@ def _of_tar(archive: IO[bytes], limits: UnpackLimits) -> Iterator[_Entry]:
 
 
 def _of_zip(archive: IO[bytes], limits: UnpackLimits) -> Iterator[_Entry]:
+    _check_directory(archive, limits)
     with zipfile.ZipFile(archive) as found:
-        if len(found.infolist()) > limits.files * 4:
-            raise ArchiveRefused("it holds too many entries")
         for info in found.infolist():
             if info.is_dir() or _is_litter(info.filename):
                 continue
@@ -102,6 +154,9 @@ def _of_zip(archive: IO[bytes], limits: UnpackLimits) -> Iterator[_Entry]:
                 raise ArchiveRefused(f"{_shown(info.filename)} is a link or device: only files can be uploaded")
             if info.flag_bits & 1:
                 raise ArchiveRefused("it is encrypted")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The library unpacks the other kinds as a whole, however large they become.
+                raise ArchiveRefused("it is compressed in an unusual way; use deflate")
             with found.open(info) as content:
                 yield _Entry(_checked(info.orig_filename), bool(mode & 0o100), info.file_size, content)
 

@@ -8,9 +8,10 @@ from better_paas.mcp.backend import Backend, CallFailed
 async def app_named(backend: Backend, named: str) -> dict[str, Any]:
     """Errors: CallFailed that says which apps there are."""
     apps: list[dict[str, Any]] = await backend.get("/api/apps")
-    for app in apps:
-        if named in (app["name"], app["id"]):
-            return app
+    for key in ("id", "name"):  # an app that is called like another's id must not stand in for it
+        for app in apps:
+            if app[key] == named:
+                return app
     names = ", ".join(app["name"] for app in apps[:20])
     raise CallFailed(
         404, {"error": "App not found", "code": "not_found", "hint": f"Apps: {names}." if names else "There are none."}

@@ -21,8 +21,14 @@ class S3Access:
     secret_access_key: str
 
 
+class AlreadyThere(Exception):
+    """An object that is never overwritten is there, and is another one."""
+
+
 async def put_new(bucket: str, prefix: str, objects: Sequence[tuple[str, bytes]], access: S3Access) -> None:
-    """Put objects that are never overwritten; one that is there already stays. Errors: obstore's BaseError.
+    """Put objects that are never overwritten; one that is there already stays.
+
+    Errors: AlreadyThere, obstore's BaseError.
 
     A checksum goes with each: buckets with object lock take nothing without one.
     """
@@ -42,4 +48,6 @@ async def put_new(bucket: str, prefix: str, objects: Sequence[tuple[str, bytes]]
         try:
             await store.put_async(name, content, mode="create")
         except AlreadyExistsError:
-            continue
+            stored = await (await store.get_async(name)).bytes_async()
+            if bytes(stored) != content:
+                raise AlreadyThere(f"{name} is in the bucket with another content") from None

@@ -3,6 +3,7 @@
 People who are admin pass; a token is let through by every rule here, or not at all.
 """
 
+import re
 from typing import Any
 
 from fastapi import Request, Response, WebSocket
@@ -29,6 +30,7 @@ _ABSENT = {
     "deployment": ("Deployment not found", "List the deployments to see their ids."),
     "project": ("Project not found", "List the projects to see their ids."),
 }
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 # What a token may still do to itself while all tokens are frozen: less.
 _LESSENING = ("agent:revoke_self",)
 
@@ -124,7 +126,7 @@ async def ask_for_approval(
     """None: go on. Else the answer that says that a person has to approve first. Errors: Forbidden after a no."""
     if caller.holder is None or not action.mutates or not trail.is_valid:
         return None  # an invalid call does nothing: its endpoint refuses it
-    takes_away = action.name == impact.UPDATE and await platform.database.read(
+    takes_away = action.name in impact.REPLACING and await platform.database.read(
         lambda session: impact.takes_away(session, trail.resource or "", trail.fields)
     )
     if not caller.holder.wants_approval(action, takes_away=takes_away):
@@ -152,7 +154,13 @@ async def ask_for_approval(
     dashboard = (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
     url = f"{dashboard}/approvals?id={approval.id}"
     if verdict == "asked":
-        platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", url)
+        # Who asks decides on the address in his own answer, and on none that a person is sent.
+        known = (
+            f"{platform.settings.paas_ui_url.rstrip('/')}/approvals?id={approval.id}"
+            if platform.settings.paas_ui_url
+            else ""
+        )
+        platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", known)
     answer = ApprovalRequired(
         approval_id=approval.id, url=url, expires_at=iso(approval.expires_at) or "", summary=approval.summary
     )
@@ -163,4 +171,6 @@ def own_url(platform: Platform, request: Request | WebSocket) -> str:
     """This server's address, as the caller reached it."""
     forwarded = request.headers.get("x-forwarded-proto") if platform.settings.proxies is not None else None
     scheme = forwarded if forwarded in ("http", "https") else request.url.scheme
-    return f"{scheme}://{request.headers.get('host', request.url.netloc)}"
+    host = request.headers.get("host", request.url.netloc)
+    # It ends up in headers, addresses and programs: what is no host is none of ours.
+    return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"

@@ -31,7 +31,7 @@ class FailureLimit:
 
     def fail(self, address: str) -> float:
         """Count a failure and give the seconds that this address has to wait; 0 means that it may try again."""
-        moment, key = self._monotonic(), _network(address)
+        moment, key = self._monotonic(), network_of(address)
         bucket = self._buckets.pop(key, None)
         if bucket is None or moment - bucket.last > _FORGET_AFTER:
             bucket = _Bucket(0, moment, 0.0)
@@ -68,7 +68,8 @@ class FailureLimit:
         ]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What counts as one place: an IPv4 address, or an IPv6 /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

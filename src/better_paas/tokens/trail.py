@@ -73,7 +73,9 @@ class AuditTrail:
 
     def describe_fields(self, fields: dict[str, Any]) -> None:
         self.fields = fields
-        named = fields.get(self._action.resource_field)
+        # A call that can make a thing or change one is about the one that it names by id.
+        by_id = fields.get("id") if any(field == "id" for _, field in self._action.targets) else None
+        named = by_id or fields.get(self._action.resource_field)
         if named is not None:
             self.resource = redact_text(_clean(str(_loggable(self._action.resource_field, named)))[:_LONGEST_LOGGED])
         wanted = {name: fields[name] for name in self._action.logged if fields.get(name) not in (None, "", [], {})}
