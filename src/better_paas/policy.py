@@ -92,6 +92,14 @@ class Action:
             return "Forbidden: admin token required"
         return f"Forbidden: missing scope {self.scopes[0]}"
 
+    @property
+    def missing_hint(self) -> str:
+        if self.admin or "agent:admin" in self.scopes:
+            return "A person does this, in the dashboard or with the admin token."
+        profiles = [name for name, scopes in PROFILES.items() if self.allows(frozenset(scopes))]
+        wider = f"The profile {profiles[0]} has it. " if profiles else "No profile has it. "
+        return f"{wider}A person makes a token with it in the dashboard under Agents."
+
 
 _DEPLOY_FIELDS = (
     "name",

@@ -113,7 +113,9 @@ def test_addresses(text, address):
     assert normalised(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "ftp://x", "https://", "https://user@x", "http://x:99999", "file:///etc"])
+@pytest.mark.parametrize(
+    "text", ["", "ftp://x", "http://[", "https://", "https://user@x", "http://x:99999", "file:///etc"]
+)
 def test_what_is_no_address(text):
     with pytest.raises(CliError):
         normalised(text)
@@ -245,6 +247,43 @@ def test_without_a_connection_and_with_wrong_words(home, capsys):
     assert run(["deploy", "--loud"]) == 2
     assert run([]) == 0
     assert "examples:" in capsys.readouterr().out
+
+
+def test_nothing_that_comes_is_a_traceback(home, capsys, monkeypatch):
+    for url, token in (
+        ("garbage", "x"),
+        ("file:///etc", "x"),
+        ("http://127.0.0.1:9", "a\nb"),
+        ("http://127.0.0.1:9", "ü"),
+    ):
+        monkeypatch.setenv("PAAS_API_URL", url)
+        monkeypatch.setenv("PAAS_TOKEN", token)
+        assert run(["status"]) == 2
+        assert token not in capsys.readouterr().err or token == "x"
+    monkeypatch.delenv("PAAS_API_URL")
+    place = home / ".paas"
+    place.write_text("a file")
+    assert run(["connect", "http://127.0.0.1:9", "--legacy", "--admin-token", "x"]) in (1, 4)
+    assert run(["stat"]) == 2
+    assert "Did you mean start?" in capsys.readouterr().err
+
+
+def test_a_token_that_can_not_be_kept_is_not_made(home, capsys):
+    (home / ".paas").mkdir()
+    (home / ".paas" / "config.json").write_text("{")
+    assert run(["connect", "http://127.0.0.1:9", "--legacy", "--admin-token", "x"]) == 1
+    assert "can't be read" in capsys.readouterr().err
+
+
+def test_a_directory_comes_before_a_repository_of_the_same_name(tmp_path, monkeypatch):
+    from better_paas.cli.deploy import _folder
+
+    monkeypatch.chdir(tmp_path)
+    assert _folder("apps/shop") is None
+    (tmp_path / "apps" / "shop").mkdir(parents=True)
+    assert str(_folder("apps/shop")) == "apps/shop"
+    with pytest.raises(CliError):
+        _folder("./nothing")
 
 
 # Packing

@@ -1,6 +1,7 @@
 """`paas setup`: foreign keys are kept, twice is the same bytes, and removing gives the original."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -56,6 +57,7 @@ def test_each_editor_there_and_back(home, capsys, editor):
             assert run(["setup", "--only", editor.key]) == 0
             assert place().read_bytes() == written, label
             assert place().stat().st_mode & 0o777 == 0o644
+            assert (b"\r\n" in written) == (written.count(b"\n") == written.count(b"\r\n") > 0)
             found = _parsed(place(), written.decode())
             assert found[editor.at[0]][SERVER] == editor.shape(_command(found, editor))
             before = _parsed(place(), text)
@@ -102,6 +104,17 @@ def test_what_others_changed_meanwhile_stays(home, capsys):
     assert run(["setup", "--only", "cursor", "--remove"]) == 0
     assert jsonc.get(place.read_text(), ()) == {"mcpServers": {"first": {}, "second": {}}}
     assert "// new" in place.read_text()
+
+
+@pytest.mark.parametrize("comma", ["", ","])
+def test_a_comment_stays_with_its_member(comma):
+    text = '{\n  "mcpServers": {\n    "other": {}COMMA // keep\n  }\n}\n'.replace("COMMA", comma)
+    changed = jsonc.put(text, ("mcpServers", "ours"), {"a": 1})
+    assert re.search(r'"other": \{\}, // keep\n    "ours": \{', changed)
+    assert jsonc.get(changed, ("mcpServers", "ours")) == {"a": 1}
+    back = jsonc.drop(changed, ("mcpServers", "ours"))
+    assert jsonc.get(back, ()) == {"mcpServers": {"other": {}}}
+    assert "// keep" in back
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ const EXPIRIES = [
 ]
 
 /** What a token allows, as a form: its fields for the API, its inputs, and in words what it could do.
- *  own: scopes can be chosen one by one. expires: a life can be chosen. more: further fields that count. */
-export function useRights({ own = false, expires = true, enabled = true, more = {} }: { own?: boolean; expires?: boolean; enabled?: boolean; more?: object }) {
+ *  own: scopes can be chosen one by one. expires: a life can be chosen. first: the profile to begin with. more: further fields that count. */
+export function useRights({ own = false, expires = true, enabled = true, first = '', more = {} }: { own?: boolean; expires?: boolean; enabled?: boolean; first?: string; more?: object }) {
   const scopes = useScopes()
   const apps = useApps()
   const projects = useProjects()
-  const [profile, setProfile] = useState('deployer')
+  const [profile, setProfile] = useState(['observer', 'operator'].includes(first) ? first : 'deployer')
   const [chosen, setChosen] = useState<string[]>(['apps:read'])
   const [where, setWhere] = useState('all')
   const [places, setPlaces] = useState<string[]>([])

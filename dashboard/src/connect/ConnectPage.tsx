@@ -30,13 +30,13 @@ export function ConnectPage() {
         <Fault error={client.error} />
       </>
     )
-  return <Consent client={client.data} question={question} suggested={(asked.get('name') ?? '').slice(0, 80)} />
+  return <Consent client={client.data} question={question} suggested={(asked.get('name') ?? '').slice(0, 80)} profile={asked.get('profile') ?? ''} />
 }
 
-function Consent({ client, question, suggested }: { client: { name: string; place: string; own: boolean }; question: object; suggested: string }) {
+function Consent({ client, question, suggested, profile }: { client: { name: string; place: string; own: boolean }; question: object; suggested: string; profile: string }) {
   const [name, setName] = useState(suggested || client.name)
   const [left, setLeft] = useState('')
-  const rights = useRights({})
+  const rights = useRights({ first: profile })
   const approve = useAction<{ callbackUrl: string }>('/api/connect/agent/approve')
   const deny = useAction<{ callbackUrl: string }>('/api/connect/agent/deny')
   const go = (word: string) => ({

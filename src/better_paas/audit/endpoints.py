@@ -19,6 +19,7 @@ from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 router = APIRouter(route_class=GuardedRoute, tags=["Audit"])
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**62)]
+OutcomeFilter = Literal["", "intent", "success", "failure", "denied", "pending"]
 Short = Annotated[str, Query(max_length=100)]
 Moment = Annotated[
     str,
@@ -36,7 +37,7 @@ async def audit_list(
     actor: Short = "",
     action: Short = "",
     resource: Short = "",
-    outcome: Literal["", "intent", "success", "failure", "denied", "pending"] = "",
+    outcome: OutcomeFilter = "",
     request_id: Annotated[str, Query(alias="requestId", max_length=40)] = "",
     since: Moment = "",
     until: Moment = "",
@@ -49,10 +50,16 @@ async def audit_list(
 
 @router.get("/api/agents/self/actions")
 async def agents_self_actions(
-    request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
+    request: Request,
+    response: Response,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    action: Short = "",
+    outcome: OutcomeFilter = "",
 ) -> list[schemas.AuditAnswer]:
     """What this token did itself, newest first."""
-    return await _page(request, response, service.Filters(actor=caller_of(request).id), limit, cursor)
+    filters = service.Filters(actor=caller_of(request).id, action=action, outcome=outcome)
+    return await _page(request, response, filters, limit, cursor)
 
 
 @router.get("/api/audit-logs/checkpoint")

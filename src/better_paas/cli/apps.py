@@ -1,7 +1,9 @@
 """`paas logs`, `build-logs`, `stop`, `start`, `delete`, `domains`."""
 
 import argparse
+import json
 import sys
+from typing import Any
 
 from better_paas.cli import output
 from better_paas.cli.errors import USAGE, CliError
@@ -14,6 +16,9 @@ def logs(options: argparse.Namespace) -> int:
     """What the app writes."""
     api = api_of(options)
     app = app_named(api, options.app)
+    if not app["activeDeployId"]:
+        name = one_line(app["name"])
+        raise CliError(f"{name} has not been live yet, so it wrote nothing", f"See paas build-logs {name}")
     if not options.follow:
         found = api.get("/api/apps/runtime-logs", id=app["id"], lines=options.lines)["logs"]
         if options.json:
@@ -23,7 +28,7 @@ def logs(options: argparse.Namespace) -> int:
         return 0
     for _, _, lines in api.events("/api/apps/runtime-logs/stream", id=app["id"], lines=options.lines):
         for line in lines:
-            output.say(plain(f"{line['timestamp']} {line['message']}"))
+            output.say(json.dumps(line) if options.json else plain(f"{line['timestamp']} {line['message']}"))
     return 0
 
 
@@ -35,18 +40,20 @@ def build_logs(options: argparse.Namespace) -> int:
     if not deployment_id:
         raise CliError(f"{one_line(app['name'])} has no deployment yet", "paas deploy")
     if options.follow:
-        return 0 if follow(api, deployment_id)["status"] == "success" else 1
-    offset = 0
-    while True:
-        page = api.get("/api/deployments/logs", id=deployment_id, offset=offset)
+        ended = follow(api, deployment_id, quiet=options.json)
         if options.json:
-            output.as_json(page["logs"])
-            return 0
-        for line in page["logs"]:
-            output.log_line(line)
-        if not page["logs"]:
-            return 0
+            output.as_json(ended)
+        return 0 if ended["status"] == "success" else 1
+    offset = 0
+    kept: list[Any] = []
+    while (page := api.get("/api/deployments/logs", id=deployment_id, offset=offset))["logs"]:
         offset = page["next"]
+        for line in page["logs"] if not options.json else ():
+            output.log_line(line)
+        kept += page["logs"] if options.json else []
+    if options.json:
+        output.as_json(kept)
+    return 0
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -89,6 +96,10 @@ def domains(options: argparse.Namespace) -> int:
     if options.action:
         if not options.domain:
             raise CliError("which domain?", f"paas domains {options.app} {options.action} shop.example.com", USAGE)
+        if options.action == "remove" and options.domain not in app["domains"]:
+            raise CliError(
+                f"{one_line(app['name'])} has no domain {one_line(options.domain)}", "paas domains lists them."
+            )
         path = f"/api/apps/domains/{options.action}"
         app = approved(api, options.wait, lambda: api.post(path, id=app["id"], domain=options.domain))
     names = [*app["domains"], app["defaultHost"]]

@@ -31,7 +31,7 @@ def serve(options: argparse.Namespace) -> int:
     output = sys.stdout
     # Whatever else prints would break the protocol.
     sys.stdout = sys.stderr
-    bridge = Bridge(config.current(options.instance), output)
+    bridge = Bridge(options.instance, output)
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         for line in iter(lambda: sys.stdin.readline(_LARGEST_LINE), ""):
             if line.strip():
@@ -40,13 +40,14 @@ def serve(options: argparse.Namespace) -> int:
 
 
 class Bridge:
-    """output: gets one line for each message."""
+    """named: the instance, None for the current one. output: gets one line for each message."""
 
-    def __init__(self, instance: config.Instance, output: Any) -> None:
-        self._instance, self._output = instance, output
+    def __init__(self, named: str | None, output: Any) -> None:
+        self._named, self._output = named, output
+        self._instance = config.current(named)
         self._lock = threading.Lock()
         self._version, self._client = "", ""
-        self._cancelled: set[Any] = set()
+        self._cancelled: set[str] = set()
 
     def take(self, line: str, workers: ThreadPoolExecutor) -> None:
         try:
@@ -67,17 +68,30 @@ class Bridge:
         params = message.get("params") if isinstance(message.get("params"), dict) else {}
         assert isinstance(params, dict)
         if message.get("method") == "notifications/cancelled":
-            self._cancelled.add(params.get("requestId"))
+            self._cancelled.add(json.dumps(params.get("requestId")))
             return
         try:
-            for answer in self._ask(message, params):
-                if message.get("method") == "initialize" and isinstance(answer.get("result"), dict):
-                    self._version = str(answer["result"].get("protocolVersion", ""))
-                self._send(answer)
+            try:
+                self._relay(message, params)
+            except ApiError as error:
+                renewed = config.current(self._named)
+                if error.status != 401 or renewed.token == self._instance.token:
+                    raise
+                self._instance = renewed  # somebody has connected anew while the editor was open
+                self._relay(message, params)
         except ApiError as error:
             self._answer(error.body if "jsonrpc" in error.body else _failure(message, error), message)
         except CliError as error:
             self._answer(_failure(message, error), message)
+        except Exception as error:  # an answer that is none must not leave the editor waiting
+            problem = CliError(f"the server's answer can't be read ({type(error).__name__})", "Is a proxy in between?")
+            self._answer(_failure(message, problem), message)
+
+    def _relay(self, message: dict[str, Any], params: dict[str, Any]) -> None:
+        for answer in self._ask(message, params):
+            if message.get("method") == "initialize" and isinstance(answer.get("result"), dict):
+                self._version = str(answer["result"].get("protocolVersion", ""))
+            self._send(answer)
 
     def _ask(self, message: dict[str, Any], params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         meta = params.get("_meta") if isinstance(params.get("_meta"), dict) else {}
@@ -105,7 +119,7 @@ class Bridge:
             self._send({**answer, "id": message["id"]})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if "method" not in message and message.get("id") in self._cancelled:
+        if "method" not in message and json.dumps(message.get("id")) in self._cancelled:
             return
         with self._lock, contextlib.suppress(BrokenPipeError):
             self._output.write(json.dumps(message, separators=(",", ":")) + "\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import better_paas
-from better_paas.cli.errors import NEEDS_APPROVAL, UNREACHABLE, ApiError, CliError
+from better_paas.cli.errors import NEEDS_APPROVAL, UNREACHABLE, USAGE, ApiError, CliError
 
 _SECONDS = 60.0
 _LARGEST = 64 * 2**20
@@ -45,6 +45,8 @@ class Api:
     """One server. token: empty for calls that need none. source: what the audit log calls us."""
 
     def __init__(self, url: str, token: str = "", source: str = "cli") -> None:
+        if not all(" " < letter <= "~" for letter in token):
+            raise CliError("this is no token", "It has characters that no token has.", USAGE)
         self.url, self._token, self._source = url.rstrip("/"), token, source
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
         host = urllib.parse.urlsplit(self.url).hostname or ""

@@ -5,12 +5,13 @@ The current one stands at the top level, where scripts look for `url` and `token
 
 import json
 import os
+import re
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from better_paas.cli.errors import NOT_CONNECTED, CliError
+from better_paas.cli.errors import NOT_CONNECTED, USAGE, CliError
 
 _FIELDS = ("url", "token", "profile", "name", "agentId", "instance")
 
@@ -36,6 +37,12 @@ def current(named: str | None = None) -> Instance:
     """The instance in use, or the one that is named. PAAS_API_URL with PAAS_TOKEN come first. Errors: CliError."""
     url, token = os.environ.get("PAAS_API_URL"), os.environ.get("PAAS_TOKEN")
     if url and token and not named:
+        if not re.match(r"https?://[^/]", url) or not re.fullmatch(r"[\x21-\x7e]{1,512}", token):
+            raise CliError(
+                "PAAS_API_URL or PAAS_TOKEN is not usable",
+                "An http(s) address, and a token without line breaks.",
+                USAGE,
+            )
         return Instance(url.rstrip("/"), token, "", "", "", "environment")
     known = instances()
     if not known:

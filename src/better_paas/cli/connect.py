@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 import webbrowser
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -26,28 +27,35 @@ _NOTHING_NEW_SECONDS = 1.0
 
 def connect(options: argparse.Namespace) -> int:
     """Get a token for this machine, in the way that fits it."""
+    config.instances()  # one that can't be read is told before a token is made that could not be kept
     address = options.url or _asked_for_address()
     found = discover(address, options.ui or os.environ.get("PAAS_UI_URL") or None)
+    output.quiet = bool(options.json)
     output.say(f"Connecting to {found.api} …")
     if found.foreign:
         _confirm_foreign(address, found, options.yes)
     admin = options.admin_token or os.environ.get("PAAS_ADMIN_TOKEN")
+    if options.device or options.browser:
+        admin = options.admin_token
     name = options.name or _default_name()
     if options.legacy or admin:
-        answer = _by_admin_token(found, admin, options.profile, name)
+        answer = _by_admin_token(found, admin, options.profile or "deployer", name)
     elif identity := _identity(found.api):
         answer = _by_identity(found, identity)
     elif options.device or (_has_no_browser() and not options.browser):
         answer = _by_device(found, name)
     else:
-        answer = _by_browser(found, name)
-    _keep(found.api, answer, options.instance)
+        answer = _by_browser(found, name, options.profile)
+    instance = _keep(found.api, answer, options.instance)
+    output.quiet = False
+    if options.json:
+        output.as_json({name: value for name, value in asdict(instance).items() if name != "token"})
     return 0
 
 
-def _by_browser(found: Found, name: str) -> dict[str, Any]:
+def _by_browser(found: Found, name: str, profile: str | None) -> dict[str, Any]:
     loopback = Loopback(found.api)
-    address = loopback.question(found.dashboard, name)
+    address = loopback.question(found.dashboard, name, profile or "")
     output.say("Opening browser to authorize the CLI…")
     if not _open(address):
         output.say("No browser could be opened. Open this link:")
@@ -109,7 +117,7 @@ def _by_admin_token(found: Found, admin: str | None, profile: str, name: str) ->
     return {**made, "url": found.api, "agentId": made["id"]}
 
 
-def _keep(api: str, answer: dict[str, Any], wanted: str | None) -> None:
+def _keep(api: str, answer: dict[str, Any], wanted: str | None) -> Instance:
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", str(answer.get("token", ""))):
         raise CliError("the server's answer holds no token", "Is this the address of a Better-PaaS server?")
     name = wanted or _instance_name(api)
@@ -123,7 +131,11 @@ def _keep(api: str, answer: dict[str, Any], wanted: str | None) -> None:
         expiresAt=answer.get("expiresAt"),
         instance=name,
     )
-    config.save(instance)
+    try:
+        config.save(instance)
+    except OSError as error:
+        _revoke(instance)
+        raise CliError(f"the token can't be kept: {error}", "Mend that, then connect again.") from error
     if old is not None and old.token != instance.token:
         _revoke(old)  # nobody holds the old one any more
     output.say()
@@ -134,6 +146,7 @@ def _keep(api: str, answer: dict[str, Any], wanted: str | None) -> None:
     output.say(f"  Config:  {config.path()}")
     output.say()
     output.say("Try: paas status")
+    return instance
 
 
 def _instance_name(api: str) -> str:
@@ -150,6 +163,9 @@ def disconnect(options: argparse.Namespace) -> int:
         raise CliError("this connection comes from PAAS_API_URL and PAAS_TOKEN", "Unset them.", USAGE)
     problem = _revoke(instance)
     config.remove(instance.instance)
+    if options.json:
+        output.as_json({"disconnected": instance.url, "revoked": not problem, "problem": problem or None})
+        return UNREACHABLE if problem else 0
     output.say(f"Disconnected from {instance.url}. {config.path()} holds its token no more.")
     if problem:
         output.tell(f"The token could not be revoked ({problem}): it works until it expires.")
@@ -163,7 +179,8 @@ def _revoke(instance: Instance) -> str:
     try:
         Api(instance.url, instance.token).post("/api/agents/self/revoke")
     except ApiError as error:
-        return "" if error.status == 401 else str(error)
+        # Not valid any more, or so often used since that the server has stopped answering.
+        return "" if error.status in (401, 429) else str(error)
     except CliError as error:
         return str(error)
     return ""
@@ -182,7 +199,10 @@ def use(options: argparse.Namespace) -> int:
             output.say("Not connected to any server.")
         return 0
     config.save(config.current(options.name))
-    output.say(f"Now using {options.name}.")
+    if options.json:
+        output.as_json({"instance": options.name})
+    else:
+        output.say(f"Now using {options.name}.")
     return 0
 
 

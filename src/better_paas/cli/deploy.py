@@ -24,6 +24,8 @@ def deploy(options: argparse.Namespace) -> int:
     """Bring a repository or this directory live."""
     api = api_of(options)
     folder = _folder(options.source)
+    if folder is not None and options.branch:
+        raise CliError("a directory has no branch to choose", "Leave --branch out, or deploy the repository.", USAGE)
     name = options.name or _name_of(options.source, folder)
     existing = next((app for app in api.get("/api/apps") if name in (app["name"], app["id"])), None)
     if folder is not None:
@@ -155,8 +157,9 @@ def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:
 
 def _folder(source: str) -> Path | None:
     """The directory that is meant, or None for a repository. Errors: CliError."""
-    if source.startswith((".", "/", "~")) or (not _REPOSITORY.fullmatch(source)):
-        folder = Path(source).expanduser()
+    folder = Path(source).expanduser()
+    # What is here wins: shop/web is a directory before it is a repository of somebody's.
+    if source.startswith((".", "/", "~")) or folder.is_dir() or not _REPOSITORY.fullmatch(source):
         if not folder.is_dir():
             raise CliError(
                 f"'{source}' is neither a repository nor a directory",

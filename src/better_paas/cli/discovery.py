@@ -26,8 +26,8 @@ def normalised(address: str) -> str:
     if "://" not in text:
         host = text.partition("/")[0].rpartition(":")[0] or text.partition("/")[0]
         text = f"{'http' if host in _LOCAL else 'https'}://{text}"
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         _ = parts.port
     except ValueError:
         parts = urlsplit("")

@@ -25,8 +25,9 @@ def doctor(options: argparse.Namespace) -> int:
     """Check the connection, then start each editor's entry as the editor would, and make a real call."""
     findings = [_connection(options)]
     for editor in EDITORS:
-        shared = [Path.cwd() / editor.project] if editor.project else []
-        for path in [*(place() for place in editor.user), *shared]:
+        own = [place() for place in editor.user]
+        shared = [Path.cwd() / editor.project] if editor.project and Path.cwd() / editor.project not in own else []
+        for path in [*own, *shared]:
             try:
                 entry = entry_of(editor, path)
             except Exception as error:  # whatever a file holds, the others are checked too

@@ -26,5 +26,11 @@ class ApiError(CliError):
 
     def __init__(self, status: int, body: dict[str, object]) -> None:
         text = str(body.get("error") or f"the server answered {status}")
-        super().__init__(text, str(body.get("hint") or ""), NOT_CONNECTED if status in (401, 403) else FAILED)
+        hint = str(body.get("hint") or "")
+        if status == 401:
+            text, hint = "the token is not valid (any more)", "Run: paas connect"
+        elif "failed sign-ins" in text:
+            hint = f"Is the token still valid? Wait a little, then run: paas connect. ({hint.partition(',')[0]})"
+        refused = status in (401, 403) or "failed sign-ins" in text
+        super().__init__(text, hint, NOT_CONNECTED if refused else FAILED)
         self.status, self.body = status, body

@@ -43,6 +43,4 @@ def result(api: Api, app_id: str, deployment: dict[str, Any], as_json: bool) -> 
     else:
         words = {"cancelled": "was cancelled"}.get(deployment["status"], "failed")
         output.tell(output.style(f"The deployment {words}: {one_line(deployment['error'])}".rstrip(": "), "red"))
-        if deployment["hint"]:
-            output.tell(one_line(deployment["hint"]))
     return 0 if good else 1

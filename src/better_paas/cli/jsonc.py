@@ -44,6 +44,8 @@ def get(text: str, path: tuple[str, ...]) -> Any:
 
 def put(text: str, path: tuple[str, ...], value: Any) -> str:
     """The text with `value` at `path`; objects on the way are made. Errors: NotJson."""
+    if "\r\n" in text:  # as it was, to the end of each line
+        return put(text.replace("\r\n", "\n"), path, value).replace("\n", "\r\n")
     if not text.strip():
         text = "{}\n"
     root = _parse(text)
@@ -78,11 +80,12 @@ def drop(text: str, path: tuple[str, ...]) -> str:
     if parent.comma:
         end = text.index(",", _skip(text, end)) + 1
     if index:
-        return (
-            text[: parent.members[index - 1].end] + text[end:]
-            if not parent.comma
-            else (text[: _line_before(text, member.start)] + text[end:])
-        )
+        before = _line_before(text, member.start)
+        if parent.comma:
+            return text[:before] + text[end:]
+        last = parent.members[index - 1].end
+        comma = _after_comma(text, last)
+        return text[:last] + text[comma : max(comma, before)] + text[end:]
     return text[: parent.start + 1] + (text[end:].lstrip() if text[end : parent.end - 1].strip() == "" else text[end:])
 
 
@@ -102,10 +105,12 @@ def _insert(text: str, parent: _Value, name: str, value: Any) -> str:
         return f"{text[:end]}{glue}{json.dumps(name)}: {json.dumps(value)}{text[end:]}"
     inner = _indent_at(text, last.start)
     entry = f"{json.dumps(name)}: {_written(value, inner, unit)}"
+    # A comment behind the last member belongs to it.
     if parent.comma:
-        end = _after_comma(text, last.end)
+        end = _after_comment(text, _after_comma(text, last.end))
         return f"{text[:end]}\n{inner}{entry},{text[end:]}"
-    return f"{text[: last.end]},\n{inner}{entry}{text[last.end :]}"
+    end = _after_comment(text, last.end)
+    return f"{text[: last.end]},{text[last.end : end]}\n{inner}{entry}{text[end:]}"
 
 
 def _written(value: Any, indent: str, unit: str) -> str:
@@ -128,6 +133,12 @@ def _line_before(text: str, position: int) -> int:
     while position and text[position - 1] in " \t":
         position -= 1
     return position - 1 if position and text[position - 1] == "\n" else position
+
+
+def _after_comment(text: str, position: int) -> int:
+    """Behind a comment on the rest of the line, if there is one."""
+    found = re.compile(r"[ \t]*(?://[^\n]*|/\*[^\n]*?\*/)(?=[ \t]*(?:\n|$))").match(text, position)
+    return found.end() if found else position
 
 
 def _after_comma(text: str, position: int) -> int:

@@ -38,7 +38,7 @@ class Loopback:
         self._server = HTTPServer(("127.0.0.1", 0), self._handler())
         self.redirect = f"http://127.0.0.1:{self._server.server_port}{PATH}"
 
-    def question(self, dashboard: str, name: str) -> str:
+    def question(self, dashboard: str, name: str, profile: str = "") -> str:
         """The address of the page that asks the person."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         fields = {
@@ -49,6 +49,7 @@ class Loopback:
             "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
             "code_challenge_method": "S256",
             "name": name,
+            **({"profile": profile} if profile else {}),
         }
         return f"{dashboard}/connect/agent?{urlencode(fields)}"
 
@@ -71,7 +72,8 @@ class Loopback:
         if self._answer.error == "access_denied":
             raise CliError("the sign-in was refused in the browser", "", NOT_CONNECTED)
         if self._answer.error:
-            raise CliError(f"the sign-in failed: {self._answer.error}", "Run paas connect again.", NOT_CONNECTED)
+            hint = "The API may see itself under another address: does the proxy pass on Host and X-Forwarded-Proto?"
+            raise CliError(f"the sign-in failed: {self._answer.error}", hint, NOT_CONNECTED)
         return self._answer.code
 
     def close(self) -> None:

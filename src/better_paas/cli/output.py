@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 from better_paas.kit.plain import one_line, plain
 
@@ -24,8 +25,12 @@ def style(text: str, *names: str) -> str:
     return "".join(f"\033[{_STYLES[name]}m" for name in names) + text + "\033[0m"
 
 
+# With --json nothing but JSON goes to standard output.
+quiet = False
+
+
 def say(text: str = "") -> None:
-    print(text, flush=True)
+    print(text, file=sys.stderr if quiet else sys.stdout, flush=True)
 
 
 def tell(text: str) -> None:
@@ -45,12 +50,17 @@ def status(word: str) -> str:
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Columns as wide as what is in them; a status column is coloured."""
     cells = [[one_line(str(cell if cell is not None else "")) for cell in row] for row in rows]
-    widths = [max([len(name), *(len(row[index]) for row in cells)]) for index, name in enumerate(names)]
+    widths = [max([len(name), *(_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
     say(style("  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip(), "bold"))
     for row in cells:
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
         shown = [status(cell.strip()) + cell[len(cell.strip()) :] for cell in padded]
         say("  ".join(shown).rstrip())
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives it."""
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def log_line(line: dict[str, Any]) -> None:

@@ -41,6 +41,10 @@ def pack(folder: Path, archive: IO[bytes]) -> Packed:
             if real not in plain:
                 packed.left_out.append(name)
                 continue
+            if not name.isprintable():
+                raise CliError(
+                    f"{name!a} can't be deployed under this name", "Rename it, or leave it out by .dockerignore."
+                )
             status = real.stat()
             info = tarfile.TarInfo(f"{_ROOT}/{name}")
             info.size, info.mtime = status.st_size, int(status.st_mtime)

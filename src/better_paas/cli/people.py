@@ -33,7 +33,10 @@ def agents(options: argparse.Namespace) -> int:
     api = _api(options)
     if options.revoke:
         _as_person(api, lambda: api.post("/api/agents/delete", id=options.revoke))
-        output.say(f"Revoked {options.revoke}.")
+        if options.json:
+            output.as_json({"revoked": options.revoke})
+        else:
+            output.say(f"Revoked {options.revoke}.")
         return 0
     found = _as_person(api, lambda: api.get("/api/agents"))
     if options.json:
@@ -51,10 +54,8 @@ def agents(options: argparse.Namespace) -> int:
 def audit(options: argparse.Namespace) -> int:
     """The audit log with the admin token; else what this token did itself."""
     api = _api(options)
-    if api.is_agent:
-        found = api.get("/api/agents/self/actions", limit=options.limit)
-    else:
-        found = api.get("/api/audit-logs", limit=options.limit, action=options.action, outcome=options.outcome)
+    path = "/api/agents/self/actions" if api.is_agent else "/api/audit-logs"
+    found = api.get(path, limit=options.limit, action=options.action, outcome=options.outcome)
     if options.json:
         output.as_json(found)
         return 0
@@ -62,6 +63,8 @@ def audit(options: argparse.Namespace) -> int:
         (entry["createdAt"][:19].replace("T", " "), entry["actorName"] or entry["actorType"], entry["action"],
          entry["resourceName"] or entry["resourceId"] or "", entry["outcome"], entry["source"])
         for entry in found
+        # What came of it stands in the next line.
+        if entry["outcome"] != "intent" or options.outcome
     ]  # fmt: skip
     output.table(("TIME (UTC)", "WHO", "ACTION", "WHAT", "OUTCOME", "BY"), rows)
     return 0

@@ -2,12 +2,16 @@
 
 import argparse
 import contextlib
+import difflib
 import importlib
+import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import better_paas
 from better_paas.cli.errors import EXIT_CODES, FAILED, INTERRUPTED, OK, USAGE, CliError
 
 _EXAMPLES = """examples:
@@ -25,15 +29,25 @@ _EXAMPLES = """examples:
 class _Wide(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
+        self._action_max_length = 16  # the commands are indented once more than the column is made for
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        if wrong := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            near = difflib.get_close_matches(wrong[1], re.findall(r"[a-z-]+", wrong[2]))
+            hint = f"Did you mean {near[0]}?" if near else "See paas help"
+            raise CliError(f"there is no command '{wrong[1]}'", hint, USAGE)
         raise CliError(message, f"See {self.prog} --help", USAGE)
 
 
 def run(arguments: list[str]) -> int:
     """Do what the arguments say; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without these letters shows a question mark
+    if sys.stdout is None or sys.stderr is None:
+        return FAILED  # there is nobody to tell
     try:
         parser = build()
         if arguments[:1] == ["help"] and len(arguments) > 1:
@@ -57,6 +71,9 @@ def run(arguments: list[str]) -> int:
         return OK
     except OSError as error:
         print(f"paas: {error}", file=sys.stderr)
+        return FAILED
+    except Exception as error:  # a fault of ours: named, and without what it was about, which may be a token
+        print(f"paas: something went wrong in paas itself ({type(error).__name__})", file=sys.stderr)
         return FAILED
 
 
@@ -85,6 +102,7 @@ def build() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.set_defaults(answer=None)
+    parser.add_argument("--version", action="version", version=f"paas {better_paas.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for add in (_connection_commands, _deploy_commands, _app_commands, _people_commands, _other_commands):
         add(commands)
@@ -125,7 +143,9 @@ def _connection_commands(commands: Any) -> None:
     made.add_argument("--legacy", action="store_true", help="make the token with the admin token, without a browser")
     made.add_argument("--admin-token", metavar="TOKEN", help="for --legacy; - reads it from standard input")
     profiles = ("observer", "deployer", "operator")
-    made.add_argument("--profile", choices=profiles, default="deployer", help="for --legacy (default: deployer)")
+    made.add_argument(
+        "--profile", choices=profiles, help="what it may do; the page lets you change it (default: deployer)"
+    )
     made = _command(commands, "status", "status:status", "the connection, and all apps")
     _command(commands, "disconnect", "connect:disconnect", "revoke the token and forget it")
     made = _command(commands, "use", "connect:use", "switch between servers")
@@ -221,7 +241,7 @@ def _people_commands(commands: Any) -> None:
     made = _command(commands, "audit", "people:audit", "what was done; without the admin token: by this token")
     made.add_argument("-n", "--limit", type=int, default=50, metavar="N")
     made.add_argument("--action", help="such as app:deploy")
-    made.add_argument("--outcome", help="success, failure, denied, pending or intent")
+    made.add_argument("--outcome", choices=("success", "failure", "denied", "pending", "intent"))
     made = _command(commands, "approve", "people:approve", "say yes to a call that waits (takes the admin token)")
     made.add_argument("id", nargs="?", metavar="ID", help="without it: show what waits")
     made = _command(commands, "deny", "people:deny", "say no to a call that waits (takes the admin token)")

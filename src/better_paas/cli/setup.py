@@ -38,14 +38,23 @@ def setup(options: argparse.Namespace) -> int:
     changes = [change for editor in _chosen(options) for change in _changes(editor, root, options)]
     if options.json:
         output.as_json(
-            [{"editor": change.editor.key, "path": str(change.path), "result": _word(change)} for change in changes]
+            [
+                {
+                    "editor": change.editor.key,
+                    "path": str(change.path),
+                    "result": _word(change),
+                    "problem": change.problem or None,
+                }
+                for change in changes
+            ]
         )
     for change in changes:
         if change.problem:
             output.tell(f"✗ {change.editor.name}: {change.path} is left alone: {change.problem}")
             continue
         if options.dry_run:
-            _show(change)
+            if not options.json:
+                _show(change)
         elif change.new != change.old:
             _apply(change, options.remove)
         if not options.json and not options.dry_run:
@@ -188,10 +197,10 @@ def _apply(change: Change, removes: bool) -> None:
     _keep_records(records)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, new_mode: int = 0o600) -> None:
     """Through a link to where it leads, with the mode that the file had."""
     real = path.resolve()
-    mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
+    mode = real.stat().st_mode & 0o777 if real.exists() else new_mode
     real.parent.mkdir(parents=True, exist_ok=True)
     config.write_privately(real, text, mode)
 

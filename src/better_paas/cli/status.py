@@ -70,6 +70,8 @@ def open_app(options: argparse.Namespace) -> int:
     # Others than these could start a program here.
     if address.startswith(("https://", "http://")) and not options.json and webbrowser.open(address):
         output.say(f"Opened {one_line(address)}")
+    elif options.json:
+        output.as_json({"url": address})
     else:
         output.say(one_line(address))
     return 0

@@ -79,7 +79,11 @@ def unset(options: argparse.Namespace) -> int:
 
 def import_file(options: argparse.Namespace) -> int:
     """Set all variables of a .env file; - is standard input."""
-    text = sys.stdin.read(_LARGEST_FILE) if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
+    try:
+        text = sys.stdin.read(_LARGEST_FILE) if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CliError(f"{options.file} can't be read: {reason}", "", USAGE) from error
     wanted = parse(text)
     if not wanted:
         raise CliError(f"{options.file} holds no variables", "One NAME=value in each line.")
@@ -171,4 +175,7 @@ def _checked(name: str) -> str:
 def _asked(name: str) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(f"{name}: ")
-    return sys.stdin.readline().rstrip("\n")
+    line = sys.stdin.readline()
+    if not line:
+        raise CliError(f"nothing came on standard input for {name}", f"{name}= sets an empty value.", USAGE)
+    return line.rstrip("\n")

@@ -60,7 +60,7 @@ async def _note_denial(platform: Platform, caller: Caller, trail: AuditTrail, er
 
 def _check_scopes(action: Action, caller: Caller) -> None:
     if not caller.may(action):
-        raise Forbidden(action.missing_text)
+        raise Forbidden(action.missing_text, action.missing_hint)
 
 
 async def _check(platform: Platform, action: Action, caller: Caller, fields: dict[str, Any]) -> None:
