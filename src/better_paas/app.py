@@ -97,7 +97,8 @@ def create_app(platform: Platform | None) -> FastAPI:
         )
     app.add_middleware(Surroundings)
     if platform is not None:
-        app.router.routes.append(Route("/mcp", McpEndpoint(app, platform), include_in_schema=False))
+        # First: finding one of a hundred routes is a good part of what a message costs.
+        app.router.routes.insert(0, Route("/mcp", McpEndpoint(app, platform), include_in_schema=False))
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     app.add_api_route("/{path:path}", _dashboard, methods=["GET", "HEAD"], include_in_schema=False)
     return app

@@ -15,7 +15,7 @@ from typing import Any
 
 from better_paas.cli import config
 from better_paas.cli.client import Api
-from better_paas.cli.errors import ApiError, CliError
+from better_paas.cli.errors import NOT_CONNECTED, ApiError, CliError
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 _CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
@@ -75,7 +75,7 @@ class Bridge:
                 self._relay(message, params)
             except ApiError as error:
                 renewed = config.current(self._named)
-                if error.status != 401 or renewed.token == self._instance.token:
+                if error.code != NOT_CONNECTED or renewed.token == self._instance.token:
                     raise
                 self._instance = renewed  # somebody has connected anew while the editor was open
                 self._relay(message, params)
