@@ -239,6 +239,7 @@ Better-PaaS runs (set up in {seconds:.0f} s).
   Dashboard    http://{info["publicIp"] or "localhost"}:{port}
   Admin token  in {data}/admin_token.txt; '{COMMAND} token' shows it
   Sample app   {url} answers {status}
+  Your laptop  curl -fsSL http://{info["publicIp"] or "localhost"}:{port}/install/paas | python3 -
   Server log   {data}/server.log""")
 
 
