@@ -277,6 +277,7 @@ class Issuer:
     def __init__(self) -> None:
         self.asked = 0
         self.broken = False
+        self.identities_for = ""
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
         outer = self
@@ -289,11 +290,19 @@ class Issuer:
                 if outer.broken:
                     self.send_error(500)
                     return
+                if self.path.startswith("/request?") and self.headers["Authorization"] == "Bearer the-job":
+                    audience = parse_qs(urlsplit(self.path).query)["audience"][0]
+                    assert audience == outer.identities_for
+                    self._send(json.dumps({"value": outer.token(aud=audience)}).encode())
+                    return
                 about = {"issuer": outer.url, "jwks_uri": f"{outer.url}/keys"}
                 others = [{"kty": "RSA", "use": "enc", "alg": "RSA-OAEP"}, {"kty": "EC", "crv": "new"}, {"kty": "oct"}]
                 body = json.dumps(
                     {"keys": [*others, {**public, "kid": "k1"}]} if self.path == "/keys" else about
                 ).encode()
+                self._send(body)
+
+            def _send(self, body: bytes) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

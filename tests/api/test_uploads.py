@@ -200,6 +200,17 @@ async def test_who_may_not_upload_sends_no_body(driver, platform):
     await driver.ended((await driver.client.get("/api/deployments/history")).json()[0]["id"])
 
 
+async def test_a_body_has_a_limit_of_its_own(driver, platform, monkeypatch):
+    from better_paas import middleware
+
+    monkeypatch.setattr(middleware, "_MAX_UPLOAD_BYTES", 3_000_000)
+    large = tar_of(("index.html", bytes(range(256)) * 10))
+    assert (await send(driver.client, large + b"\0" * 2_500_000, name="shop")).status_code == 200
+    answer = await send(driver.client, large + b"\0" * 3_500_000, name="shop")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    await driver.ended((await driver.client.get("/api/deployments/history")).json()[0]["id"])
+
+
 async def test_a_start_removes_uploads_that_nobody_needs(driver, platform):
     made = (await send(driver.client, SITE, name="shop")).json()
     await driver.ended(made["deploymentId"])

@@ -16,6 +16,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.api.test_connect import Issuer
 from tests.system.servers import ADMIN_TOKEN, free_port
 
 pytestmark = pytest.mark.engine
@@ -242,6 +243,12 @@ def test_what_a_person_sees_in_a_terminal(paas, laptop):
     assert (laptop.code, "Admin token: " in shown, ADMIN_TOKEN in shown) == (0, True, False)
     assert "\x1b[32mConnected successfully.\x1b[0m" in shown
     assert "\x1b[" not in laptop.typed("status", NO_COLOR="1")
+    (laptop.home / "big").mkdir()
+    (laptop.home / "big" / "index.html").write_bytes(os.urandom(1_000_000))
+    shown = laptop.typed("deploy", str(laptop.home / "big"))
+    assert re.search(r"Uploading \[█+ +\] 0\.\d MB of 1\.0 MB", shown)
+    assert "1.0 MB of 1.0 MB" in shown
+    paas.post("/api/apps/delete", id=laptop.json("apps")[0]["id"])
     app = paas.live("terminal")
     assert "\x1b[1mNAME" in laptop.typed("status")
     operator = paas.post("/api/agents/create", name="op", scopes=["apps:read", "apps:delete"], requireApproval="none")
@@ -312,6 +319,30 @@ def test_a_terminal_without_a_browser_gets_a_code(paas, laptop):
     paas.post("/api/connect/device/approve", userCode=code, words=words, name="box", profile="observer")
     assert "Connected successfully." in process.communicate(timeout=20)[0]
     assert laptop.config["profile"] == "observer"
+
+
+def test_a_ci_job_connects_by_what_it_is(paas, laptop):
+    """GitLab gives the identity in a variable, GitHub by a request that only the job can make."""
+    issuer = Issuer()
+    try:
+        rule = paas.post(
+            "/api/trust/create", name="ci", issuer=issuer.url, claims={"repository": "me/shop"}, profile="deployer"
+        )
+        gitlab = {"CI": "true", "PAAS_ID_TOKEN": issuer.token(aud=laptop.server)}
+        assert "Using the identity of this CI job" in laptop.run("connect", laptop.server, environment=gitlab)
+        assert laptop.config["name"] == "ci: ci"
+        issuer.identities_for = laptop.server
+        github = {
+            "CI": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/request?api-version=2",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-job",
+        }
+        laptop.run("connect", laptop.server, environment=github)
+        assert laptop.json("status")["agent"]["name"] == "ci: ci"
+        paas.post("/api/trust/delete", id=rule["id"])
+        laptop.run("status", code=3)
+    finally:
+        issuer.close()
 
 
 def test_completion_and_help(laptop):

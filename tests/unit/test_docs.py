@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,15 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_lock_files_hold_what_the_project_names():
+    """A dependency that is not locked is there on the machine of whoever added it, and nowhere else."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    server = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["server"]
+    groups = project["dependency-groups"]
+    runtime, everything = ((ROOT / f"requirements{part}.lock").read_text() for part in ("", "-dev"))
+    for requirement in server + groups["build"]:
+        assert f"\n{requirement} " in f"\n{runtime}", f"{requirement}: run packaging/lock"
+    for requirement in server + groups["build"] + groups["dev"]:
+        assert f"\n{requirement} " in f"\n{everything}", f"{requirement}: run packaging/lock"
