@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -228,13 +229,21 @@ def test_a_failed_deployment_is_told_by_the_exit_code(paas, connected):
 def test_a_log_is_followed_until_ctrl_c(paas, connected):
     app = paas.live("follows")
     process = subprocess.Popen(
-        [PAAS, "logs", "follows", "-f"], env=connected.environment, stdout=subprocess.PIPE, text=True
+        [PAAS, "logs", "follows", "-f"],
+        env=connected.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Whoever started the tests in the background has it ignored, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with process:
-        paas.visit(app, "/")
-        assert process.stdout.readline()
-        process.send_signal(2)
-        assert process.wait(10) == 130
+        try:
+            paas.visit(app, "/")
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 130
+        finally:
+            process.kill()
     paas.post("/api/apps/delete", id=app["id"])
 
 
