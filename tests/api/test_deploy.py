@@ -146,6 +146,23 @@ async def test_rolling_back_to_nonsense(driver, platform):
     assert ended["error"] == "the image of that deployment is gone"
 
 
+async def test_rolling_back_without_naming_a_version_goes_to_the_one_before(driver, platform):
+    app = await driver.live()
+    nothing = await driver.post("/api/apps/rollback", status=400, id=app["id"])
+    assert "no earlier version" in nothing["error"]
+    redeployed = []
+    for _ in range(2):
+        answer = await driver.post("/api/apps/redeploy", id=app["id"])
+        assert (await driver.ended(answer["deploymentId"]))["status"] == "success"
+        redeployed.append(answer["deploymentId"])
+    # What served before: a second rollback undoes the first.
+    for expected in redeployed:
+        back = await driver.post("/api/apps/rollback", id=app["id"])
+        ended = await driver.ended(back["deploymentId"])
+        assert (ended["status"], ended["trigger"]) == ("success", "rollback")
+        assert platform.runtime.specs[f"c-{back['deploymentId']}"].image.endswith(expected)
+
+
 async def test_five_images_are_kept(driver, platform):
     app = await driver.live()
     for _ in range(6):

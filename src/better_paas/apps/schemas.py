@@ -166,7 +166,7 @@ class RedeployBody(AppId):
 
 
 class RollbackBody(AppId):
-    deployment_id: str = Field(max_length=40)
+    deployment_id: str = Field("", max_length=40, description="Empty: the version before.")
 
 
 class CancelBody(Body):

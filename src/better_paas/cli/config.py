@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from better_paas.cli.errors import NOT_CONNECTED, USAGE, CliError
+from better_paas.kit.files import write_atomically
 
 _FIELDS = ("url", "token", "profile", "name", "agentId", "instance")
 
@@ -95,20 +96,4 @@ def _write(found: list[Instance]) -> None:
     if others := found[1:]:
         document["instances"] = {other.instance: asdict(other) for other in others}
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_privately(place, json.dumps(document, indent=2) + "\n")
-
-
-def write_privately(place: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file as a whole; nobody else can read it at any moment."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_atomically(place, json.dumps(document, indent=2) + "\n")

@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import json
 import os
 import platform
 import re
@@ -246,8 +247,6 @@ def _identity(api: str) -> str | None:
         return None
     request = urllib.request.Request(f"{address}&audience={quote(api, safe='')}")  # noqa: S310  -- GitHub's own
     request.add_header("Authorization", f"Bearer {proof}")
-    import json
-
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             return str(json.load(response)["value"])

@@ -12,7 +12,7 @@ from better_paas.cli.client import Api
 from better_paas.cli.errors import USAGE, CliError
 from better_paas.cli.follow import follow, result
 from better_paas.cli.pack import pack
-from better_paas.cli.session import api_of, app_named, approved, project_named
+from better_paas.cli.session import api_of, app_named, approved, find_app, project_named
 from better_paas.cli.variables import assignments
 from better_paas.kit.plain import one_line
 
@@ -27,7 +27,7 @@ def deploy(options: argparse.Namespace) -> int:
     if folder is not None and options.branch:
         raise CliError("a directory has no branch to choose", "Leave --branch out, or deploy the repository.", USAGE)
     name = options.name or _name_of(options.source, folder)
-    existing = next((app for app in api.get("/api/apps") if name in (app["name"], app["id"])), None)
+    existing = find_app(api.get("/api/apps"), name)
     if folder is not None:
         answer = _upload(api, folder, name, existing, options)
     elif existing is None:
@@ -90,23 +90,9 @@ def rollback(options: argparse.Namespace) -> int:
     """Bring back the version before, or one that is named."""
     api = api_of(options)
     app = app_named(api, options.app)
-    wanted = options.deployment or _before(api, app)
+    wanted = options.deployment or ""
     answer = approved(api, options.wait, lambda: api.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
     return _watch(api, answer, options)
-
-
-def _before(api: Api, app: dict[str, Any]) -> str:
-    """The last good deployment before the one that serves."""
-    good = [entry for entry in api.get("/api/deployments/history", appId=app["id"]) if entry["status"] == "success"]
-    ids = [entry["id"] for entry in good]
-    live = app["activeDeployId"]
-    start = ids.index(live) + 1 if live in ids else 0
-    # A rollback is a deployment too: going back once more means the version before that image.
-    image = next((entry["image"] for entry in good if entry["id"] == live), None)
-    for entry in good[start:]:
-        if entry["image"] and entry["image"] != image:
-            return str(entry["id"])
-    raise CliError("there is no earlier version to go back to", f"paas deployments {app['name']} lists them.")
 
 
 def deployments(options: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
 import importlib
 import io
 import os
@@ -35,6 +34,8 @@ class _Wide(argparse.RawDescriptionHelpFormatter):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if wrong := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            import difflib
+
             near = difflib.get_close_matches(wrong[1], re.findall(r"[a-z-]+", wrong[2]))
             hint = f"Did you mean {near[0]}?" if near else "See paas help"
             raise CliError(f"there is no command '{wrong[1]}'", hint, USAGE)

@@ -22,12 +22,15 @@ def api_of(options: argparse.Namespace) -> Api:
 def app_named(api: Api, named: str) -> dict[str, Any]:
     """An app by its name or id. Errors: CliError that names those that there are."""
     apps = api.get("/api/apps")
-    for key in ("id", "name"):  # an app that is called like another's id must not stand in for it
-        for app in apps:
-            if app[key] == named:
-                return dict(app)
+    if (found := find_app(apps, named)) is not None:
+        return found
     names = ", ".join(one_line(app["name"]) for app in apps[:10])
     raise CliError(f"there is no app '{named}'", f"Apps: {names}." if names else "Deploy one: paas deploy")
+
+
+def find_app(apps: list[dict[str, Any]], named: str) -> dict[str, Any] | None:
+    """By id first: an app that is called like another's id must not stand in for it."""
+    return next((app for key in ("id", "name") for app in apps if app[key] == named), None)
 
 
 def project_named(api: Api, named: str) -> str:

@@ -15,6 +15,7 @@ from tomlkit.items import InlineTable, Table
 from better_paas.cli import config, jsonc, output
 from better_paas.cli.editors import EDITORS, SERVER, Editor, command
 from better_paas.cli.errors import USAGE, CliError
+from better_paas.kit.files import write_atomically
 
 _LARGEST = 32 * 2**20
 
@@ -190,7 +191,7 @@ def _apply(change: Change, removes: bool) -> None:
             backup = _backup_of(path) if change.old is not None else None
             if backup is not None and change.old is not None:
                 backup.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                config.write_privately(backup, change.old)
+                write_atomically(backup, change.old)
             records[str(path)] = {"written": "", "backup": str(backup) if backup else None}
         _write(path, change.new)
         records[str(path)]["written"] = _digest(change.new)
@@ -202,7 +203,7 @@ def _write(path: Path, text: str, new_mode: int = 0o600) -> None:
     real = path.resolve()
     mode = real.stat().st_mode & 0o777 if real.exists() else new_mode
     real.parent.mkdir(parents=True, exist_ok=True)
-    config.write_privately(real, text, mode)
+    write_atomically(real, text, mode)
 
 
 def _records() -> dict[str, Any]:
@@ -217,7 +218,7 @@ def _records() -> dict[str, Any]:
 def _keep_records(records: dict[str, Any]) -> None:
     place = _records_path()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config.write_privately(place, json.dumps(records, indent=2) + "\n")
+    write_atomically(place, json.dumps(records, indent=2) + "\n")
 
 
 def _records_path() -> Path:

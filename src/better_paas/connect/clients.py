@@ -18,7 +18,6 @@ CLI = "paas-cli"
 Digest = Callable[[bytes], str]
 
 _REGISTERED = "reg_"
-_LOOPBACK = ("127.0.0.1", "[::1]")
 # Editors whose own address scheme brings the answer back to them.
 _EDITOR_SCHEMES = ("cursor", "vscode", "vscode-insiders", "windsurf", "zed")
 _MOST_REDIRECTS, _LONGEST_REDIRECT = 5, 300

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from better_paas.agents import endpoints as agent_endpoints
 from better_paas.agents import service as agents
 from better_paas.agents.models import Agent
+from better_paas.apps.schemas import StatusAnswer
 from better_paas.audit import service as audit
 from better_paas.connect import clients, schemas, service, trust
 from better_paas.connect.models import TrustRule
@@ -18,7 +19,7 @@ from better_paas.db.database import after_commit
 from better_paas.errors import Forbidden, Invalid, PaasError
 from better_paas.kit.clock import iso, now
 from better_paas.tokens.authenticate import client_address, refuse, request_id_of
-from better_paas.tokens.authorize import own_url
+from better_paas.tokens.authorize import dashboard_url, own_url
 from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Connect"])
@@ -99,11 +100,10 @@ async def connect_device(request: Request, body: schemas.BeginDevice) -> schemas
     def unit(session: Session) -> schemas.DeviceAnswer:
         login, code = service.begin_device(session, body.name, body.machine, address)
         shown = f"{login.user_code[:4]}-{login.user_code[4:]}"
-        dashboard = (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
         return schemas.DeviceAnswer(
             device_code=code,
             user_code=shown,
-            verification_url=f"{dashboard}/connect/device",
+            verification_url=f"{dashboard_url(platform, request)}/connect/device",
             words=login.words,
             expires_in=int(service.DEVICE_LIFETIME.total_seconds()),
             interval=_DEVICE_INTERVAL,
@@ -164,7 +164,7 @@ async def connect_device_look(request: Request, body: schemas.LookDevice) -> sch
 
 
 @router.post("/api/connect/device/approve")
-async def connect_device_approve(request: Request, body: schemas.ApproveDevice) -> schemas.StatusAnswer:
+async def connect_device_approve(request: Request, body: schemas.ApproveDevice) -> StatusAnswer:
     """Let the terminal have a token. Other words than the terminal's end its sign-in."""
     platform, caller = platform_of(request), caller_of(request)
 
@@ -178,11 +178,11 @@ async def connect_device_approve(request: Request, body: schemas.ApproveDevice) 
             "Forbidden: these are not the words that the terminal shows",
             "The sign-in was ended. If nobody near you started it, somebody tried to use yours.",
         )
-    return schemas.StatusAnswer(status="approved")
+    return StatusAnswer(status="approved")
 
 
 @router.post("/api/connect/device/deny")
-async def connect_device_deny(request: Request, body: schemas.LookDevice) -> schemas.StatusAnswer:
+async def connect_device_deny(request: Request, body: schemas.LookDevice) -> StatusAnswer:
     """Say no; the terminal is told."""
     platform = platform_of(request)
 
@@ -191,7 +191,7 @@ async def connect_device_deny(request: Request, body: schemas.LookDevice) -> sch
         service.deny_device(session, body.user_code)
 
     await platform.database.write(unit)
-    return schemas.StatusAnswer(status="denied")
+    return StatusAnswer(status="denied")
 
 
 @router.post("/api/connect/identity")
@@ -200,9 +200,9 @@ async def connect_identity(request: Request, body: schemas.IdentityBody) -> sche
     platform = platform_of(request)
     address = client_address(platform, request)
     try:
-        trusted = await platform.database.read(trust.issuers)
-        audiences = await platform.database.read(lambda session: {rule.audience for rule in trust.rules(session)})
-        claims = await platform.issuers.claims(body.token, trusted, sorted(audiences))
+        rules = await platform.database.read(trust.rules)
+        issuers, audiences = {rule.issuer for rule in rules}, sorted({rule.audience for rule in rules})
+        claims = await platform.issuers.claims(body.token, issuers, audiences)
 
         def unit(session: Session) -> service.Made:
             made, gone = trust.exchange(session, body.token, claims)
@@ -243,7 +243,7 @@ async def trust_create(request: Request, body: schemas.TrustFields) -> schemas.T
 
 
 @router.post("/api/trust/delete")
-async def trust_delete(request: Request, body: schemas.TrustId) -> schemas.StatusAnswer:
+async def trust_delete(request: Request, body: schemas.TrustId) -> StatusAnswer:
     """Delete a rule; the tokens that it made end at once."""
     platform = platform_of(request)
 
@@ -253,7 +253,7 @@ async def trust_delete(request: Request, body: schemas.TrustId) -> schemas.Statu
         platform.announce(session, "agent", "")
 
     await platform.database.write(unit)
-    return schemas.StatusAnswer(status="deleted")
+    return StatusAnswer(status="deleted")
 
 
 def _checked(request: Request, body: schemas.ClientQuestion) -> clients.Client:

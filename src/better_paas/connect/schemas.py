@@ -106,10 +106,6 @@ class ApproveDevice(CreateAgent, LookDevice):
     words: str = Field(max_length=60)
 
 
-class StatusAnswer(Answer):
-    status: str
-
-
 class IdentityBody(Body):
     """token: what the CI system gave the job, a JWT with our address as its audience."""
 

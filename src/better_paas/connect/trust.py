@@ -62,10 +62,6 @@ def remove(session: Session, rule_id: str) -> list[str]:
     return [agent.id for agent in made]
 
 
-def issuers(session: Session) -> set[str]:
-    return set(session.scalars(select(TrustRule.issuer)))
-
-
 def exchange(session: Session, identity: str, claims: dict[str, Any]) -> tuple[Made, list[str]]:
     """A token for the first rule that fits these verified claims, and the ids of old ones that went.
 

@@ -17,6 +17,8 @@ from better_paas.kit.ids import new_id
 
 DEPLOY, RETIRE = "deploy", "retire"
 ACTIVE = ("queued", "building")
+# How many good deployments the version before is looked for in.
+_LOOKED_BACK = 200
 # Releases whose host port is taken.
 _HOLDING_A_PORT = ("starting", "live", "draining")
 
@@ -124,13 +126,26 @@ def refuse_while_active(session: Session, app_id: str, verb: str) -> None:
 
 
 def for_rollback(session: Session, app: App, deployment_id: str) -> Deployment:
-    """The earlier deployment, checked. Errors: NotFound, Invalid."""
-    earlier = get(session, deployment_id)
+    """The earlier deployment, checked; without an id the version before. Errors: NotFound, Invalid."""
+    earlier = get(session, deployment_id) if deployment_id else _version_before(session, app)
     if earlier.app_id != app.id:
         raise Invalid("this deployment is of another app")
     if not earlier.image or earlier.status != "success":
         raise Invalid("this deployment has no image to go back to", "Choose one that was successful.")
     return earlier
+
+
+def _version_before(session: Session, app: App) -> Deployment:
+    """The newest good deployment behind the one that serves, with another image than its. Errors: Invalid."""
+    good = list(history(session, app.id, "success", _LOOKED_BACK, None))
+    release = live_release(session, app)
+    live = next((index for index, entry in enumerate(good) if release and entry.id == release.deployment_id), -1)
+    # A rollback is a deployment too, of an image that another has: the same image is no other version.
+    image = good[live].image if live >= 0 else ""
+    for entry in good[live + 1 :]:
+        if entry.image and entry.image != image:
+            return entry
+    raise Invalid("there is no earlier version to go back to", "List the deployments to see what there was.")
 
 
 def begin(session: Session, deployment_id: str) -> Deployment:

@@ -40,7 +40,8 @@ def client_wheel() -> bytes:
 
 def _sources() -> list[Path]:
     kit = _PACKAGE / "kit"
-    return [_PACKAGE / "__init__.py", kit / "__init__.py", kit / "plain.py", *sorted((_PACKAGE / "cli").glob("*.py"))]
+    used = [kit / name for name in ("__init__.py", "files.py", "plain.py")]
+    return [_PACKAGE / "__init__.py", *used, *sorted((_PACKAGE / "cli").glob("*.py"))]
 
 
 def requirements() -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 
@@ -10,11 +11,13 @@ def write_atomically(path: Path, content: str, mode: int = 0o600) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(descriptor, "w") as handle:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+        if sys.platform == "win32":
+            return  # it opens no folders; the client runs there too
         # The name is on disk when the folder is.
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -12,17 +12,6 @@ from better_paas.mcp.untrusted import framed
 # Clients and proxies give up on a call after a minute.
 LONGEST_WAIT = 50
 _TAIL = 40
-_SETTINGS = (
-    "branch",
-    "rootDir",
-    "installCommand",
-    "buildCommand",
-    "startCommand",
-    "portOverride",
-    "healthPath",
-    "memory",
-    "cpus",
-)
 
 
 async def deploy(backend: Backend, arguments: Arguments) -> Result:
@@ -41,12 +30,7 @@ async def redeploy(backend: Backend, arguments: Arguments) -> Result:
 
 async def rollback(backend: Backend, arguments: Arguments) -> Result:
     app = await app_named(backend, arguments["app"])
-    wanted = arguments.get("deployment")
-    if not wanted:
-        history = await backend.get("/api/deployments/history", appId=app["id"], limit=50)
-        images = [(entry["id"], entry["image"]) for entry in history if entry["status"] == "success"]
-        live = next((image for entry, image in images if entry == app["activeDeployId"]), None)
-        wanted = next((entry for entry, image in images if image and image != live), "")
+    wanted = arguments.get("deployment", "")
     return _started(await backend.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
 
 
@@ -105,7 +89,7 @@ async def _act(backend: Backend, arguments: Arguments, path: str, undo: str) -> 
 
 async def update_app(backend: Backend, arguments: Arguments) -> Result:
     app = await app_named(backend, arguments["app"])
-    wanted = {name: arguments[name] for name in _SETTINGS if name in arguments}
+    wanted = {name: value for name, value in arguments.items() if name != "app"}
     before = {name: app[name] for name in wanted}
     changed = await backend.post("/api/apps/update", id=app["id"], **wanted)
     return {

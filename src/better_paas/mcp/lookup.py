@@ -8,10 +8,9 @@ from better_paas.mcp.backend import Backend, CallFailed
 async def app_named(backend: Backend, named: str) -> dict[str, Any]:
     """Errors: CallFailed that says which apps there are."""
     apps: list[dict[str, Any]] = await backend.get("/api/apps")
-    for key in ("id", "name"):  # an app that is called like another's id must not stand in for it
-        for app in apps:
-            if app[key] == named:
-                return app
+    # By id first: an app that is called like another's id must not stand in for it.
+    if found := next((app for key in ("id", "name") for app in apps if app[key] == named), None):
+        return found
     names = ", ".join(app["name"] for app in apps[:20])
     raise CallFailed(
         404, {"error": "App not found", "code": "not_found", "hint": f"Apps: {names}." if names else "There are none."}

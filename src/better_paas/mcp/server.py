@@ -77,9 +77,7 @@ class _Handlers:
         try:
             await self._refuse_unlisted(context, tool, arguments)
         except PaasError as error:
-            wanted = next((row for row in tool.rows if not _request_of(context).state.caller.may(row)), None)
-            scope = wanted.scopes[0] if wanted is not None and wanted.scopes else None
-            return _failed({"error": error.error, "code": error.code, "hint": error.hint, "scopeNeeded": scope})
+            return _failed({"error": error.error, "code": error.code, "hint": error.hint})
         problem = next(iter(tool.validator.iter_errors(arguments)), None)
         if problem is not None:
             where = ".".join(map(str, problem.absolute_path))
@@ -149,31 +147,35 @@ class _Handlers:
 async def _run(
     tool: Tool, backend: Backend, arguments: dict[str, Any], context: Context, answers: Any
 ) -> types.CallToolResult | types.InputRequiredResult:
-    try:
-        return _good(await tool.handler(backend, arguments))
-    except CallFailed as error:
-        return _failed(error.answer)
-    except ApprovalNeeded as needed:
-        asked = needed.answer
+    outcome = await _attempt(tool, backend, arguments)
+    if isinstance(outcome, types.CallToolResult):
+        return outcome
     if answers is None and _opens_links(context):
-        params = types.ElicitRequestURLParams(message=one_line(asked["summary"]), url=asked["url"])
+        params = types.ElicitRequestURLParams(message=one_line(outcome["summary"]), url=outcome["url"])
         return types.InputRequiredResult(input_requests={_ASKED: types.ElicitRequest(params=params)})
     answer = (answers or {}).get(_ASKED)
     # "accept" says that the link was opened, not that anything was approved.
     if (
         answer is not None
         and getattr(answer, "action", "") == "accept"
-        and await _decided(backend, asked["approvalId"])
+        and await _decided(backend, outcome["approvalId"])
     ):
-        try:
-            return _good(await tool.handler(backend, arguments))
-        except CallFailed as error:
-            return _failed(error.answer)
-        except ApprovalNeeded as needed:
-            asked = needed.answer
+        outcome = await _attempt(tool, backend, arguments)
+        if isinstance(outcome, types.CallToolResult):
+            return outcome
     return _good(
-        {**asked, "next": "Show the url to the user; once a person has approved it, make the same call again."}
+        {**outcome, "next": "Show the url to the user; once a person has approved it, make the same call again."}
     )
+
+
+async def _attempt(tool: Tool, backend: Backend, arguments: dict[str, Any]) -> types.CallToolResult | dict[str, Any]:
+    """The result, or what the API says if a person has to approve the call first."""
+    try:
+        return _good(await tool.handler(backend, arguments))
+    except CallFailed as error:
+        return _failed(error.answer)
+    except ApprovalNeeded as needed:
+        return needed.answer
 
 
 async def _decided(backend: Backend, approval_id: str) -> bool:
@@ -239,7 +241,7 @@ def _good(result: dict[str, Any]) -> types.CallToolResult:
 
 
 def _failed(answer: dict[str, Any]) -> types.CallToolResult:
-    names = {"error": "message", "code": "code", "hint": "hint", "scopeNeeded": "scopeNeeded", "requestId": "requestId"}
+    names = {"error": "message", "code": "code", "hint": "hint", "requestId": "requestId"}
     error = {ours: answer[theirs] for theirs, ours in names.items() if answer.get(theirs)}
     text = str(error.get("message", ""))
     if "missing scope " in text:

@@ -253,7 +253,7 @@ TOOLS: tuple[Tool, ...] = (
         "rollback",
         "Roll back",
         "Bring back the version before, or of the deployment named. Nothing is rebuilt.",
-        ("POST /api/apps/rollback", _HISTORY, _GET_APP),
+        ("POST /api/apps/rollback", _GET_APP),
         changing.rollback,
         {"app": _APP, "deployment": _SHORT},
         ("app",),

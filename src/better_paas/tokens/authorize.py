@@ -151,8 +151,7 @@ async def ask_for_approval(
         raise
     if verdict == "run":
         return None
-    dashboard = (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
-    url = f"{dashboard}/approvals?id={approval.id}"
+    url = f"{dashboard_url(platform, request)}/approvals?id={approval.id}"
     if verdict == "asked":
         # Who asks decides on the address in his own answer, and on none that a person is sent.
         known = (
@@ -165,6 +164,11 @@ async def ask_for_approval(
         approval_id=approval.id, url=url, expires_at=iso(approval.expires_at) or "", summary=approval.summary
     )
     return JSONResponse(answer.model_dump(by_alias=True), 202)
+
+
+def dashboard_url(platform: Platform, request: Request | WebSocket) -> str:
+    """Where people go: the setting, else our own address."""
+    return (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
 
 
 def own_url(platform: Platform, request: Request | WebSocket) -> str:
