@@ -3,7 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from better_paas.runtime.protocol import BuildRequest, Figures, ReleaseSpec, RuntimeFailed, State
+from better_paas.runtime.protocol import (
+    MAIN,
+    BuildRequest,
+    Figures,
+    LogLine,
+    ReleaseSpec,
+    RuntimeFailed,
+    State,
+    StoredVolume,
+)
 
 
 class FakeRuntime:
@@ -16,6 +25,12 @@ class FakeRuntime:
         self.removed_images: list[str] = []
         self.build_error: str | None = None
         self.build_gate: asyncio.Event | None = None
+        self.running: set[str] = set()
+        self.stopped: list[str] = []
+        self.restarts: dict[str, int] = {}
+        self.ran_once: list[str] = []
+        self.once_code = 0
+        self.kept: set[tuple[str, str]] = set()
         self.listens = True
         self.exits = False
 
@@ -34,42 +49,57 @@ class FakeRuntime:
         self.built[reference] = request
         return reference
 
-    async def start(self, spec: ReleaseSpec) -> str:
-        container = f"c-{spec.deployment_id}"
-        self.specs[container] = spec
-        if self.listens and not self.exits and container not in self.servers:
-            self.servers[container] = await asyncio.start_server(_answer, "127.0.0.1", spec.host_port)
-        return container
+    async def start(self, spec: ReleaseSpec) -> None:
+        self.specs[spec.deployment_id] = spec
+        self.running.add(spec.deployment_id)
+        self.kept.update((spec.project_id, volume.name) for volume in spec.volumes)
+        if self.listens and not self.exits and spec.host_port and spec.deployment_id not in self.servers:
+            self.servers[spec.deployment_id] = await asyncio.start_server(_answer, "127.0.0.1", spec.host_port)
 
-    async def state(self, container_id: str) -> State:
-        return State(False, "it ended with code 1") if self.exits else State(container_id in self.specs)
+    async def run_once(self, spec: ReleaseSpec, command: str, say) -> int:
+        self.ran_once.append(command)
+        say("migrated")
+        return self.once_code
 
-    async def settle(self, container_id: str) -> None: ...
+    async def state(self, deployment_id: str) -> State:
+        if self.exits:
+            return State(False, "it ended with code 1")
+        restarts = self.restarts.get(deployment_id, 0)
+        return State(deployment_id in self.running, "", restarts, self._processes(deployment_id))
 
-    async def stop(self, container_id: str) -> None:
-        server = self.servers.pop(container_id, None)
+    def _processes(self, deployment_id: str) -> frozenset[str]:
+        spec = self.specs.get(deployment_id)
+        return frozenset({MAIN, *spec.processes}) if spec else frozenset()
+
+    async def states(self) -> dict[str, State]:
+        return {found: State(found in self.running, "", 0, self._processes(found)) for found in self.specs}
+
+    async def settle(self, deployment_id: str) -> None: ...
+
+    async def stop(self, deployment_id: str) -> None:
+        self.stopped.append(deployment_id)
+        self.running.discard(deployment_id)
+        server = self.servers.pop(deployment_id, None)
         if server is not None:
             server.close()
 
-    async def remove(self, container_id: str) -> None:
-        await self.stop(container_id)
-        self.specs.pop(container_id, None)
+    async def remove(self, deployment_id: str) -> None:
+        await self.stop(deployment_id)
+        self.specs.pop(deployment_id, None)
 
-    async def logs(self, container_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[tuple[str, str]]:
-        yield "2026-01-01T00:00:00Z", f"hello from {container_id} with the-secret-value"
-
-    async def owned(self) -> dict[str, str]:
-        return {container: spec.deployment_id for container, spec in self.specs.items()}
+    async def logs(self, deployment_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[LogLine]:
+        yield LogLine("2026-01-01T00:00:00Z", f"hello from {deployment_id} with the-secret-value")
 
     async def remove_project(self, project_id: str) -> None: ...
 
-    async def figures(self, container_id: str) -> Figures:
+    async def figures(self, deployment_id: str) -> Figures:
         return Figures(0.25, 50_000_000, 1_000_000_000, 3)
 
-    async def volume_sizes(self) -> dict[tuple[str, str], int]:
-        return {
-            (spec.project_id, volume.name): 1_200_000_000 for spec in self.specs.values() for volume in spec.volumes
-        }
+    async def volumes(self) -> list[StoredVolume]:
+        return [StoredVolume(project, name, 1_200_000_000) for project, name in sorted(self.kept)]
+
+    async def remove_volume(self, project_id: str, name: str) -> None:
+        self.kept.discard((project_id, name))
 
     async def images(self, app_id: str) -> list[tuple[str, str]]:
         mine = [reference for reference in self.built if reference.startswith(f"better-paas/app-{app_id}:")]
@@ -128,6 +158,12 @@ class FakeIngress:
 
     def point(self, app_id: str, host_port: int) -> None:
         self.routes[app_id] = str(host_port)
+
+    def hold(self, app_id: str) -> None:
+        self.routes[app_id] = "held"
+
+    def point_to_worker(self, app_id: str) -> None:
+        self.routes[app_id] = "worker"
 
     def point_to_stopped(self, app_id: str) -> None:
         self.routes[app_id] = "stopped"

@@ -18,12 +18,14 @@ from better_paas import policy
 from better_paas.agents import endpoints as agents
 from better_paas.approvals import endpoints as approvals
 from better_paas.apps import endpoints as apps
+from better_paas.apps import trash_endpoints as trash
 from better_paas.audit import endpoints as audit
 from better_paas.bootstrap import Platform
 from better_paas.caddy.process import CaddyFailed
 from better_paas.connect import endpoints as connect
 from better_paas.connect import oauth
 from better_paas.deployments import endpoints as deployments
+from better_paas.domains import endpoints as domains
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
 from better_paas.install import endpoints as install
@@ -34,12 +36,16 @@ from better_paas.runtime.protocol import RuntimeFailed
 from better_paas.system import endpoints as system
 from better_paas.tokens import endpoints as tokens
 from better_paas.vault import endpoints as vault
+from better_paas.volumes import endpoints as volumes
 
 DASHBOARD = Path(better_paas.__file__).with_name("dashboard")
 _ROUTERS = (
     system.router,
     tokens.router,
     apps.router,
+    domains.router,
+    trash.router,
+    volumes.router,
     deployments.router,
     projects.router,
     agents.router,

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from better_paas.agents import service as agents
 from better_paas.agents.registry import Registry
 from better_paas.agents.watch import AgentWatch
-from better_paas.apps import service as apps
 from better_paas.apps.operations import Operations
 from better_paas.audit import service as audit
 from better_paas.audit.deliver import Access
@@ -29,12 +28,16 @@ from better_paas.db.database import Database, after_commit
 from better_paas.db.sealed import KEYRING
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
-from better_paas.deployments.tasks import Deployer, DeploySettings
+from better_paas.deployments.models import Deployment
+from better_paas.deployments.releases import Releases
+from better_paas.deployments.tasks import Deployer
 from better_paas.deployments.uploads import Uploads
+from better_paas.deployments.watch import Watcher
+from better_paas.deployments.work import DeploySettings
 from better_paas.domains import service as domains
-from better_paas.domains.hosts import HostRules, find_public_address, host_suffix
+from better_paas.domains.hosts import HostRules, find_public_address, host_suffix, normalise
 from better_paas.domains.ingress import Ingress
-from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Site
+from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Name, Site
 from better_paas.engine.client import Engine
 from better_paas.git.fetch import Limits
 from better_paas.jobs.worker import JobRun, Kind, Worker
@@ -55,6 +58,8 @@ from better_paas.vault.keys import KeySource
 from better_paas.vault.tasks import RESEAL, Vault
 
 _RETIRE_SLOTS = 16
+_WATCH_SLOTS = 200
+_TRASH_LOOK_SECONDS = 3600.0
 _FAILURE_FLUSH_SECONDS = 60.0
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
 _PLAN_SLOTS = 4
@@ -112,17 +117,18 @@ class Platform:
         self.runtime = runtime or DockerRuntime(
             self.engine, instance_id(self.data_dir), settings.builder, self.trust, settings.app_networks
         )
-        self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir), self._sites)
+        self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir, self.rules), self._sites)
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
         self.workspace = self.data_dir / "builds"
         self.uploads = Uploads(self.data_dir / "uploads", settings.source_max_mb * 2**20)
         self.plan_slots = asyncio.Semaphore(_PLAN_SLOTS)
-        self.deployer = Deployer(
-            self.database, self.runtime, self.ingress, self.bases, self.logbook, self._deploy_settings()
-        )
+        wanted = self._deploy_settings()
+        self.releases = Releases(self.database, self.runtime, self.ingress, wanted)
+        self.deployer = Deployer(self.database, self.runtime, self.bases, self.logbook, self.releases, wanted)
+        self.watcher = Watcher(self.database, self.runtime, self.logbook, self.queued, self.notify)
         self.worker = Worker(self.database, self._job_moved)
         self.operations = Operations(
-            self.database, self.runtime, self.ingress, self.deployer, self.worker, self.logbook, self.uploads
+            self.database, self.runtime, self.ingress, self.releases, self.worker, self.logbook, self.uploads
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -144,14 +150,17 @@ class Platform:
         """Errors: StartRefused. A missing engine or ingress does not keep the control plane down."""
         await self.open()
         await self.operations.tidy_up()
+        await self.deployer.sweep_workspaces()
         deploy = Kind(
             deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
         )
         self.worker.register(deploy)
         self.worker.register(Kind(RESEAL, self.vault.reseal, self.vault.reseal_failed, 1))
-        self.worker.register(Kind(deployments.RETIRE, self.deployer.retire, self.deployer.retire_failed, _RETIRE_SLOTS))
+        self.worker.register(Kind(deployments.RETIRE, self.releases.retire, self.releases.retire_failed, _RETIRE_SLOTS))
+        self.worker.register(Kind(deployments.WATCH, self.watcher.watch, self.watcher.watch_failed, _WATCH_SLOTS))
         await self.ingress.start()
         self.background(self.checkpoints.run())
+        self.background(self._empty_trash())
         for courier in self._couriers:
             self.background(courier.run())
         self.background(self._run())
@@ -163,6 +172,19 @@ class Platform:
             _log.exception("the state could not be brought in step")
         await self.worker.start()
         await self.operations.watch_faults(lambda app_id: self.publish("app", app_id))
+
+    async def _empty_trash(self) -> None:
+        """An age is no event: it has to be looked for."""
+        while True:
+            await asyncio.sleep(_TRASH_LOOK_SECONDS)
+            with contextlib.suppress(Exception):
+                await self.operations.purge_expired(self.settings.trash_days)
+
+    def queued(self, session: Session, deployment: Deployment) -> None:
+        """A deployment was queued in this unit: start it and tell of it once that is on disk."""
+        self.wake_jobs(session)
+        self.announce(session, "deployment", deployment.id)
+        self.announce(session, "app", deployment.app_id)
 
     async def stop(self) -> None:
         """Jobs are interrupted and resume at the next start; apps and the ingress go on."""
@@ -260,7 +282,11 @@ class Platform:
 
     async def _sites(self) -> list[Site]:
         def unit(session: Session) -> list[Site]:
-            return domains.sites(session, {app.id: app.name for app in apps.all_apps(session)}, self.rules)
+            wishes = [
+                domains.SiteWish(app.id, app.name, deployments.has_one_writer(app, release), app.routing)
+                for app, release in deployments.live_releases(session)
+            ]
+            return domains.sites(session, wishes, self.rules)
 
         return await self.database.read(unit)
 
@@ -271,7 +297,10 @@ class Platform:
             limits=self.limits,
             build_timeout=settings.build_timeout,
             health_timeout=settings.health_timeout,
+            hold_seconds=settings.hold_seconds,
             drain_seconds=settings.drain_seconds,
+            watch_minutes=settings.watch_minutes,
+            least_free_bytes=settings.disk_floor_mb * 2**20,
             keep_images=settings.keep_images,
             ports=settings.port_range,
             default_memory=settings.default_memory,
@@ -319,10 +348,13 @@ def host_rules(settings: Settings, public_address: str | None) -> HostRules:
         tls=settings.ingress_tls,
         http_port=settings.http_port,
         https_port=settings.https_port,
+        own=normalise(settings.paas_domain) if settings.paas_domain else "",
     )
 
 
-def ingress_settings(settings: Settings, data_dir: Path) -> IngressSettings:
+def ingress_settings(settings: Settings, data_dir: Path, rules: HostRules) -> IngressSettings:
+    host, port = settings.listen
+    local = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     return IngressSettings(
         folder=data_dir / "caddy",
         routes=data_dir / "routes",
@@ -331,6 +363,12 @@ def ingress_settings(settings: Settings, data_dir: Path) -> IngressSettings:
         https_port=settings.https_port,
         acme_email=settings.acme_email,
         proxies=_trusted_networks(settings),
+        # Until the release before is back, if the new one does not come up.
+        hold_seconds=settings.hold_seconds * 2,
+        acme_directory=settings.acme_directory,
+        acme_root=str(settings.acme_root or ""),
+        own_name=Name(rules.own, rules.is_https(rules.own)) if rules.own else None,
+        own_address=f"[{local}]:{port}" if ":" in local else f"{local}:{port}",
     )
 
 

@@ -86,6 +86,13 @@ class Settings(BaseSettings):
         None, description="The server's public IP address. Unset: found from the network interfaces."
     )
     acme_email: str | None = Field(None, description="Address for the certificate authority's notices.")
+    acme_directory: str = Field(
+        "",
+        pattern=r"^(https://[^\s]{1,300})?$",
+        description="Directory of another certificate authority that speaks ACME.",
+    )
+    acme_root: Path | None = Field(None, description="File with the root certificate of that authority.")
+    paas_domain: str | None = Field(None, description="Name of the control plane: the ingress serves it with HTTPS.")
     ingress_address: str = Field("", description="Address that the ingress listens on. Empty: all.")
     http_port: int = Field(80, ge=1, le=65535, description="Port of the ingress for HTTP.")
     https_port: int = Field(443, ge=1, le=65535, description="Port of the ingress for HTTPS.")
@@ -100,13 +107,23 @@ class Settings(BaseSettings):
     default_memory: str = Field("1g", description="Memory limit of an app that sets none; empty for no limit.")
     default_cpus: str = Field("", description="CPU limit of an app that sets none; empty for no limit.")
     health_timeout: int = Field(300, ge=1, le=3600, description="Seconds that a release has to become healthy.")
+    hold_seconds: int = Field(
+        120, ge=1, le=3600, description="Longest time that requests wait while an app with a volume changes over."
+    )
+    watch_minutes: int = Field(
+        5, ge=0, le=1440, description="Minutes that a new release is watched for, to go back if it fails; 0 for never."
+    )
     drain_seconds: int = Field(30, ge=0, le=3600, description="Longest time that an old release finishes requests.")
+    trash_days: int = Field(7, ge=0, le=3650, description="Days that a deleted app can be restored; 0 for no trash.")
     keep_images: int = Field(5, ge=1, le=50, description="Images kept for each app, for rollbacks.")
 
     builder: Literal["auto", "api", "cli", "classic"] = Field(
         "auto", description="How images are built: BuildKit by the engine's API, by its CLI, or the old builder."
     )
     build_concurrency: int = Field(2, ge=1, le=32, description="Deployments that run at the same time.")
+    disk_floor_mb: int = Field(
+        1024, ge=0, le=10**7, description="Free disk space in MiB below which no deployment begins."
+    )
     build_timeout: int = Field(1800, ge=5, le=86400, description="Seconds that building an image may take.")
     build_ca_file: Path | None = Field(
         None, description="CA bundle that build steps trust, for networks with a certificate authority of their own."

@@ -28,7 +28,7 @@ async def test_a_destructive_call_waits_says_what_it_would_do_and_then_runs_once
         assert asked["status"] == "approval_required"
         assert asked["url"] == f"http://test/approvals?id={asked['approvalId']}"
         assert asked["summary"] == (
-            "Deletes app shop: running, 2 domains (a.example.com, b.example.com), 1 deployment, 1 volume kept (data 1.2 GB)."
+            "Puts app shop into the trash: running, 2 domains (a.example.com, b.example.com), 1 deployment, 1 volume kept (data 1.2 GB)."
         )
         # Asking again is the same question, and nothing has happened.
         assert (await agent.post("/api/apps/delete", json={"id": shop["id"]})).json()["approvalId"] == asked[
@@ -143,7 +143,7 @@ async def test_what_the_person_sees_is_what_the_endpoint_gets(driver, platform, 
     async with holding(platform, made["token"]) as agent:
         # Blanks are taken away before anybody looks.
         asked = (await agent.post("/api/apps/delete", json={"id": f"{shop['id']} "})).json()
-        assert asked["summary"].startswith("Deletes app shop: running")
+        assert asked["summary"].startswith("Puts app shop into the trash: running")
         # Other spellings of a field are no fields.
         answer = await agent.post("/api/apps/update", json={"id": shop["id"], "build_command": "curl evil"})
         assert answer.status_code == 400

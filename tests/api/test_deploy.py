@@ -131,7 +131,7 @@ async def test_rolling_back_brings_image_and_variables_back(driver, platform):
     ended = await driver.ended(back["deploymentId"])
     assert (ended["status"], ended["rollbackOf"], ended["trigger"]) == ("success", app["activeDeployId"], "rollback")
     assert len(platform.runtime.built) == builds
-    spec = platform.runtime.specs[f"c-{back['deploymentId']}"]
+    spec = platform.runtime.specs[back["deploymentId"]]
     assert spec.environment["V"] == "1"
     assert spec.image.endswith(app["activeDeployId"])
 
@@ -160,7 +160,7 @@ async def test_rolling_back_without_naming_a_version_goes_to_the_one_before(driv
         back = await driver.post("/api/apps/rollback", id=app["id"])
         ended = await driver.ended(back["deploymentId"])
         assert (ended["status"], ended["trigger"]) == ("success", "rollback")
-        assert platform.runtime.specs[f"c-{back['deploymentId']}"].image.endswith(expected)
+        assert platform.runtime.specs[back["deploymentId"]].image.endswith(expected)
 
 
 async def test_five_images_are_kept(driver, platform):
@@ -212,9 +212,12 @@ async def test_deleting_takes_everything_but_the_project_of_others(driver, platf
     await driver.post("/api/apps/delete", id=app["id"])
     await driver.post("/api/apps/delete", id=alone["id"])
     assert [found["name"] for found in (await admin.get("/api/projects")).json()] == ["team"]
+    assert (await admin.get("/api/deployments/history")).json() == []
+    assert len(platform.runtime.built) == 2  # the trash keeps what it takes to bring them back
+    for name, found in (("shop", app), ("alone", alone)):
+        await driver.post("/api/apps/purge", id=found["id"], name=name)
     assert platform.runtime.built == {}
     assert not (platform.data_dir / "logs" / app["id"]).exists()
-    assert (await admin.get("/api/deployments/history")).json() == []
 
 
 async def test_update_is_partial(driver):
@@ -236,7 +239,7 @@ async def test_secrets_are_kept_by_three_stars_and_never_become_readable(driver,
     await driver.post("/api/apps/update", id=app["id"], envVars={"S": "***", "B": "2"})
     answer = await driver.post("/api/apps/redeploy", id=app["id"])
     await driver.ended(answer["deploymentId"])
-    spec = platform.runtime.specs[f"c-{answer['deploymentId']}"]
+    spec = platform.runtime.specs[answer["deploymentId"]]
     assert spec.environment["S"] == "secret-1"
     assert "A" not in spec.environment
     refused = await driver.post("/api/apps/update", status=400, id=app["id"], envVars={"S": "***"}, secretKeys=[])

@@ -132,6 +132,8 @@ async def test_files_become_an_app_and_new_ones_its_next_version(driver, platfor
     await driver.post("/api/deploy", status=400, name="thief", gitRepo=made["gitRepo"])
     await driver.post("/api/deploy/plan", status=422, gitRepo=made["gitRepo"])
     await driver.post("/api/apps/delete", id=made["id"])
+    assert (platform.data_dir / "uploads" / made["id"]).exists()
+    await driver.post("/api/apps/purge", id=made["id"], name=made["name"])
     assert not (platform.data_dir / "uploads" / made["id"]).exists()
 
 

@@ -76,6 +76,8 @@ class PaasServer:
         if self.process is not None and self.process.poll() is None:
             for app in self.get("/api/apps"):
                 self.client.post("/api/apps/delete", json={"id": app["id"]})
+            for app in self.get("/api/apps/trash"):
+                self.client.post("/api/apps/purge", json={"id": app["id"], "name": app["name"], "volumes": True})
             self.kill(signal.SIGTERM)
         with contextlib.suppress(OSError, ValueError):
             os.kill(self.caddy_pid(), signal.SIGTERM)
@@ -120,6 +122,11 @@ class PaasServer:
 
     def redeploy(self, app: dict, **options) -> dict:
         return self.succeeded(self.post("/api/apps/redeploy", id=app["id"], **options)["deploymentId"])
+
+    def purge(self, app: dict) -> dict:
+        """Delete an app for good, with its volumes; what went."""
+        self.post("/api/apps/delete", id=app["id"])
+        return self.post("/api/apps/purge", id=app["id"], name=app["name"], volumes=True)
 
     def app(self, app_id: str) -> dict:
         return self.get("/api/apps/get", id=app_id)

@@ -104,8 +104,10 @@ def test_a_release_is_confined(paas):
     paas.post("/api/apps/delete", id=app["id"])
     assert docker("volume", "ls", "--quiet", "--filter", f"name={volume}").strip() == volume
     assert docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}") == ""
+    assert docker("images", "--quiet", f"better-paas/app-{app['id']}") != ""
+    paas.post("/api/apps/purge", id=app["id"], name="confined", volumes=True)
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={volume}") == ""
     assert docker("images", "--quiet", f"better-paas/app-{app['id']}") == ""
-    docker("volume", "rm", volume)
 
 
 def test_stopped_and_unknown_hosts_get_pages_of_ours(paas):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from better_paas.domains.hosts import HostRules, host_suffix, normalise
-from better_paas.domains.render import IngressSettings, Site, render
+from better_paas.domains.render import IngressSettings, Name, Site, render
 from better_paas.errors import Invalid
 
 SETTINGS = IngressSettings(Path("/d/caddy"), Path("/d/routes"), "", 80, 443, "me@example.org")
@@ -17,7 +17,7 @@ def hosts_of(server):
 
 
 def test_each_app_is_named_by_its_route_file_and_unknown_hosts_get_no_app():
-    config = render([Site("a1", ("a.localhost",), ()), Site("b2", ("b.localhost",), ())], SETTINGS)
+    config = render([Site("a1", (Name("a.localhost"),)), Site("b2", (Name("b.localhost"),))], SETTINGS)
     routes = config["apps"]["http"]["servers"]["http"]["routes"]
     assert routes[0]["handle"][0]["upstreams"] == [{"dial": "{file./d/routes/a1/0}"}]
     assert "match" not in routes[-1]
@@ -26,7 +26,7 @@ def test_each_app_is_named_by_its_route_file_and_unknown_hosts_get_no_app():
 
 
 def test_public_names_get_certificates_and_a_redirect():
-    config = render([Site("a1", ("a.localhost",), ("shop.example.com",))], SETTINGS)
+    config = render([Site("a1", (Name("a.localhost"), Name("shop.example.com", https=True)))], SETTINGS)
     servers = config["apps"]["http"]["servers"]
     assert hosts_of(servers["https"]) == [["shop.example.com"]]
     redirect = servers["http"]["routes"][1]
@@ -37,7 +37,7 @@ def test_public_names_get_certificates_and_a_redirect():
 
 
 def test_the_same_table_gives_the_same_configuration():
-    one, two = Site("a", ("a.localhost",), ()), Site("b", ("b.localhost",), ())
+    one, two = Site("a", (Name("a.localhost"),)), Site("b", (Name("b.localhost"),))
     assert json.dumps(render([one, two], SETTINGS)) == json.dumps(render([two, one], SETTINGS))
 
 

@@ -96,7 +96,7 @@ def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[
 def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], sizes: Sizes) -> str:
     match action.name:
         case "app:delete":
-            return f"Deletes app {app.name}: {_belongings(session, [app], sizes)}."
+            return f"Puts app {app.name} into the trash: {_belongings(session, [app], sizes)}."
         case "app:domain_remove":
             return (
                 f"Takes the domain {str(fields.get('domain'))[:80]} from app {app.name}: its visitors get a 404 page."
@@ -128,7 +128,7 @@ def _of_project(session: Session, action: Action, project: Project, apps: list[A
         return f"Deletes the empty project {project.name}."
     names = ", ".join(app.name for app in apps[:5]) + (" …" if len(apps) > 5 else "")
     goes = _belongings(session, apps, sizes)
-    return f"Deletes project {project.name} with {_count(len(apps), 'app')} ({names}): {goes}."
+    return f"Puts project {project.name} into the trash with {_count(len(apps), 'app')} ({names}): {goes}."
 
 
 def _belongings(session: Session, apps: list[App], sizes: Sizes) -> str:
@@ -178,7 +178,8 @@ def _count(number: int, word: str) -> str:
 
 
 def _apps_of(session: Session, project: Project) -> list[App]:
-    return list(session.scalars(select(App).where(App.project_id == project.id).order_by(App.name)))
+    mine = select(App).where(App.project_id == project.id, App.deleted_at.is_(None))
+    return list(session.scalars(mine.order_by(App.name)))
 
 
 def _app_state(session: Session, app: App) -> str:

@@ -10,19 +10,18 @@ from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDis
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from better_paas.apps import schemas, secrets, service
+from better_paas.apps import idempotency, schemas, secrets, service
+from better_paas.apps.answers import app_answer, change_app, deploy_answer, tell_ingress
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.builders.bases import default_versions
 from better_paas.builders.plan import BuildPlan, Overrides
-from better_paas.caddy.process import CaddyFailed
 from better_paas.deployments import planning
 from better_paas.deployments import service as deployments
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
-from better_paas.domains import service as domains
-from better_paas.errors import Invalid, PaasError, Unavailable
+from better_paas.errors import Invalid, PaasError
 from better_paas.git.fetch import FetchFailed, branches
 from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit import sse
@@ -63,13 +62,15 @@ async def apps_list(
 @router.get("/api/apps/get")
 async def apps_get(request: Request, id: AppIdQuery) -> schemas.AppAnswer:
     """One app."""
-    return await _answer(request, id)
+    return await app_answer(request, id)
 
 
 @router.post("/api/deploy")
 async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.DeployAnswer:
     """Make an app and start its first deployment. The answer comes at once; `deploymentId` leads to the progress."""
     platform = platform_of(request)
+    if (before := await idempotency.answered(request)) is not None:
+        return await deploy_answer(request, *before)
     wanted = body.model_dump()
 
     def unit(session: Session) -> tuple[str, str]:
@@ -80,8 +81,8 @@ async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.Dep
     app_id, deployment_id = await platform.database.write(unit)
     request.state.resource_id = app_id
     platform.ingress.point_to_waiting(app_id)
-    await _tell_ingress(platform)
-    return await _deploy_answer(request, app_id, deployment_id)
+    await tell_ingress(platform)
+    return await deploy_answer(request, app_id, deployment_id)
 
 
 @router.post("/api/deploy/upload", openapi_extra=upload_form(schemas.UploadConfig), response_model=schemas.DeployAnswer)
@@ -93,6 +94,8 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
     elsewhere are refused.
     """
     platform = platform_of(request)
+    if (before := await idempotency.answered(request)) is not None:
+        return await deploy_answer(request, *before)
     config, archive = await uploaded(request, schemas.UploadConfig)
     if not config.id and config.name is None:
         raise Invalid("config: it names no app", "Give the name of a new one, or the id of one that gets these files.")
@@ -110,8 +113,8 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
     request.state.resource_id = app_id
     if not config.id:
         platform.ingress.point_to_waiting(app_id)
-        await _tell_ingress(platform)
-    return await _deploy_answer(request, app_id, deployment_id)
+        await tell_ingress(platform)
+    return await deploy_answer(request, app_id, deployment_id)
 
 
 def _update(request: Request, session: Session, app_id: str, changes: dict[str, Any], rules: Any) -> None:
@@ -193,9 +196,11 @@ async def apps_start(request: Request, body: schemas.AppId) -> schemas.StatusAns
 
 @router.post("/api/apps/delete")
 async def apps_delete(request: Request, body: schemas.AppId) -> schemas.StatusAnswer:
-    """Delete the app with its containers, images, deployments and logs. Volumes are kept."""
+    """Put the app into the trash: routes go and processes end, the rest is kept for TRASH_DAYS (see restore)."""
     platform = platform_of(request)
     await platform.operations.delete(body.id)
+    if platform.settings.trash_days == 0:
+        await platform.operations.purge(body.id, with_volumes=False)
     platform.publish("app", body.id)
     return schemas.StatusAnswer(status="deleted")
 
@@ -205,41 +210,23 @@ async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.App
     """Change the fields that are sent, and only those. They take effect with the next deployment."""
     changes = body.model_dump(exclude_unset=True, exclude={"id"})
     for name, value in changes.items():
-        if value is None and name != "port_override":
+        if value is None and name not in service.NULLABLE:
             raise Invalid(f"{name} must not be null", "Leave a field out to keep it.")
 
     def change(session: Session, rules: Any) -> None:
         _update(request, session, body.id, changes, rules)
 
-    return await _change(request, body.id, change)
+    return await change_app(request, body.id, change)
 
 
 @router.post("/api/apps/rename")
 async def apps_rename(request: Request, body: schemas.RenameBody) -> schemas.AppAnswer:
     """Give the app another name, and with it another default host."""
-    return await _change(request, body.id, lambda session, _: service.rename(session, body.id, body.name))
-
-
-@router.post("/api/apps/domains/add")
-async def apps_domain_add(request: Request, body: schemas.DomainBody) -> schemas.AppAnswer:
-    """Give the app a domain. A certificate is fetched when its DNS record points here."""
-
-    def change(session: Session, rules: Any) -> None:
-        service.get(session, body.id)
-        domains.add(session, body.id, body.domain, rules)
-
-    return await _change(request, body.id, change)
-
-
-@router.post("/api/apps/domains/remove")
-async def apps_domain_remove(request: Request, body: schemas.DomainBody) -> schemas.AppAnswer:
-    """Take a domain from the app."""
 
     def change(session: Session, _: Any) -> None:
-        service.get(session, body.id)
-        domains.remove(session, body.id, body.domain)
+        service.rename(session, body.id, body.name)
 
-    return await _change(request, body.id, change)
+    return await change_app(request, body.id, change)
 
 
 @router.post("/api/apps/redeploy")
@@ -332,9 +319,9 @@ async def apps_metrics(request: Request, id: AppIdQuery) -> schemas.MetricsAnswe
     """What the running app takes of CPU and memory, measured now, which takes about a second."""
     platform = platform_of(request)
     release = await platform.database.read(lambda session: deployments.live_release(session, service.get(session, id)))
-    if release is None or not release.container_id:
+    if release is None:
         raise Invalid("the app has no release yet, so it takes nothing", "Deploy it first.", code="no_release")
-    found = await platform.runtime.figures(release.container_id)
+    found = await platform.runtime.figures(release.deployment_id)
     return schemas.MetricsAnswer(
         cpu=found.cpu,
         memory=found.memory,
@@ -366,13 +353,14 @@ async def _runtime_lines(platform: Platform, app_id: str, tail: int, follow: boo
         return release, secrets.secret_values(session, app, release)
 
     release, values = await platform.database.read(unit)
-    if release is None or not release.container_id:
+    if release is None:
         raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
-    redactor, container_id = Redactor(values), release.container_id
+    redactor, deployment_id = Redactor(values), release.deployment_id
 
     async def lines() -> AsyncIterator[dict[str, str]]:
-        async for timestamp, line in platform.runtime.logs(container_id, tail=tail, follow=follow):
-            yield {"message": redactor.text(line), "timestamp": timestamp}
+        async for line in platform.runtime.logs(deployment_id, tail=tail, follow=follow):
+            entry = {"message": redactor.text(line.text), "timestamp": line.timestamp}
+            yield {**entry, "process": line.process} if line.process else entry
 
     return lines()
 
@@ -382,14 +370,15 @@ def _queue(
 ) -> Deployment:
     caller = caller_of(request)
     deployment = deployments.create(session, app, trigger=trigger, actor=f"{caller.kind}:{caller.id}", **options)
-    platform.wake_jobs(session)
-    platform.announce(session, "deployment", deployment.id)
-    platform.announce(session, "app", app.id)
+    idempotency.remember(session, request, app.id, deployment.id)
+    platform.queued(session, deployment)
     return deployment
 
 
 async def _deploy(request: Request, app_id: str, options: Any) -> schemas.DeployAnswer:
     platform = platform_of(request)
+    if (before := await idempotency.answered(request)) is not None:
+        return await deploy_answer(request, *before)
 
     def unit(session: Session) -> str:
         app = service.get(session, app_id)
@@ -397,42 +386,4 @@ async def _deploy(request: Request, app_id: str, options: Any) -> schemas.Deploy
         trigger = "rollback" if "rollback_of" in chosen else "manual"
         return _queue(platform, session, app, request, trigger, **chosen).id
 
-    return await _deploy_answer(request, app_id, await platform.database.write(unit))
-
-
-async def _change(request: Request, app_id: str, change: Any) -> schemas.AppAnswer:
-    platform = platform_of(request)
-
-    def unit(session: Session) -> None:
-        change(session, platform.rules)
-        platform.announce(session, "app", app_id)
-
-    await platform.database.write(unit)
-    await _tell_ingress(platform)
-    return await _answer(request, app_id)
-
-
-async def _tell_ingress(platform: Platform) -> None:
-    """The change is saved; an ingress that does not take it now gets it when it is back."""
-    try:
-        await platform.ingress.apply()
-    except CaddyFailed as error:
-        if platform.ingress.problem:
-            return  # it is down; the System page says so, and the next start takes the change
-        text = f"the change is saved, but the ingress refused it: {error}"
-        raise Unavailable(text, "See GET /api/health.") from error
-
-
-async def _answer(request: Request, app_id: str) -> schemas.AppAnswer:
-    platform, caller = platform_of(request), caller_of(request)
-
-    def unit(session: Session) -> dict[str, Any]:
-        view = service.views(session, [service.get(session, app_id)])[0]
-        return service.answer(view, platform.rules, for_agent=caller.is_agent)
-
-    return schemas.AppAnswer(**await platform.database.read(unit))
-
-
-async def _deploy_answer(request: Request, app_id: str, deployment_id: str) -> schemas.DeployAnswer:
-    app = await _answer(request, app_id)
-    return schemas.DeployAnswer(**app.model_dump(), deployment_id=deployment_id)
+    return await deploy_answer(request, app_id, await platform.database.write(unit))

@@ -18,6 +18,9 @@ _HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,299}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 _MOST_VARIABLES, _LARGEST_VALUE, _LARGEST_ENVIRONMENT = 500, 32 * 1024, 256 * 1024
 _SMALLEST_MEMORY = 6 * 2**20
+_PROCESS = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_RESERVED_PROCESSES = ("main", "web", "release", "once")
+_MOST_PROCESSES, _LONGEST_COMMAND = 10, 4000
 SAMPLES = ("hello-python", "hello-node", "hello-static")
 
 
@@ -103,21 +106,33 @@ def check_environment(value: dict[str, str]) -> dict[str, str]:
 
 
 def parse_volume(text: str) -> Volume:
-    """`name:/path` or `name:/path:ro`. Errors: ValueError."""
+    """`name:/path`, with `:ro` or `:shared` behind it. Errors: ValueError."""
     name, _, rest = text.partition(":")
     path, _, mode = rest.partition(":")
     if name.startswith(("/", ".", "~")):
         raise ValueError("host paths can't be mounted; use a named volume such as data:/app/data")
     path_is_wrong = not _CONTAINER_PATH.fullmatch(path) or ".." in path.split("/") or len(path) > 300
-    if not _VOLUME_NAME.fullmatch(name) or path_is_wrong or mode not in ("", "ro", "rw"):
-        raise ValueError(f"'{text[:80]}' is not a volume: use name:/absolute/path or name:/absolute/path:ro")
-    return Volume(name, path, mode == "ro")
+    if not _VOLUME_NAME.fullmatch(name) or path_is_wrong or mode not in ("", "ro", "rw", "shared"):
+        raise ValueError(f"'{text[:80]}' is not a volume: use name:/absolute/path, with :ro or :shared behind it")
+    return Volume(name, path, mode == "ro", mode == "shared")
 
 
 def _check_volumes(value: list[str]) -> list[str]:
     paths = [parse_volume(text).path for text in value]
     if len(set(paths)) != len(paths):
         raise ValueError("two volumes have the same path")
+    return value
+
+
+def _check_processes(value: dict[str, str]) -> dict[str, str]:
+    for name, command in value.items():
+        if not _PROCESS.fullmatch(name) or name in _RESERVED_PROCESSES:
+            raise ValueError(f"'{name[:40]}' can't be the name of a process: use a-z, 0-9 and '-', such as worker")
+        if len(command) > _LONGEST_COMMAND:
+            raise ValueError(f"the command of {name} must be at most {_LONGEST_COMMAND} characters")
+        _check_command(command)
+    if len(value) > _MOST_PROCESSES:
+        raise ValueError(f"at most {_MOST_PROCESSES} processes")
     return value
 
 
@@ -133,7 +148,9 @@ Name = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
 Repository = Annotated[str, Field(min_length=1, max_length=600), AfterValidator(check_repository)]
 Ref = Annotated[str, Field(max_length=200), AfterValidator(_check_ref)]
 TreePath = Annotated[str, Field(max_length=300), AfterValidator(_check_path)]
-Command = Annotated[str, Field(max_length=4000), AfterValidator(_check_command)]
+Command = Annotated[str, Field(max_length=_LONGEST_COMMAND), AfterValidator(_check_command)]
+Processes = Annotated[dict[str, str], AfterValidator(_check_processes)]
+WatchMinutes = Annotated[int, Field(ge=0, le=24 * 60)]
 HealthPath = Annotated[str, Field(max_length=300), AfterValidator(_check_health_path)]
 Memory = Annotated[str, Field(max_length=20), AfterValidator(_check_memory)]
 Cpus = Annotated[str, Field(max_length=10), AfterValidator(_check_cpus)]

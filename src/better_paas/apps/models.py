@@ -1,6 +1,7 @@
 """The table of apps."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,6 +28,11 @@ class App(Base):
     build_command: Mapped[str] = mapped_column(default="")
     start_command: Mapped[str] = mapped_column(default="")
     port_override: Mapped[int | None]
+    # What it serves: `web`, `worker` (nothing), or "" to go by its Procfile.
+    kind: Mapped[str] = mapped_column(default="")
+    # Commands of processes beside the main one; they win over those of the Procfile, and an empty one takes it away.
+    processes: Mapped[dict[str, str]] = mapped_column(default=dict)
+    release_command: Mapped[str] = mapped_column(default="")
     health_path: Mapped[str] = mapped_column(default="")
     memory: Mapped[str] = mapped_column(default="")
     cpus: Mapped[str] = mapped_column(default="")
@@ -34,6 +40,10 @@ class App(Base):
     env_vars: Mapped[str | dict[str, str]] = mapped_column(JSON, default="")
     secret_keys: Mapped[list[str]] = mapped_column(default=list)
     volumes: Mapped[list[str]] = mapped_column(default=list)
+    # Minutes that a new release is watched for; None for the server's own setting.
+    watch_minutes: Mapped[int | None]
+    # How the ingress treats its requests (see domains/routing.py); empty for the plain way.
+    routing: Mapped[dict[str, Any]] = mapped_column(default=dict)
     auto_deploy: Mapped[bool] = mapped_column(default=False)
     # What the user wants: False after a stop, until a start or a deployment.
     wanted: Mapped[bool] = mapped_column(default=True)
@@ -42,3 +52,5 @@ class App(Base):
     live_release_id: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    # When it was put into the trash; its name is then free for another (see trash.py).
+    deleted_at: Mapped[datetime | None]

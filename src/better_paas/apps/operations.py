@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.orm import Session
 
-from better_paas.apps import secrets
+from better_paas.apps import secrets, trash
 from better_paas.apps import service as apps
 from better_paas.apps.models import App
 from better_paas.caddy.process import CaddyFailed
@@ -16,7 +16,7 @@ from better_paas.db.database import Database
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Release
-from better_paas.deployments.tasks import Deployer
+from better_paas.deployments.releases import Releases
 from better_paas.deployments.uploads import Uploads
 from better_paas.domains.ingress import Ingress
 from better_paas.errors import Conflict, PaasError, SecretUnreadable, StepFailed, Unavailable
@@ -24,7 +24,7 @@ from better_paas.jobs import queue
 from better_paas.jobs.worker import Worker
 from better_paas.kit.redact import Redactor
 from better_paas.projects import service as projects
-from better_paas.runtime.protocol import Runtime, RuntimeFailed
+from better_paas.runtime.protocol import GONE, MAIN, Runtime, RuntimeFailed, State
 
 _CANCEL_SECONDS = 60
 _CANCEL_ATTEMPTS = 5
@@ -40,13 +40,13 @@ class Operations:
         database: Database,
         runtime: Runtime,
         ingress: Ingress,
-        deployer: Deployer,
+        releases: Releases,
         worker: Worker,
         logbook: LogBook,
         uploads: Uploads,
     ) -> None:
         self._database, self._runtime, self._ingress = database, runtime, ingress
-        self._deployer, self._worker, self._logbook, self._uploads = deployer, worker, logbook, uploads
+        self._releases, self._worker, self._logbook, self._uploads = releases, worker, logbook, uploads
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def stop(self, app_id: str) -> None:
@@ -61,9 +61,9 @@ class Operations:
         await self._database.read(lambda session: apps.get(session, app_id))
         async with self._locks[app_id]:
             release = await self._database.write(mark)
-            await self._deployer.point(app_id)
+            await self._releases.point(app_id)
             if release is not None:
-                await self._runtime.stop(release.container_id)
+                await self._runtime.stop(release.deployment_id)
 
     async def start(self, app_id: str) -> None:
         """Start the live release again; it gets requests once it is healthy. Errors: NotFound, Conflict, 503."""
@@ -79,29 +79,33 @@ class Operations:
         await self._database.read(lambda session: apps.get(session, app_id))
         async with self._locks[app_id]:
             app, release = await self._database.read(look)
-            spec = await self._deployer.spec(release, app.name, app.project_id)
-            try:
-                container_id = await self._runtime.start(spec)
-                await self._healthy_or_stopped(container_id, release)
-                await self._runtime.settle(container_id)
-            except RuntimeFailed as error:
-                raise Unavailable(str(error), error.hint) from error
-            except StepFailed as error:
-                # What an app answers to the probe may hold whatever it knows.
-                redactor = Redactor(
-                    await self._database.read(lambda session: secrets.secret_values(session, app, release))
-                )
-                text, hint = redactor.text(error.error), redactor.text(error.hint or "")
-                raise Unavailable(text, hint, code=error.code) from None
-            await self._database.write(lambda session: _mark_started(session, app_id, release.id, container_id))
-            await self._deployer.point(app_id)
+            await self._bring_up(app, release)
 
-    async def _healthy_or_stopped(self, container_id: str, release: Release) -> None:
+    async def _bring_up(self, app: App, release: Release) -> None:
+        """Start a release that stands, and send it requests once it is healthy. Errors: Unavailable."""
+        spec = await self._releases.spec(release, app.name, app.project_id)
         try:
-            await self._deployer.wait_until_healthy(container_id, release.host_port, release.settings["healthPath"])
+            await self._runtime.start(spec)
+            await self._healthy_or_stopped(release)
+            await self._runtime.settle(release.deployment_id)
+        except RuntimeFailed as error:
+            raise Unavailable(str(error), error.hint) from error
+        except StepFailed as error:
+            # What an app answers to the probe may hold whatever it knows.
+            redactor = Redactor(await self._database.read(lambda session: secrets.secret_values(session, app, release)))
+            text, hint = redactor.text(error.error), redactor.text(error.hint or "")
+            raise Unavailable(text, hint, code=error.code) from None
+        await self._database.write(lambda session: _mark_started(session, app.id))
+        await self._releases.point(app.id)
+
+    async def _healthy_or_stopped(self, release: Release) -> None:
+        try:
+            await self._releases.wait_until_healthy(
+                release.deployment_id, release.host_port, release.settings["healthPath"]
+            )
         except BaseException:
             # Also when the caller goes away: what was not brought up does not stay half up.
-            await asyncio.shield(self._runtime.stop(container_id))
+            await asyncio.shield(self._runtime.stop(release.deployment_id))
             raise
 
     async def cancel(self, deployment_id: str) -> None:
@@ -131,28 +135,68 @@ class Operations:
             ) from None
 
     async def delete(self, app_id: str) -> None:
-        """Remove the app and all that was made for it. Its volumes are kept. Errors: NotFound."""
+        """Put the app into the trash: its routes go and its processes end; the rest stays. Errors: NotFound."""
         await self._database.read(lambda session: apps.get(session, app_id))
         async with self._locks[app_id]:
             await self._end_deployments(app_id)
-            containers = await self._containers(app_id)
-            deployment_ids = await self._database.read(lambda session: deployments.newest_ids(session, app_id))
-            project_id = await self._database.write(lambda session: _delete_rows(session, app_id))
+            await self._database.write(lambda session: trash.put(session, app_id))
+            await self._take_down(app_id)
+
+    async def _take_down(self, app_id: str) -> None:
+        """What an app in the trash must not have: routes and processes."""
+        await self._apply_ingress()
+        self._ingress.forget(app_id)
+        known = set(await self._database.read(lambda session: deployments.newest_ids(session, app_id)))
+        for deployment_id in known & set(await self._runtime.states()):
+            await self._runtime.stop(deployment_id)
+            await self._runtime.remove(deployment_id)
+
+    async def restore(self, app_id: str) -> str:
+        """Bring an app back from the trash as it was; its name, which may have got a number. Errors: NotFound, 503.
+
+        If it can't be started, it is back all the same, and the error says why it does not run.
+        """
+
+        def bring_back(session: Session) -> tuple[App, Release | None]:
+            app = trash.take_back(session, app_id)
+            return app, deployments.live_release(session, app)
+
+        async with self._locks[app_id]:
+            app, release = await self._database.write(bring_back)
+            await self._releases.point(app_id)
             await self._apply_ingress()
-            self._ingress.forget(app_id)
-            for container_id in containers:
-                await self._runtime.stop(container_id)
-            # By label too: a deployment that was killed may have left one that its row does not name.
-            owners = await self._runtime.owned()
-            for container_id in {*containers, *(found for found, owner in owners.items() if owner in deployment_ids)}:
-                await self._runtime.remove(container_id)
-            for _, reference in await self._runtime.images(app_id):
+            if release is not None and app.wanted:
+                await self._bring_up(app, release)
+        return app.name
+
+    async def purge(self, app_id: str, with_volumes: bool) -> trash.Purged:
+        """Delete for good what an app in the trash still has. Errors: NotFound, Conflict."""
+        async with self._locks[app_id]:
+            await self._database.read(lambda session: trash.get(session, app_id))
+            await self._take_down(app_id)
+            images = await self._runtime.images(app_id)
+            # Rows last: whatever a killed server leaves undone is still found by them.
+            for _, reference in images:
                 await self._runtime.remove_image(reference)
-            if project_id:
-                await self._runtime.remove_project(project_id)
+            volumes = await self._database.read(lambda session: trash.own_volumes(session, app_id))
+            if with_volumes:
+                for project_id, name in volumes:
+                    await self._runtime.remove_volume(project_id, name)
             self._logbook.forget_app(app_id)
             await self._uploads.forget(app_id)
+            name, project_id = await self._database.write(lambda session: trash.purge(session, app_id))
+            if project_id:
+                await self._runtime.remove_project(project_id)
         self._locks.pop(app_id, None)
+        return trash.Purged(name, len(images), [name for _, name in volumes] if with_volumes else [])
+
+    async def purge_expired(self, days: int) -> None:
+        """Purge what has been in the trash for longer than `days`. Volumes stay: only a person deletes those."""
+        for app_id in await self._database.read(lambda session: trash.expired(session, days)):
+            try:
+                await self.purge(app_id, with_volumes=False)
+            except (RuntimeFailed, PaasError) as error:
+                _log.warning("an app can't be taken out of the trash yet", app=app_id, reason=str(error))
 
     async def _end_deployments(self, app_id: str) -> None:
         """Cancel what is on its way. Errors: Conflict if it does not end."""
@@ -167,7 +211,7 @@ class Operations:
         raise Conflict("a deployment of this app does not end", "Try again in a moment.")
 
     async def delete_project(self, project_id: str) -> None:
-        """Delete each app of the project, then the project. Errors: NotFound."""
+        """Put the project with all its apps into the trash. Errors: NotFound."""
 
         def look(session: Session) -> list[str]:
             projects.get(session, project_id)
@@ -175,38 +219,36 @@ class Operations:
 
         for app_id in await self._database.read(look):
             await self.delete(app_id)
-        if await self._database.write(lambda session: _delete_project_row(session, project_id)):
+        if await self._database.write(lambda session: trash.put_project(session, project_id)):
             await self._runtime.remove_project(project_id)
 
     async def tidy_up(self) -> None:
         """Before the first request: what stands now is left over from before; what comes later is in use."""
         await self._database.write(deployments.mend)
-        await self._deployer.sweep_workspaces()
-        await self._uploads.sweep(await self._database.read(lambda session: {app.id for app in apps.all_apps(session)}))
+        await self._uploads.sweep(await self._database.read(trash.all_ids))
 
     async def reconcile(self) -> None:
         """At start: make routes and containers what the state says. Nothing that is not ours is looked at."""
         pairs = await self._database.read(deployments.live_releases)
         for app, _ in pairs:
-            await self._deployer.point(app.id)
+            await self._releases.point(app.id)
         self._ingress.forget_unknown({app.id for app, _ in pairs})
         await self.match_containers()
 
     async def match_containers(self) -> None:
         """Start what should run, stop what should not, remove what no release needs. One app can't hold up others."""
         try:
-            # In this order: a container that is made in between is known before it exists.
-            owned = await self._runtime.owned()
+            # In this order: a release that is made in between is known before it exists.
+            states = await self._runtime.states()
             known = await self._database.read(deployments.known_deployment_ids)
-            for container_id, deployment_id in owned.items():
-                if deployment_id not in known:
-                    _log.warning("removing a container that no release needs", deployment=deployment_id)
-                    await self._runtime.remove(container_id)
+            for deployment_id in states.keys() - known:
+                _log.warning("removing a release that nothing needs", deployment=deployment_id)
+                await self._runtime.remove(deployment_id)
         except RuntimeFailed as error:
             _log.error("the runtime can't be brought in step", reason=str(error))
             return
         for app, release in await self._database.read(deployments.live_releases):
-            if release is None:
+            if release is None or _is_as_wanted(app, release, states.get(release.deployment_id, GONE)):
                 continue
             try:
                 async with self._locks[app.id]:
@@ -224,15 +266,15 @@ class Operations:
         if found is None:
             return
         app, release = found
-        state = await self._runtime.state(release.container_id) if release.container_id else None
-        running = state is not None and state.running
-        if app.wanted and not running:
-            spec = await self._deployer.spec(release, app.name, app.project_id)
-            container_id = await self._runtime.start(spec)
-            await self._runtime.settle(container_id)
-            await self._database.write(lambda session: _mark_started(session, app.id, release.id, container_id))
-        elif not app.wanted and running:
-            await self._runtime.stop(release.container_id)
+        state = await self._runtime.state(release.deployment_id)
+        if _is_as_wanted(app, release, state):
+            return
+        if app.wanted:
+            await self._runtime.start(await self._releases.spec(release, app.name, app.project_id))
+            await self._runtime.settle(release.deployment_id)
+            await self._database.write(lambda session: _mark_started(session, app.id))
+        else:
+            await self._runtime.stop(release.deployment_id)
 
     async def watch_faults(self, changed: Callable[[str], None]) -> None:
         """Follow the engine's events: an app whose process dies is shown as such. Never returns."""
@@ -254,10 +296,6 @@ class Operations:
         if app_id is not None:
             changed(app_id)
 
-    async def _containers(self, app_id: str) -> list[str]:
-        rows = await self._database.read(lambda session: deployments.container_ids(session, app_id))
-        return [container_id for container_id in rows if container_id]
-
     async def _apply_ingress(self) -> None:
         try:
             await self._ingress.apply()
@@ -265,27 +303,12 @@ class Operations:
             _log.error("the ingress could not be told", reason=str(error))
 
 
-def _mark_started(session: Session, app_id: str, release_id: str, container_id: str) -> None:
+def _is_as_wanted(app: App, release: Release, state: State) -> bool:
+    if not app.wanted:
+        return not state.running
+    return state.running and state.processes >= {MAIN, *(release.settings.get("processes") or {})}
+
+
+def _mark_started(session: Session, app_id: str) -> None:
     app = apps.get(session, app_id)
     app.wanted, app.fault = True, ""
-    deployments.set_container(session, release_id, container_id)
-
-
-def _delete_rows(session: Session, app_id: str) -> str:
-    """Delete the app, and its project if that came with it; gives the id of a project that went too."""
-    app = apps.get(session, app_id)
-    project_id = app.project_id
-    session.delete(app)
-    session.flush()
-    if project_id != app_id or any(other.project_id == project_id for other in apps.all_apps(session)):
-        return ""
-    projects.delete(session, project_id)
-    return project_id
-
-
-def _delete_project_row(session: Session, project_id: str) -> bool:
-    try:
-        projects.delete(session, project_id)
-    except PaasError:
-        return False  # it went with its only app
-    return True

@@ -8,6 +8,7 @@ from better_paas.apps import fields
 from better_paas.kit.schema import Answer, Body
 
 BuildMethod = Literal["auto", "dockerfile"]
+Kind = Literal["", "web", "worker"]
 
 
 class LatestDeployment(Answer):
@@ -42,6 +43,10 @@ class AppAnswer(Answer):
     build_command: str
     start_command: str
     port_override: int | None
+    kind: str
+    processes: dict[str, str]
+    release_command: str
+    watch_minutes: int | None
     health_path: str
     memory: str
     cpus: str
@@ -74,6 +79,11 @@ class BuildSettings(Body):
     build_command: fields.Command = ""
     start_command: fields.Command = ""
     port_override: fields.Port | None = None
+    kind: Kind = Field("", description="worker: it serves no requests. Empty: as its Procfile says, else web.")
+    processes: fields.Processes = Field(
+        default={}, description="Commands of processes beside the main one; they win over those of the Procfile."
+    )
+    release_command: fields.Command = Field("", description="Run once before each new release starts.")
 
     @field_validator("build_method", mode="before")
     @classmethod
@@ -104,6 +114,9 @@ class AppSettings(Body):
     cpus: fields.Cpus = ""
     volumes: fields.Volumes = []
     health_path: fields.HealthPath = ""
+    watch_minutes: fields.WatchMinutes | None = Field(
+        None, description="Minutes that a new release is watched for; 0 for not at all. Null: the server's setting."
+    )
     auto_deploy: bool = Field(False, description="Kept for clients that send it; pushes do not start deployments yet.")
     project_id: str = Field("", max_length=40)
     server_id: Literal["", "localhost"] = ""
@@ -140,6 +153,10 @@ class UpdateBody(Body):
     build_command: fields.Command | None = None
     start_command: fields.Command | None = None
     port_override: fields.Port | None = None
+    kind: Kind | None = None
+    processes: fields.Processes | None = None
+    release_command: fields.Command | None = None
+    watch_minutes: fields.WatchMinutes | None = None
     env_vars: fields.Environment | None = None
     secret_keys: list[fields.EnvKey] | None = Field(None, max_length=500)
     domains: list[fields.Domain] | None = Field(None, max_length=50)

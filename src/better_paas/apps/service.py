@@ -22,6 +22,8 @@ from better_paas.kit.redact import MASK, looks_secret
 from better_paas.projects import service as projects
 
 ACTIVE = ("queued", "building")
+# Columns that hold nothing for "as the server has it".
+NULLABLE = ("port_override", "watch_minutes")
 _COLUMNS = (
     "git_repo",
     "branch",
@@ -33,6 +35,10 @@ _COLUMNS = (
     "build_command",
     "start_command",
     "port_override",
+    "kind",
+    "processes",
+    "release_command",
+    "watch_minutes",
     "health_path",
     "memory",
     "cpus",
@@ -56,20 +62,23 @@ class AppView:
 
 
 def get(session: Session, app_id: str) -> App:
-    """Errors: NotFound."""
+    """Errors: NotFound, also for one in the trash."""
     app = session.get(App, app_id)
     if app is None:
         raise NotFound("App not found", "List the apps to see their ids.")
+    if app.deleted_at is not None:
+        raise NotFound("App not found: it is in the trash", "Restore it first: POST /api/apps/restore.")
     return app
 
 
 def all_apps(session: Session) -> list[App]:
-    return list(session.scalars(select(App).order_by(App.name)))
+    """By name, without those in the trash."""
+    return list(session.scalars(select(App).where(App.deleted_at.is_(None)).order_by(App.name)))
 
 
 def visible_ids(session: Session, sees: Callable[[str, str], bool]) -> set[str]:
     """Ids of the apps that a caller sees. sees: asked with the ids of an app and of its project."""
-    rows = session.execute(select(App.id, App.project_id))
+    rows = session.execute(select(App.id, App.project_id).where(App.deleted_at.is_(None)))
     return {app_id for app_id, project_id in rows if sees(app_id, project_id)}
 
 
@@ -141,6 +150,11 @@ def status_of(view: AppView) -> tuple[str, str]:
     return "running", ""
 
 
+def is_worker(release: Release | None) -> bool:
+    """Whether what is live serves no requests."""
+    return release is not None and release.container_port == 0
+
+
 def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[str, Any]:
     """Fields of the app's API answer. The one place where secret values are masked.
 
@@ -156,8 +170,8 @@ def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[
         "status": status,
         "status_detail": detail,
         "git_token": MASK if app.git_token else "",
-        "port": release.host_port if release else None,
-        "url": rules.url(view.domains[0] if view.domains else default_host),
+        "port": (release.host_port or None) if release else None,
+        "url": "" if is_worker(release) else rules.url(view.domains[0] if view.domains else default_host),
         "default_host": default_host,
         "domains": view.domains,
         "env_vars": {
@@ -209,6 +223,8 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules) -> App:
         updated_at=moment,
         env_vars="",
         secret_keys=[],
+        routing={},
+        deleted_at=None,
         **{column: wanted[column] for column in _COLUMNS if column not in ("git_repo", "git_token")},
         git_repo="",
         git_token="",
@@ -226,7 +242,7 @@ def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRu
     app = get(session, app_id)
     for column in _COLUMNS:
         if column in changes and column not in ("git_repo", "git_token"):
-            setattr(app, column, changes[column] if changes[column] is not None or column == "port_override" else "")
+            setattr(app, column, changes[column] if changes[column] is not None or column in NULLABLE else "")
     if "git_repo" in changes or "git_token" in changes:
         _set_source(session, app, changes.get("git_repo", app.git_repo), changes.get("git_token"))
     if "env_vars" in changes or "secret_keys" in changes:

@@ -11,6 +11,10 @@ _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d{1,5})", re.IGNORECASE | re.MULTILINE)
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan:
     """The plan: an own Dockerfile wins, then the languages in a fixed order. Errors: NoPlan."""
+    return procfile.with_processes(_detect(files, overrides), files, overrides)
+
+
+def _detect(files: Files, overrides: Overrides) -> BuildPlan:
     wants_dockerfile = overrides.build_method == "dockerfile" or bool(overrides.dockerfile_path)
     path = overrides.dockerfile_path or "Dockerfile"
     text = files.read(path)
@@ -24,7 +28,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan:
         plan = find(files, overrides)
         if plan is not None:
             return plan
-    if procfile.web_command(files):
+    if procfile.commands(files):
         raise NoPlan(
             "there is a Procfile, but no language that can be built",
             "Add requirements.txt or pyproject.toml (Python), package.json (Node), or a Dockerfile.",

@@ -37,10 +37,20 @@ _MOUNT = re.compile(r"--(?:mount|network|security)=\S+\s+")
 
 def generate(plan: BuildPlan, base: str, static_base: str, has_variables: bool) -> str:
     """The Dockerfile of a generated plan. base: for the language; static_base: for a site's server."""
-    writers = {"python": _python, "node": _node}
     if plan.runtime == "static":
-        return _static(plan, base, static_base, has_variables)
-    return writers[plan.runtime](plan, base, has_variables)
+        text = _static(plan, base, static_base, has_variables)
+    else:
+        text = _WRITERS[plan.runtime](plan, base, has_variables)
+    return _with_mounts(text, plan.mounts)
+
+
+def _with_mounts(dockerfile: str, paths: tuple[str, ...]) -> str:
+    """An empty volume takes its owner from the folder that it covers."""
+    if not paths:
+        return dockerfile
+    folders = " ".join(sorted(paths))
+    head, _, tail = dockerfile.rpartition(f"USER {_USER}\n")
+    return f"{head}RUN mkdir -p {folders} && chown {_USER} {folders}\nUSER {_USER}\n{tail}"
 
 
 def caddyfile(plan: BuildPlan) -> str:
@@ -175,6 +185,9 @@ def _shell_form(command: str) -> str:
 def _exec_form(command: str) -> str:
     simple = not re.search(r"[;&|<>(){}\n]", command)
     return json.dumps(["/bin/sh", "-c", f"exec {command}" if simple else command])
+
+
+_WRITERS = {"python": _python, "node": _node}
 
 
 def trust_dockerfile() -> str:

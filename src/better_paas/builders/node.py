@@ -51,7 +51,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     run = f"{manager} run" if manager != "yarn" else "yarn"
     build = overrides.build_command or (f"{run} build" if "build" in scripts else "")
     port = overrides.port or 8080
-    start = overrides.start_command or procfile.web_command(files) or _start(files, package, scripts, manager)
+    start = overrides.start_command or procfile.main_command(files) or _start(files, package, scripts, manager)
     common: dict[str, Any] = {
         "version": version,
         "package_manager": manager,
@@ -63,7 +63,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         "notes": tuple(notes),
     }
     static = _static_output(files, dependencies) if build else None
-    if static and not overrides.start_command and not procfile.web_command(files) and "start" not in scripts:
+    if static and not overrides.start_command and not procfile.main_command(files) and "start" not in scripts:
         name, framework, output = static
         return BuildPlan(
             runtime="static", framework=framework, output=output, single_page=name in _SINGLE_PAGE, **common

@@ -3,6 +3,23 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# What can be built, by the plan's `runtime`.
+NAMES = {
+    "python": "Python",
+    "node": "Node",
+    "static": "Static site",
+    "dockerfile": "Dockerfile",
+    "go": "Go",
+    "php": "PHP",
+    "ruby": "Ruby",
+    "rust": "Rust",
+    "java": "Java",
+    "elixir": "Elixir",
+    "dotnet": ".NET",
+    "bun": "Bun",
+    "deno": "Deno",
+}
+
 
 class NoPlan(ValueError):
     """The source can't be built. hint: what would make it buildable."""
@@ -22,12 +39,16 @@ class Overrides:
     build_command: str = ""
     start_command: str = ""
     port: int | None = None
+    kind: str = ""
+    processes: dict[str, str] = field(default_factory=dict)
+    release_command: str = ""
 
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """runtime: dockerfile, python, node or static. port: where the release listens, also given as PORT.
+    """runtime: what builds it (see NAMES). port: where the release listens, also given as PORT; 0 for a worker.
 
+    processes: commands of those beside the main one. release: a command that is run once before the release starts.
     output: folder of a static site that the build makes. notes: what the user should know.
     """
 
@@ -39,26 +60,37 @@ class BuildPlan:
     install: str = ""
     build: str = ""
     start: str = ""
+    processes: dict[str, str] = field(default_factory=dict)
+    release: str = ""
     port: int = 8080
     output: str = ""
     single_page: bool = False
     dockerfile_path: str = ""
     manifests: tuple[str, ...] = ()
     cache_scope: str = ""
+    # Where volumes are mounted: a generated image has these folders, owned by the user that it runs as.
+    mounts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def summary(self) -> str:
         """One line for people."""
-        name = {"python": "Python", "node": "Node", "static": "Static site", "dockerfile": "Dockerfile"}[self.runtime]
+        name = NAMES[self.runtime]
         parts = [f"{name} {self.version}".strip() if self.runtime != "static" else name, self.framework]
         parts.append(self.start or (f"serves {self.output}" if self.output else ""))
-        parts.append(f"port {self.port}")
+        parts.append(f"port {self.port}" if self.port else "serves no requests")
+        parts.append(f"with {', '.join(self.processes)}" if self.processes else "")
         return " · ".join(part for part in parts if part)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "manifests": list(self.manifests), "notes": list(self.notes)}
+        return {
+            **asdict(self),
+            "manifests": list(self.manifests),
+            "mounts": list(self.mounts),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "BuildPlan":
-        return cls(**{**data, "manifests": tuple(data["manifests"]), "notes": tuple(data["notes"])})
+        lists = {name: tuple(data.get(name, ())) for name in ("manifests", "mounts", "notes")}
+        return cls(**{**data, **lists})

@@ -1,16 +1,46 @@
 """Procfiles: `name: command` lines, as Heroku defined them."""
 
 import re
+from dataclasses import replace
 
 from better_paas.builders.files import Files
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
+_PROCESS_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_MOST_PROCESSES = 10
+_WEB, _RELEASE = "web", "release"
 
 
-def web_command(files: Files) -> str:
-    """The command of the `web` process, or "" if there is none."""
-    for line in (files.read("Procfile") or "").splitlines():
-        match = _LINE.match(line.strip())
-        if match and match[1] == "web":
-            return match[2].strip()
-    return ""
+def commands(files: Files) -> dict[str, str]:
+    """All processes by name, in their order."""
+    lines = (_LINE.match(line.strip()) for line in (files.read("Procfile") or "").splitlines())
+    return {match[1]: match[2].strip() for match in lines if match}
+
+
+def main_command(files: Files) -> str:
+    """The command of the `web` process; of the first one where none serves; "" without a Procfile."""
+    found = commands(files)
+    others = [command for name, command in found.items() if name != _RELEASE]
+    return found.get(_WEB) or (others[0] if others else "")
+
+
+def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> BuildPlan:
+    """The plan with what the Procfile and the app's owner want beside the main process. Errors: NoPlan."""
+    found = commands(files)
+    is_worker = overrides.kind == "worker" or (
+        not overrides.kind and bool(main_command(files)) and _WEB not in found and not overrides.start_command
+    )
+    main = _WEB if _WEB in found else next((name for name in found if name != _RELEASE), _WEB)
+    beside = {name: command for name, command in found.items() if name not in (main, _RELEASE)}
+    wanted = {name: command for name, command in {**beside, **overrides.processes}.items() if command}
+    if wrong := next((name for name in wanted if not _PROCESS_NAME.fullmatch(name)), None):
+        raise NoPlan(f"'{wrong[:40]}' can't be the name of a process", "Use a-z, 0-9 and '-' in the Procfile.")
+    if len(wanted) > _MOST_PROCESSES:
+        raise NoPlan(f"more than {_MOST_PROCESSES} processes", "Make several apps of one project of them.")
+    return replace(
+        plan,
+        port=0 if is_worker else plan.port,
+        processes=wanted,
+        release=overrides.release_command or found.get(_RELEASE, ""),
+    )

@@ -9,6 +9,7 @@ from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 DEFAULT_VERSION = "3.11"
 _MANIFESTS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py")
 _ENTRY_FILES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "run.py", "api.py")
+_PROGRAM = re.compile(r"(python3?|gunicorn|uvicorn|hypercorn|daphne|celery)\s")
 _APPLICATION = re.compile(r"^(\w+)\s*(?::\s*\w+\s*)?=\s*(?:\w+\.)?(Flask|FastAPI)\(", re.MULTILINE)
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
 _LOCAL_REQUIREMENT = re.compile(r"^\s*(-e|--editable|-r|-c|--requirement|--constraint|\.|file:|[./])", re.MULTILINE)
@@ -19,7 +20,12 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     names = set(files.names())
     top = {name for name in names if "/" not in name}
     scripts = [name for name in _ENTRY_FILES if name in top]
-    if not top.intersection(_MANIFESTS) and "manage.py" not in top and not scripts:
+    if (
+        not top.intersection(_MANIFESTS)
+        and "manage.py" not in top
+        and not scripts
+        and not _procfile_says_so(files, top)
+    ):
         return None
     manager, install, manifests, notes = _install(files, top)
     requirements = _requirement_text(files)
@@ -32,7 +38,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install = f"{install} && {add}" if install else add
     if version_note := _pinned_elsewhere(top):
         notes.append(version_note)
-    chosen = overrides.start_command or procfile.web_command(files) or start
+    chosen = overrides.start_command or procfile.main_command(files) or start
     if not chosen:
         raise NoPlan(
             "this is a Python app, but nothing says how to start it",
@@ -53,6 +59,11 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         manifests=() if overrides.install_command else manifests,
         notes=tuple(notes),
     )
+
+
+def _procfile_says_so(files: Files, top: set[str]) -> bool:
+    runs_python = any(_PROGRAM.match(command) for command in procfile.commands(files).values())
+    return runs_python and any(name.endswith(".py") for name in top)
 
 
 def wanted_version(files: Files) -> str:

@@ -2,6 +2,7 @@
 
 from better_paas.agents import models as agents
 from better_paas.approvals import models as approvals
+from better_paas.apps import idempotency
 from better_paas.apps import models as apps
 from better_paas.audit import models as audit
 from better_paas.connect import models as connect
@@ -21,6 +22,7 @@ __all__ = [
     "connect",
     "deployments",
     "domains",
+    "idempotency",
     "jobs",
     "projects",
     "vault",

@@ -37,7 +37,10 @@ class Deployment(Base):
 
 
 class Release(Base):
-    """An image plus settings that ran or runs. state: starting, live, draining, gone."""
+    """An image plus settings that ran or runs. state: starting, live, held, draining, gone.
+
+    held: it still is the live one, but was stopped to make way for a newer one at its volumes.
+    """
 
     __tablename__ = "releases"
 
@@ -46,9 +49,9 @@ class Release(Base):
     deployment_id: Mapped[str] = mapped_column(unique=True)
     image: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
-    container_id: Mapped[str] = mapped_column(default="")
+    # Where its main process listens; 0 if it serves no requests.
     container_port: Mapped[int]
-    # On 127.0.0.1. Fixed for the container's life, so that an engine restart can't give it to another app.
+    # On 127.0.0.1. Fixed for the release's life, so that an engine restart can't give it to another app.
     host_port: Mapped[int]
     # What it runs with, so that a rollback brings back the whole release and not only its image.
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)

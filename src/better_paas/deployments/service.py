@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from better_paas.apps.fields import parse_volume
 from better_paas.apps.models import App
 from better_paas.db.sealed import place, seal_mapping, unseal_mapping
 from better_paas.deployments.models import Deployment, Release
@@ -15,12 +16,12 @@ from better_paas.jobs import queue
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 
-DEPLOY, RETIRE = "deploy", "retire"
+DEPLOY, RETIRE, WATCH = "deploy", "retire", "watch"
 ACTIVE = ("queued", "building")
 # How many good deployments the version before is looked for in.
 _LOOKED_BACK = 200
 # Releases whose host port is taken.
-_HOLDING_A_PORT = ("starting", "live", "draining")
+_HOLDING_A_PORT = ("starting", "live", "held", "draining")
 
 
 def create(
@@ -89,6 +90,7 @@ def history(
 ) -> Sequence[Deployment]:
     """Newest first, those before the deployment `before`. visible: ids of apps whose deployments are shown; or all."""
     query = select(Deployment).order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(limit)
+    query = query.join(App, App.id == Deployment.app_id).where(App.deleted_at.is_(None))
     if visible is not None:
         query = query.where(Deployment.app_id.in_(visible))
     if app_id:
@@ -166,6 +168,17 @@ def fail(session: Session, deployment_id: str, status: str, error: str, hint: st
     release = release_of(session, deployment_id)
     if release is not None and release.state == "starting":
         session.delete(release)
+    app = session.get(App, deployment.app_id)
+    before = live_release(session, app)
+    if before is not None and before.state == "held":
+        before.state = "live"
+
+
+def hold(session: Session, release_id: str) -> None:
+    """The live release makes way for a newer one: it is stopped while requests wait."""
+    release = session.get(Release, release_id)
+    if release is not None and release.state == "live":
+        release.state = "held"
 
 
 def release_of(session: Session, deployment_id: str) -> Release | None:
@@ -186,7 +199,7 @@ def reserve_release(
     if release is not None and release.host_port not in refused:
         return release
     taken = set(session.scalars(select(Release.host_port).where(Release.state.in_(_HOLDING_A_PORT)))) | refused
-    port = next((port for port in ports if port not in taken), None)
+    port = next((port for port in ports if port not in taken), None) if container_port else 0
     if port is None:
         raise Conflict("all ports for apps are taken", "Widen APP_PORTS.")
     if release is not None:
@@ -198,7 +211,6 @@ def reserve_release(
         deployment_id=deployment.id,
         image=image,
         state="starting",
-        container_id="",
         container_port=container_port,
         host_port=port,
         settings={},
@@ -231,8 +243,11 @@ def live_release(session: Session, app: App | None) -> Release | None:
     return session.get(Release, app.live_release_id) if app is not None and app.live_release_id else None
 
 
-def go_live(session: Session, deployment_id: str) -> Release | None:
-    """The commit of a cutover: the new release is live, the old one drains. Gives the old one."""
+def go_live(session: Session, deployment_id: str, watch_minutes: int = 0) -> Release | None:
+    """The commit of a cutover: the new release is live, the old one drains. Gives the old one.
+
+    watch_minutes: for how long a new version of an app that has no wish of its own is watched.
+    """
     deployment = get(session, deployment_id)
     release = release_of(session, deployment_id)
     app = session.get(App, deployment.app_id)
@@ -246,8 +261,27 @@ def go_live(session: Session, deployment_id: str) -> Release | None:
     if old is not None:
         old.state = "draining"
         retire(session, old)
+    minutes = watch_minutes if app.watch_minutes is None else app.watch_minutes
+    if deployment.status in ACTIVE and minutes and not deployment.rollback_of:
+        payload = {"deploymentId": deployment_id, "minutes": minutes}
+        queue.enqueue(session, WATCH, payload, dedupe_key=f"watch:{app.id}")
     _end(deployment, "success", "")
     return old
+
+
+def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
+    """App and release of a deployment that still is what should serve, with no newer one on its way."""
+    release = release_of(session, deployment_id)
+    found = settled_release(session, release.app_id) if release is not None else None
+    if release is None or found is None or found[1].id != release.id or not found[0].wanted:
+        return None
+    return found
+
+
+def disown(deployment: Deployment, error: str) -> None:
+    """A deployment that had gone live turns out to be no good."""
+    deployment.status, deployment.error = "failed", error[:2000]
+    deployment.hint = "What it said last is at the end of its log. The version before serves again."
 
 
 def retire(session: Session, release: Release) -> None:
@@ -257,12 +291,16 @@ def retire(session: Session, release: Release) -> None:
 
 
 def mend(session: Session) -> None:
-    """At start: end deployments whose job is over, and queue the removal of old releases that still drain."""
+    """At start: end deployments whose job is over, take back what made way for them, and go on with the removal of
+    old releases that still drain."""
     for deployment in session.scalars(select(Deployment).where(Deployment.status.in_(ACTIVE))).all():
         if not queue.is_open(session, deployment.job_id):
             fail(session, deployment.id, "failed", "the server stopped while it ended", "Deploy again.")
     for release in session.scalars(select(Release).where(Release.state == "draining")).all():
         retire(session, release)
+    for release in session.scalars(select(Release).where(Release.state == "held")).all():
+        if active(session, release.app_id) is None:
+            release.state = "live"
 
 
 def is_live(session: Session, deployment_id: str) -> bool:
@@ -273,30 +311,38 @@ def is_live(session: Session, deployment_id: str) -> bool:
 
 
 def live_releases(session: Session) -> list[tuple[App, Release | None]]:
-    """Each app with its live release."""
-    apps = session.scalars(select(App)).all()
-    found = {release.id: release for release in session.scalars(select(Release))}
+    """Each app with its live release, without those in the trash."""
+    apps = session.scalars(select(App).where(App.deleted_at.is_(None))).all()
+    wanted = [app.live_release_id for app in apps]
+    found = {release.id: release for release in session.scalars(select(Release).where(Release.id.in_(wanted)))}
     return [(app, found.get(app.live_release_id or "")) for app in apps]
+
+
+def has_one_writer(app: App, release: Release | None) -> bool:
+    """Whether a change of releases may have to stop the old one first, for a volume that only one may write to."""
+    texts = [*app.volumes, *(release.settings["volumes"] if release is not None else ())]
+    return any(parse_volume(text).has_one_writer for text in texts)
 
 
 def settled_release(session: Session, app_id: str) -> tuple[App, Release] | None:
     """An app with its live release, unless a deployment is about to change that."""
     app = session.get(App, app_id)
     release = live_release(session, app)
-    if app is None or release is None or active(session, app_id) is not None:
+    if app is None or release is None or app.deleted_at is not None or active(session, app_id) is not None:
         return None
     return app, release
 
 
 def known_deployment_ids(session: Session) -> set[str]:
     """Deployments whose containers are meant to exist."""
-    return set(session.scalars(select(Release.deployment_id).where(Release.state.in_(_HOLDING_A_PORT))))
+    query = select(Release.deployment_id).join(App, App.id == Release.app_id)
+    return set(session.scalars(query.where(Release.state.in_(_HOLDING_A_PORT), App.deleted_at.is_(None))))
 
 
 def forget_release(session: Session, release_id: str) -> None:
     release = session.get(Release, release_id)
     if release is not None:
-        release.state, release.container_id = "gone", ""
+        release.state = "gone"
 
 
 def set_fault(session: Session, deployment_id: str, fault: str) -> str | None:
@@ -307,16 +353,6 @@ def set_fault(session: Session, deployment_id: str, fault: str) -> str | None:
         return None
     app.fault = fault
     return app.id
-
-
-def set_container(session: Session, release_id: str, container_id: str) -> None:
-    release = session.get(Release, release_id)
-    if release is not None:
-        release.container_id = container_id
-
-
-def container_ids(session: Session, app_id: str) -> list[str]:
-    return list(session.scalars(select(Release.container_id).where(Release.app_id == app_id)))
 
 
 def active_ids(session: Session) -> set[str]:

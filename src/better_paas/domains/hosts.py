@@ -11,17 +11,20 @@ from better_paas.errors import Invalid
 from better_paas.kit.http import is_public
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PATH = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9._~-]+(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
+_LONGEST_PATH = 200
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa", ".example", ".invalid")
 
 
 @dataclass(frozen=True)
 class HostRules:
-    """suffix: what follows an app's name in its default host. tls: auto, off or external."""
+    """suffix: what follows an app's name in its default host. tls: auto, off or external. own: the control plane's."""
 
     suffix: str
     tls: str
     http_port: int
     https_port: int
+    own: str = ""
 
     def default_host(self, app_name: str) -> str:
         return f"{app_name}.{self.suffix}"
@@ -32,13 +35,15 @@ class HostRules:
             return False
         return "." in host
 
-    def url(self, host: str) -> str:
-        """What a visitor types."""
+    def url(self, name: str) -> str:
+        """What a visitor types. name: a host, with a path if it has one."""
+        host, _, path = name.partition("/")
+        tail = f"/{path}" if path else ""
         if self.tls == "external":
-            return f"https://{host}"
+            return f"https://{host}{tail}"
         if self.is_https(host):
-            return f"https://{host}" + ("" if self.https_port == 443 else f":{self.https_port}")
-        return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
+            return f"https://{host}" + ("" if self.https_port == 443 else f":{self.https_port}") + tail
+        return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}") + tail
 
 
 def host_suffix(apps_domain: str | None, public_address: str | None) -> str:
@@ -75,3 +80,14 @@ def normalise(text: str) -> str:
     if len(name) > 253 or len(labels) < 2 or numeric or not all(_LABEL.fullmatch(label) for label in labels):
         raise refused
     return name
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """(host, path) of `example.com/api`; the path is empty or begins with `/`. Errors: Invalid."""
+    host, _, path = text.strip().partition("/")
+    path = path.strip("/")
+    if path and (not _PATH.fullmatch(path) or len(path) > _LONGEST_PATH):
+        raise Invalid(
+            f"'/{path[:80]}' is not a plain path", "Use letters, digits, '.', '_', '~' and '-' between the slashes."
+        )
+    return normalise(host), f"/{path}" if path else ""

@@ -2,14 +2,26 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from better_paas.caddy.process import Caddy, CaddyFailed
-from better_paas.domains.render import IngressSettings, Site, render, stopped_address, waiting_address
+from better_paas.domains.render import (
+    HOLD_FILE,
+    Certificate,
+    IngressSettings,
+    Site,
+    has_https,
+    nobody_address,
+    render,
+    stopped_address,
+    waiting_address,
+    without_https,
+    worker_address,
+)
 from better_paas.kit.files import write_atomically
 
 _log = structlog.get_logger(__name__)
@@ -18,8 +30,14 @@ _log = structlog.get_logger(__name__)
 class Ingress:
     """One Caddy. `problem` says in words why it does not serve; empty means that it does."""
 
-    def __init__(self, settings: IngressSettings, sites: Callable[[], Awaitable[list[Site]]]) -> None:
-        self._settings, self._sites = settings, sites
+    def __init__(
+        self,
+        settings: IngressSettings,
+        sites: Callable[[], Awaitable[list[Site]]],
+        certificates: Callable[[], Sequence[Certificate]] = tuple,
+    ) -> None:
+        """certificates: those that were got by other means than the ingress's own, at each loading."""
+        self._settings, self._sites, self._certificates = settings, sites, certificates
         self._caddy = Caddy(settings.folder, self._changed)
         self._lock = asyncio.Lock()
         self._loaded: dict[str, Any] | None = None
@@ -44,12 +62,12 @@ class Ingress:
     async def _start(self, sites: list[Site]) -> bool:
         """True if a running one was adopted. A taken HTTPS port does not keep the HTTP sites down."""
         try:
-            adopted = await self._caddy.start(render(sites, self._settings))
+            adopted = await self._caddy.start(render(sites, self._settings, self._certificates()))
             self.problem = ""
         except CaddyFailed as error:
-            if not any(site.https_hosts for site in sites):
+            if not has_https(sites, self._settings):
                 raise
-            adopted = await self._caddy.start(render(_without_https(sites), self._settings))
+            adopted = await self._caddy.start(render(*without_https(sites, self._settings)))
             self.problem = f"HTTPS is not served: {error}"
         self._serving = {site.app_id for site in sites}
         # One that was adopted runs what was last given to it: the same again needs no load.
@@ -63,7 +81,7 @@ class Ingress:
         """
         async with self._lock:
             sites = await self._sites()
-            config = render(sites, self._settings)
+            config = render(sites, self._settings, self._certificates())
             if config == self._loaded:
                 return
             if not self._caddy.running:
@@ -72,9 +90,9 @@ class Ingress:
                 await self._caddy.load(config)
                 self.problem, self._loaded = "", config
             except CaddyFailed as error:
-                if not any(site.https_hosts for site in sites):
+                if not has_https(sites, self._settings):
                     raise
-                await self._caddy.load(render(_without_https(sites), self._settings))
+                await self._caddy.load(render(*without_https(sites, self._settings)))
                 self.problem, self._loaded = f"HTTPS is not served: {error}", None
             self._serving = {site.app_id for site in sites}
 
@@ -83,8 +101,16 @@ class Ingress:
         return app_id in self._serving
 
     def point(self, app_id: str, host_port: int) -> None:
-        """The cutover: from the next request on `app_id` is served at this port."""
+        """The cutover: from the next request on `app_id` is served at this port. Held requests go there too."""
         self._write(app_id, f"127.0.0.1:{host_port}")
+
+    def hold(self, app_id: str) -> None:
+        """From now on the app's requests wait, until it is pointed somewhere or HOLD_SECONDS are over."""
+        write_atomically(self._hold_file(app_id), "")
+        self._write(app_id, nobody_address(self._settings.folder), keep_hold=True)
+
+    def point_to_worker(self, app_id: str) -> None:
+        self._write(app_id, worker_address(self._settings.folder))
 
     def point_to_stopped(self, app_id: str) -> None:
         self._write(app_id, stopped_address(self._settings.folder))
@@ -111,10 +137,16 @@ class Ingress:
         except CaddyFailed as error:
             self.problem = str(error)
 
-    def _write(self, app_id: str, address: str) -> None:
-        path = self._route(app_id)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, address)
+    def _write(self, app_id: str, address: str, keep_hold: bool = False) -> None:
+        hold_file = self._hold_file(app_id)
+        write_atomically(self._route(app_id), address)
+        if not keep_hold:
+            hold_file.unlink(missing_ok=True)
+
+    def _hold_file(self, app_id: str) -> Path:
+        folder = self._route(app_id).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / HOLD_FILE
 
     def _route(self, app_id: str) -> Path:
         return self._settings.routes / app_id / "0"
@@ -126,7 +158,3 @@ class Ingress:
             self._loaded = self._caddy.remembered()
             self._catching_up = asyncio.ensure_future(self._catch_up())
         (_log.info if running else _log.warning)("ingress", running=running, pid=self._caddy.pid())
-
-
-def _without_https(sites: list[Site]) -> list[Site]:
-    return [Site(site.app_id, site.http_hosts, ()) for site in sites]

@@ -19,3 +19,6 @@ NOT_FOUND = _page("No app answers at this address", "Check the address. If you r
 NO_ANSWER = _page("This app does not answer right now", "It may be starting. Try again in a moment.")
 STOPPED = _page("This app is stopped", "Whoever runs it has turned it off for now.")
 WAITING = _page("This app is not ready yet", "Its first version is still on the way. Try again in a moment.")
+WORKER = _page("This app serves no pages", "It works behind the scenes.")
+SIGN_IN = _page("Sign in to see this", "Its owner keeps it for those who have a name and a password.")
+TOO_LARGE = _page("That is too much at once", "This app takes only smaller requests.")

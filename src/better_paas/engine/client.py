@@ -39,6 +39,7 @@ class Container:
     status: str
     exit_code: int
     out_of_memory: bool
+    restarts: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,16 @@ class Engine:
             status=state["Status"],
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],
+            restarts=entry.get("RestartCount", 0),
         )
 
     async def start_container(self, container_id: str) -> None:
         await self._json("POST", f"containers/{container_id}/start")
+
+    async def wait_container(self, container_id: str) -> int:
+        """Return when the container ends: its exit code. Errors: EngineFailed."""
+        async with self.stream("POST", f"containers/{container_id}/wait") as content:
+            return int(json.loads(await content.read())["StatusCode"])
 
     async def stop_container(self, container_id: str, grace_seconds: int) -> None:
         """SIGTERM, then SIGKILL after the grace. One that is gone or stopped is fine. Errors: EngineFailed."""
@@ -168,9 +175,13 @@ class Engine:
                 raise EngineFailed(f"the engine did not stop a container: {error or 'it takes too long'}") from error
 
     async def remove_container(self, container_id: str) -> None:
-        """Remove the container and its unnamed volumes, never a named one. One that is gone is fine."""
+        """Remove the container and its unnamed volumes, never a named one. One that is gone, or going, is fine."""
         with _absent_is_fine():
-            await self._json("DELETE", f"containers/{container_id}", None, {"force": True, "v": True})
+            try:
+                await self._json("DELETE", f"containers/{container_id}", None, {"force": True, "v": True})
+            except EngineFailed as error:
+                if "already in progress" not in str(error):
+                    raise
 
     async def stats(self, container_id: str) -> dict[str, Any]:
         """One measurement, with the one before it. Errors: EngineFailed."""
@@ -243,6 +254,16 @@ class Engine:
         answer = await self._json("GET", "system/df", params={"type": "volume"})
         found = {volume["Name"]: (volume.get("UsageData") or {}).get("Size", -1) for volume in answer["Volumes"] or []}
         return {name: size for name, size in found.items() if size >= 0}
+
+    async def volumes(self, label: str) -> list[str]:
+        """Names of the volumes that carry `label`."""
+        answer = await self._json("GET", "volumes", params={"filters": {"label": [label]}})
+        return [volume["Name"] for volume in answer["Volumes"] or []]
+
+    async def remove_volume(self, name: str) -> None:
+        """Delete a volume; one that is gone is fine. Errors: EngineFailed, 409 while a container uses it."""
+        with _absent_is_fine():
+            await self._json("DELETE", f"volumes/{name}")
 
     async def ensure_volume(self, name: str, labels: dict[str, str]) -> None:
         """Create the volume unless it is there; creating one that exists changes nothing."""

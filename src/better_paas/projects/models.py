@@ -15,3 +15,5 @@ class Project(Base):
     description: Mapped[str] = mapped_column(default="")
     server_id: Mapped[str] = mapped_column(default="localhost")
     created_at: Mapped[datetime]
+    # Set while all that it has is in the trash.
+    deleted_at: Mapped[datetime | None]

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from better_paas.db.names import marked, unmarked
 from better_paas.errors import Conflict, NotFound
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
@@ -12,13 +13,14 @@ from better_paas.projects.models import Project
 def get(session: Session, project_id: str) -> Project:
     """Errors: NotFound."""
     project = session.get(Project, project_id)
-    if project is None:
+    if project is None or project.deleted_at is not None:
         raise NotFound("Project not found", "List the projects to see their ids.")
     return project
 
 
 def all_projects(session: Session) -> list[Project]:
-    return list(session.scalars(select(Project).order_by(Project.name)))
+    """By name, without those in the trash."""
+    return list(session.scalars(select(Project).where(Project.deleted_at.is_(None)).order_by(Project.name)))
 
 
 def create(session: Session, name: str, description: str, project_id: str | None = None) -> Project:
@@ -28,7 +30,12 @@ def create(session: Session, name: str, description: str, project_id: str | None
     elif _taken(session, name):
         raise Conflict(f"there is a project {name} already", "Choose another name.")
     project = Project(
-        id=project_id or new_id(), name=name, description=description, server_id="localhost", created_at=now()
+        id=project_id or new_id(),
+        name=name,
+        description=description,
+        server_id="localhost",
+        created_at=now(),
+        deleted_at=None,
     )
     session.add(project)
     session.flush()
@@ -51,8 +58,31 @@ def rename_with_its_app(session: Session, project_id: str, app_id: str, old: str
         project.name = _free_name(session, new)
 
 
-def delete(session: Session, project_id: str) -> None:
-    session.delete(get(session, project_id))
+def delete(session: Session, project_id: str) -> bool:
+    """Delete a project without apps; False if there is none."""
+    project = session.get(Project, project_id)
+    if project is not None:
+        session.delete(project)
+    return project is not None
+
+
+def hide(session: Session, project_id: str) -> None:
+    """Put a project into the trash; its name is free for another."""
+    project = session.get(Project, project_id)
+    if project is not None and project.deleted_at is None:
+        project.name, project.deleted_at = marked(project.name, project.id), now()
+
+
+def show(session: Session, project_id: str) -> None:
+    """Bring a project back; its name may get a number."""
+    project = session.get(Project, project_id)
+    if project is not None and project.deleted_at is not None:
+        project.name, project.deleted_at = _free_name(session, unmarked(project.name)), None
+
+
+def is_hidden(session: Session, project_id: str) -> bool:
+    project = session.get(Project, project_id)
+    return project is not None and project.deleted_at is not None
 
 
 def _taken(session: Session, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,17 +14,34 @@ from better_paas.builders.bases import NoBase, TrustSource
 from better_paas.builders.dockerfile import LENT, SOURCE, with_build_ca, without_mounts
 from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
-from better_paas.runtime.protocol import BuildRequest, Figures, ReleaseSpec, RuntimeFailed, Say, State, memory_bytes
+from better_paas.kit.streams import merged
+from better_paas.runtime.protocol import (
+    GONE,
+    MAIN,
+    BuildRequest,
+    Figures,
+    LogLine,
+    ReleaseSpec,
+    RuntimeFailed,
+    Say,
+    State,
+    StoredVolume,
+    memory_bytes,
+)
 
-_INSTANCE, _APP, _DEPLOYMENT, _PROJECT = (
+_INSTANCE, _APP, _DEPLOYMENT, _PROJECT, _PROCESS = (
     "better-paas.instance",
     "better-paas.app",
     "better-paas.deployment",
     "better-paas.project",
+    "better-paas.process",
 )
+# The process of a container that runs one command to its end. It is no part of the release.
+_ONCE = "once"
 # What images need that begin as root and then become another user; everything else is taken away.
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE", "KILL"]
 _STOP_SECONDS = 10
+_ONCE_LINES = 1000
 
 
 class DockerRuntime:
@@ -85,27 +103,45 @@ class DockerRuntime:
                 say=say,
             )
 
-    async def start(self, spec: ReleaseSpec) -> str:
+    async def start(self, spec: ReleaseSpec) -> None:
         with _told():
-            found = await self._engine.containers(*self._own(f"{_DEPLOYMENT}={spec.deployment_id}"))
-            container_id = found[0].id if found else await self._create(spec)
-            await self._engine.start_container(container_id)
-            return container_id
+            found = {_process(container): container.id for container in await self._containers(spec.deployment_id)}
+            for name in (MAIN, *spec.processes):
+                container_id = found.get(name) or await self._create(spec, name)
+                await self._engine.start_container(container_id)
 
-    async def _create(self, spec: ReleaseSpec) -> str:
+    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+        with _told():
+            # One that a killed server left has to go: whether it did its work, nobody knows.
+            await self._remove(await self._containers(spec.deployment_id, once=True))
+            once = dataclasses.replace(spec, container_port=0, processes={_ONCE: command})
+            container_id = await self._create(once, _ONCE)
+            try:
+                await self._engine.start_container(container_id)
+                async for _, line in self._engine.logs(container_id, tail=_ONCE_LINES, follow=True):
+                    say(line)
+                return await self._engine.wait_container(container_id)
+            finally:
+                await asyncio.shield(self._engine.remove_container(container_id))
+
+    async def _create(self, spec: ReleaseSpec, process: str) -> str:
         network = self._network(spec.project_id)
         labels = {_INSTANCE: self._instance, _PROJECT: spec.project_id}
         await self._engine.ensure_network(network, labels, self._networks)
         for volume in spec.volumes:
             await self._engine.ensure_volume(_volume_name(spec.project_id, volume.name), labels)
-        port = f"{spec.container_port}/tcp"
+        name, alias = f"{spec.app_name}-{spec.deployment_id}", spec.app_name
+        if process != MAIN:
+            name, alias = f"{name}-{process}", f"{alias}-{process}"
         config: dict[str, Any] = {
             "Image": spec.image,
             "Env": [f"{name}={value}" for name, value in spec.environment.items()],
-            "Labels": {**self._labels(spec.app_id, spec.deployment_id), _PROJECT: spec.project_id},
-            "ExposedPorts": {port: {}},
+            "Labels": {
+                **self._labels(spec.app_id, spec.deployment_id),
+                _PROJECT: spec.project_id,
+                _PROCESS: process,
+            },
             "HostConfig": {
-                "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": str(spec.host_port)}]},
                 "NetworkMode": network,
                 # Until it is live an end is an end; then `settle` makes the engine restart it.
                 "RestartPolicy": {"Name": "no"},
@@ -127,54 +163,108 @@ class DockerRuntime:
                     for volume in spec.volumes
                 ],
             },
-            "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [spec.app_name]}}},
+            "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [alias]}}},
         }
-        if spec.start_command:
-            config["Cmd"] = ["/bin/sh", "-c", spec.start_command]
-        return await self._engine.create_container(f"{spec.app_name}-{spec.deployment_id}", config)
+        if process == MAIN and spec.container_port:
+            port = f"{spec.container_port}/tcp"
+            config["ExposedPorts"] = {port: {}}
+            config["HostConfig"]["PortBindings"] = {port: [{"HostIp": "127.0.0.1", "HostPort": str(spec.host_port)}]}
+        if command := spec.start_command if process == MAIN else spec.processes[process]:
+            config["Cmd"] = ["/bin/sh", "-c", command]
+        return await self._engine.create_container(name, config)
 
-    async def state(self, container_id: str) -> State:
+    async def state(self, deployment_id: str) -> State:
         with _told():
-            found = await self._engine.container(container_id)
-        if found is None:
-            return State(False, "its container is gone")
-        return State(True) if found.running else State(False, _reason(found))
+            looked_at = [
+                (_process(container), await self._engine.container(container.id))
+                for container in await self._containers(deployment_id)
+            ]
+        found = {process: container for process, container in looked_at if container is not None}
+        if not found:
+            return GONE
+        names, restarts = frozenset(found), sum(container.restarts for container in found.values())
+        for process, container in found.items():
+            if not container.running:
+                return State(False, _reason(container, process), restarts, names)
+        return State(True, "", restarts, names)
 
-    async def figures(self, container_id: str) -> Figures:
+    async def states(self) -> dict[str, State]:
         with _told():
-            found = await self._engine.stats(container_id)
-        now, before, memory = found["cpu_stats"], found["precpu_stats"], found["memory_stats"]
-        used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
-        of_all = now.get("system_cpu_usage", 0) - before.get("system_cpu_usage", 0)
-        cores = now.get("online_cpus") or 1
-        # As `docker stats` has it: what the kernel would give back at once is not counted.
-        cache = memory.get("stats", {}).get("inactive_file", 0)
+            containers = await self._engine.containers(*self._own())
+        result: dict[str, State] = {}
+        for container in containers:
+            if _DEPLOYMENT in container.labels:
+                before = result.get(container.labels[_DEPLOYMENT], State(True))
+                result[container.labels[_DEPLOYMENT]] = State(
+                    before.running and container.running,
+                    before.reason or ("" if container.running else f"it is {container.status}"),
+                    processes=before.processes | {_process(container)},
+                )
+        return result
+
+    async def figures(self, deployment_id: str) -> Figures:
+        with _told():
+            containers = [container for container in await self._containers(deployment_id) if container.running]
+            if not containers:
+                raise RuntimeFailed("the app does not run, so it takes nothing", "Start it first.")
+            taken = await asyncio.gather(*(self._engine.stats(container.id) for container in containers))
+        each = [_figures(stats) for stats in taken]
         return Figures(
-            cpu=round(used / of_all * cores, 4) if of_all > 0 else 0.0,
-            memory=max(0, memory.get("usage", 0) - cache),
-            memory_limit=memory.get("limit", 0),
-            processes=found.get("pids_stats", {}).get("current", 0),
+            cpu=round(sum(one.cpu for one in each), 4),
+            memory=sum(one.memory for one in each),
+            memory_limit=sum(one.memory_limit for one in each),
+            processes=sum(one.processes for one in each),
         )
 
-    async def settle(self, container_id: str) -> None:
+    async def settle(self, deployment_id: str) -> None:
         with _told():
-            await self._engine.set_restart_policy(container_id, "unless-stopped")
+            for container in await self._containers(deployment_id):
+                await self._engine.set_restart_policy(container.id, "unless-stopped")
 
-    async def stop(self, container_id: str) -> None:
+    async def stop(self, deployment_id: str) -> None:
         with _told():
-            await self._engine.stop_container(container_id, _STOP_SECONDS)
+            containers = await self._containers(deployment_id)
+            await asyncio.gather(
+                *(self._engine.stop_container(container.id, _STOP_SECONDS) for container in containers)
+            )
 
-    async def remove(self, container_id: str) -> None:
+    async def remove(self, deployment_id: str) -> None:
         with _told():
-            await self._engine.remove_container(container_id)
+            await self._remove(
+                [*await self._containers(deployment_id), *await self._containers(deployment_id, once=True)]
+            )
 
-    def logs(self, container_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[tuple[str, str]]:
-        return self._engine.logs(container_id, tail=tail, follow=follow)
+    async def _remove(self, containers: list[Container]) -> None:
+        for container in containers:
+            await self._engine.remove_container(container.id)
 
-    async def owned(self) -> dict[str, str]:
+    async def _containers(self, deployment_id: str, once: bool = False) -> list[Container]:
+        """Containers of a release; with `once`, those that run one command for it."""
+        found = await self._engine.containers(*self._own(f"{_DEPLOYMENT}={deployment_id}"))
+        return [container for container in found if (_process(container) == _ONCE) == once]
+
+    async def logs(self, deployment_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[LogLine]:
         with _told():
-            found = await self._engine.containers(*self._own())
-        return {container.id: container.labels.get(_DEPLOYMENT, "") for container in found}
+            containers = await self._containers(deployment_id)
+        if len(containers) == 1:
+            async for timestamp, text in self._engine.logs(containers[0].id, tail=tail, follow=follow):
+                yield LogLine(timestamp, text)
+            return
+        if tail:
+            kept = [
+                LogLine(timestamp, text, _process(container))
+                for container in containers
+                async for timestamp, text in self._engine.logs(container.id, tail=tail)
+            ]
+            for line in sorted(kept, key=lambda line: line.timestamp)[-tail:]:
+                yield line
+        if follow:
+            # A line that comes between the two readings is seen by neither: rather that than twice.
+            sources = {
+                _process(container): self._engine.logs(container.id, tail=0, follow=True) for container in containers
+            }
+            async for process, (timestamp, text) in merged(sources):
+                yield LogLine(timestamp, text, process)
 
     async def remove_project(self, project_id: str) -> None:
         try:
@@ -190,14 +280,22 @@ class DockerRuntime:
         prefix = f"better-paas/app-{app_id}:"
         return [(tag.removeprefix(prefix), tag) for image in found for tag in image.tags if tag.startswith(prefix)]
 
-    async def volume_sizes(self) -> dict[tuple[str, str], int]:
-        try:
+    async def volumes(self) -> list[StoredVolume]:
+        with _told():
+            names = await self._engine.volumes(f"{_INSTANCE}={self._instance}")
+        sizes: dict[str, int] = {}
+        with contextlib.suppress(EngineFailed, TimeoutError):
             async with asyncio.timeout(_SIZES_SECONDS):
-                sizes = await self._engine.volume_sizes()
-        except (EngineFailed, TimeoutError):
-            return {}
-        named = ((_VOLUME_NAME.fullmatch(name), size) for name, size in sizes.items())
-        return {(match["project"], match["name"]): size for match, size in named if match is not None}
+                sizes = await self._engine.volume_sizes() if names else {}
+        return [
+            StoredVolume(match["project"], match["name"], sizes.get(name))
+            for name in sorted(names)
+            if (match := _VOLUME_NAME.fullmatch(name)) is not None
+        ]
+
+    async def remove_volume(self, project_id: str, name: str) -> None:
+        with _told():
+            await self._engine.remove_volume(_volume_name(project_id, name))
 
     async def has_image(self, reference: str) -> bool:
         with _told():
@@ -210,8 +308,12 @@ class DockerRuntime:
     async def faults(self) -> AsyncIterator[tuple[str, str]]:
         async for event in self._engine.events(f"{_INSTANCE}={self._instance}"):
             attributes = event["Actor"]["Attributes"]
-            what = {"oom": "it ran out of memory", "start": ""}.get(
-                event["Action"], f"it ended with code {attributes.get('exitCode', '?')}"
+            process = attributes.get(_PROCESS, MAIN)
+            if process == _ONCE:
+                continue
+            it = "it" if process == MAIN else f"its process {process}"
+            what = {"oom": f"{it} ran out of memory", "start": ""}.get(
+                event["Action"], f"{it} ended with code {attributes.get('exitCode', '?')}"
             )
             yield attributes.get(_DEPLOYMENT, ""), what
 
@@ -244,12 +346,32 @@ def _told() -> Iterator[None]:
         raise _failed(error) from error
 
 
-def _reason(container: Container) -> str:
+def _process(container: Container) -> str:
+    return container.labels.get(_PROCESS, MAIN)
+
+
+def _reason(container: Container, process: str) -> str:
+    it = "it" if process == MAIN else f"its process {process}"
     if container.out_of_memory:
-        return "it ran out of memory"
+        return f"{it} ran out of memory"
     if container.status == "restarting":
-        return f"it keeps ending (code {container.exit_code})"
-    return f"it ended with code {container.exit_code}"
+        return f"{it} keeps ending (code {container.exit_code})"
+    return f"{it} ended with code {container.exit_code}"
+
+
+def _figures(found: dict[str, Any]) -> Figures:
+    now, before, memory = found["cpu_stats"], found["precpu_stats"], found["memory_stats"]
+    used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+    of_all = now.get("system_cpu_usage", 0) - before.get("system_cpu_usage", 0)
+    cores = now.get("online_cpus") or 1
+    # As `docker stats` has it: what the kernel would give back at once is not counted.
+    cache = memory.get("stats", {}).get("inactive_file", 0)
+    return Figures(
+        cpu=used / of_all * cores if of_all > 0 else 0.0,
+        memory=max(0, memory.get("usage", 0) - cache),
+        memory_limit=memory.get("limit", 0),
+        processes=found.get("pids_stats", {}).get("current", 0),
+    )
 
 
 def _failed(error: EngineFailed | NoBase) -> RuntimeFailed:

@@ -16,18 +16,30 @@ class RuntimeFailed(Exception):
         self.hint = hint
 
 
+# The name of a release's first process: the one that gets requests, if it serves any.
+MAIN = "main"
+
+
 @dataclass(frozen=True)
 class Volume:
-    """A named volume at an absolute path in the container."""
+    """A named volume at an absolute path in the container. shared: several releases may write to it at once."""
 
     name: str
     path: str
     read_only: bool = False
+    shared: bool = False
+
+    @property
+    def has_one_writer(self) -> bool:
+        return not self.read_only and not self.shared
 
 
 @dataclass(frozen=True)
 class ReleaseSpec:
-    """All that a release runs with. memory: like `512m`; cpus: like `1.5`; empty means no limit."""
+    """All that a release runs with. memory: like `512m`; cpus: like `1.5`, of each process; empty means no limit.
+
+    container_port: where its main process listens; 0 if it serves no requests. processes: commands of those beside it.
+    """
 
     app_id: str
     app_name: str
@@ -37,6 +49,7 @@ class ReleaseSpec:
     container_port: int
     host_port: int
     start_command: str = ""
+    processes: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     memory: str = ""
     cpus: str = ""
@@ -45,10 +58,36 @@ class ReleaseSpec:
 
 @dataclass(frozen=True)
 class State:
-    """running: its process is up. reason: why not, for people."""
+    """Of a release. running: all its processes are up. reason: why not, for people.
+
+    restarts: how often the runtime had to start one again. processes: names of those that there are.
+    """
 
     running: bool
     reason: str = ""
+    restarts: int = 0
+    processes: frozenset[str] = frozenset()
+
+
+GONE = State(False, "its container is gone")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """process: which one wrote it; empty if the release has only one."""
+
+    timestamp: str
+    text: str
+    process: str = ""
+
+
+@dataclass(frozen=True)
+class StoredVolume:
+    """A volume of this installation. size: bytes, or None if it could not be measured in time."""
+
+    project_id: str
+    name: str
+    size: int | None
 
 
 @dataclass(frozen=True)
@@ -92,38 +131,44 @@ class Figures:
 
 
 class Runtime(Protocol):
+    """What runs releases. A release is named by its deployment's id, whatever it consists of."""
+
     async def build(self, request: BuildRequest, say: Say) -> str:
         """Make the image of a deployment and give its reference. Doing it twice gives the same one."""
         ...
 
-    async def start(self, spec: ReleaseSpec) -> str:
-        """Start a release, or find it if it was started before; give its container id."""
+    async def start(self, spec: ReleaseSpec) -> None:
+        """Start a release with all its processes, or find those that were started before."""
         ...
 
-    async def state(self, container_id: str) -> State: ...
+    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+        """Run one command as the release would run, to its end; its exit code. Nothing of it stays."""
+        ...
 
-    async def figures(self, container_id: str) -> Figures:
+    async def state(self, deployment_id: str) -> State: ...
+
+    async def states(self) -> dict[str, State]:
+        """All releases of this installation by deployment id, by one question. Restarts are not counted."""
+        ...
+
+    async def figures(self, deployment_id: str) -> Figures:
         """Measured over about a second. Errors: RuntimeFailed."""
         ...
 
-    async def settle(self, container_id: str) -> None:
+    async def settle(self, deployment_id: str) -> None:
         """From now on the runtime itself restarts the release when it ends."""
         ...
 
-    async def stop(self, container_id: str) -> None: ...
+    async def stop(self, deployment_id: str) -> None: ...
 
-    async def remove(self, container_id: str) -> None: ...
+    async def remove(self, deployment_id: str) -> None: ...
 
-    def logs(self, container_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[tuple[str, str]]:
-        """(timestamp, line), oldest first."""
-        ...
-
-    async def owned(self) -> dict[str, str]:
-        """Containers of this installation: deployment id by container id."""
+    def logs(self, deployment_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Lines of all its processes, oldest first."""
         ...
 
     async def remove_project(self, project_id: str) -> None:
-        """Remove what belongs to a project as a whole, such as its network."""
+        """Remove what belongs to a project as a whole, such as its network. Volumes stay."""
         ...
 
     async def images(self, app_id: str) -> list[tuple[str, str]]:
@@ -134,10 +179,14 @@ class Runtime(Protocol):
 
     async def remove_image(self, reference: str) -> None: ...
 
-    async def volume_sizes(self) -> dict[tuple[str, str], int]:
-        """Bytes by (project id, volume), of those that can be told within a few seconds."""
+    async def volumes(self) -> list[StoredVolume]:
+        """All volumes of this installation, with the sizes that can be told within a few seconds."""
+        ...
+
+    async def remove_volume(self, project_id: str, name: str) -> None:
+        """Delete a volume with all that is in it. Errors: RuntimeFailed while something uses it."""
         ...
 
     def faults(self) -> AsyncIterator[tuple[str, str]]:
-        """(deployment id, what happened) for each of our containers that dies; "" when it starts."""
+        """(deployment id, what happened) for each of our processes that dies; "" when one starts."""
         ...

@@ -131,7 +131,8 @@ async def ask_for_approval(
     )
     if not caller.holder.wants_approval(action, takes_away=takes_away):
         return None
-    sizes = await platform.runtime.volume_sizes() if action.risk == "destructive" else {}
+    volumes = await platform.runtime.volumes() if action.risk == "destructive" else []
+    sizes = {(volume.project_id, volume.name): volume.size for volume in volumes if volume.size is not None}
     wish = approvals.Ask(
         caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload, sizes
     )

@@ -70,6 +70,7 @@ class GuardedRoute(APIRoute):
                 # Whoever may not do this at all sends no half a gigabyte first.
                 await authorize(platform, action, caller, trail, scopes_only=True)
             await trail.describe(request, config_model or body_model)
+            request.state.digest = trail.digest
             # The body may have taken its time: what counts are the rights of this moment.
             caller = request.state.caller = renewed(platform, caller, action)
             await authorize(platform, action, caller, trail)

@@ -1,0 +1,53 @@
+"""What several endpoints of apps do alike: change one, tell the ingress, answer with the app."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from better_paas.apps import schemas, service
+from better_paas.bootstrap import Platform
+from better_paas.caddy.process import CaddyFailed
+from better_paas.domains.hosts import HostRules
+from better_paas.errors import Unavailable
+from better_paas.tokens.authenticate import caller_of, platform_of
+
+
+async def change_app(request: Request, app_id: str, change: Callable[[Session, HostRules], None]) -> schemas.AppAnswer:
+    """Run `change` in one unit, then bring the ingress in step."""
+    platform = platform_of(request)
+
+    def unit(session: Session) -> None:
+        change(session, platform.rules)
+        platform.announce(session, "app", app_id)
+
+    await platform.database.write(unit)
+    await tell_ingress(platform)
+    return await app_answer(request, app_id)
+
+
+async def tell_ingress(platform: Platform) -> None:
+    """The change is saved; an ingress that does not take it now gets it when it is back."""
+    try:
+        await platform.ingress.apply()
+    except CaddyFailed as error:
+        if platform.ingress.problem:
+            return  # it is down; the System page says so, and the next start takes the change
+        text = f"the change is saved, but the ingress refused it: {error}"
+        raise Unavailable(text, "See GET /api/health.") from error
+
+
+async def app_answer(request: Request, app_id: str) -> schemas.AppAnswer:
+    platform, caller = platform_of(request), caller_of(request)
+
+    def unit(session: Session) -> dict[str, Any]:
+        view = service.views(session, [service.get(session, app_id)])[0]
+        return service.answer(view, platform.rules, for_agent=caller.is_agent)
+
+    return schemas.AppAnswer(**await platform.database.read(unit))
+
+
+async def deploy_answer(request: Request, app_id: str, deployment_id: str) -> schemas.DeployAnswer:
+    app = await app_answer(request, app_id)
+    return schemas.DeployAnswer(**app.model_dump(), deployment_id=deployment_id)

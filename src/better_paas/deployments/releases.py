@@ -1,0 +1,321 @@
+"""Brings releases up, switches requests to them, and takes old ones away."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from better_paas.apps.fields import parse_volume
+from better_paas.apps.models import App
+from better_paas.builders.plan import BuildPlan
+from better_paas.caddy.process import CaddyFailed
+from better_paas.db.database import Database
+from better_paas.deployments import service
+from better_paas.deployments.models import Release
+from better_paas.deployments.work import DeploySettings, Work
+from better_paas.domains.ingress import Ingress
+from better_paas.errors import StepFailed
+from better_paas.jobs.worker import JobRun
+from better_paas.runtime import connections, probe
+from better_paas.runtime.protocol import ReleaseSpec, Runtime, RuntimeFailed, Volume
+
+_DRAIN_PAUSE = 0.25
+_DRAIN_LEAST = 1.0
+# An app with one writer makes its visitors wait while it drains: its idle connections end after a second.
+_HELD_DRAIN_LEAST = 0.1
+_PORT_ATTEMPTS = 5
+_TAIL_LINES = 30
+_FIRST_RETRY, _LONGEST_RETRY = 2.0, 60.0
+# What serves no requests is healthy when it has stayed up for this long.
+_WORKER_SECONDS = 4.0
+_log = structlog.get_logger(__name__)
+
+
+class Releases:
+    """Also runs the job kind `retire`."""
+
+    def __init__(self, database: Database, runtime: Runtime, ingress: Ingress, settings: DeploySettings) -> None:
+        self._database, self._runtime, self._ingress, self._settings = database, runtime, ingress, settings
+
+    # The steps of a deployment
+
+    async def prepare(self, work: Work, image: str, plan: BuildPlan) -> dict[str, Any]:
+        """Run the release command, such as a migration of the app's database, while the version before serves."""
+        work.log.step("release", f"Running the release command: {plan.release}")
+        release = await self._reserve(work, image, plan, await self._release_settings(work, plan), set())
+        spec = await self.spec(release, work.app_name, work.project_id)
+        code = await self._runtime.run_once(spec, plan.release, lambda line: work.log.say(f"release │ {line}", "app"))
+        if code != 0:
+            raise StepFailed(
+                f"the release command ended with code {code}",
+                "Its output is in the log. The version before goes on serving.",
+                code="release_command_failed",
+            )
+        return {}
+
+    async def start(self, work: Work, image: str, plan: BuildPlan) -> dict[str, Any]:
+        """Start the deployment's release beside the one that serves, or in its place if they share a volume."""
+        work.log.step("start", "Starting the release")
+        settings = await self._release_settings(work, plan)
+        refused: set[int] = set()
+        while True:
+            release = await self._reserve(work, image, plan, settings, refused)
+            spec = await self.spec(release, work.app_name, work.project_id)
+            held = await self._make_way(work, spec)
+            try:
+                await self._runtime.start(spec)
+                break
+            except RuntimeFailed as error:
+                if "uses the port" not in error.hint or len(refused) >= _PORT_ATTEMPTS:
+                    raise
+                refused.add(release.host_port)
+                await self._runtime.remove(work.deployment.id)
+        return {"port": release.host_port, "healthPath": settings["healthPath"], "held": held}
+
+    async def _reserve(
+        self, work: Work, image: str, plan: BuildPlan, settings: dict[str, Any], refused: set[int]
+    ) -> Release:
+        return await self._database.write(
+            lambda session: service.reserve_release(
+                session,
+                service.get(session, work.deployment.id),
+                image,
+                plan.port,
+                settings,
+                self._settings.ports,
+                refused,
+            )
+        )
+
+    async def _release_settings(self, work: Work, plan: BuildPlan) -> dict[str, Any]:
+        """What the release runs with: now's settings, or for a rollback those of the release that comes back."""
+        if work.deployment.rollback_of:
+
+            def earlier(session: Session) -> dict[str, Any] | None:
+                release = service.release_of(session, work.deployment.rollback_of or "")
+                return service.settings_of(session, release) if release is not None else None
+
+            if (settings := await self._database.read(earlier)) is not None:
+                return settings
+        own_command = work.overrides.start_command if plan.runtime == "dockerfile" else ""
+        environment = {"HOST": "0.0.0.0", "HOSTNAME": "0.0.0.0", **work.variables}
+        if plan.port:
+            environment["PORT"] = str(plan.port)
+        return {**work.settings, "environment": environment, "startCommand": own_command, "processes": plan.processes}
+
+    async def _make_way(self, work: Work, spec: ReleaseSpec) -> bool:
+        """Stop the serving release, its requests held, if it writes to a volume that the new one writes to."""
+        app, old = await self._database.read(lambda session: _app_and_release(session, work.deployment.app_id))
+        if app is None or old is None or not app.wanted or old.deployment_id == work.deployment.id:
+            return False
+        shared = _single_writers(spec.volumes) & _single_writers(_volumes(old))
+        if not shared:
+            return False
+        work.log.say(f"Only one release may write to {', '.join(sorted(shared))}: requests wait while they change over")
+        await self._database.write(lambda session: service.hold(session, old.id))
+        self._ingress.hold(app.id)
+        await self._drain(old.host_port, least=_HELD_DRAIN_LEAST)
+        await self._runtime.stop(old.deployment_id)
+        return True
+
+    async def probe(self, work: Work, started: dict[str, Any], plan: BuildPlan) -> dict[str, Any]:
+        path = started["healthPath"]
+        goal = f"it answers {'GET ' + path if path else 'on its port'}" if plan.port else "it has stayed up for a while"
+        work.log.step("probe", f"Waiting until {goal}")
+        follower = asyncio.create_task(self._follow_output(work))
+        timeout = self._settings.hold_seconds if started["held"] else self._settings.health_timeout
+        try:
+            await self.wait_until_healthy(
+                work.deployment.id, started["port"], path, work.log.say, min(timeout, self._settings.health_timeout)
+            )
+        except BaseException:
+            # What the app said last comes with the failure, not after it.
+            await asyncio.wait({follower}, timeout=1.0)
+            raise
+        finally:
+            follower.cancel()
+        return {}
+
+    async def _follow_output(self, work: Work) -> None:
+        with contextlib.suppress(Exception):  # the log line is a courtesy; the probe decides
+            async for line in self._runtime.logs(work.deployment.id, tail=_TAIL_LINES, follow=True):
+                work.log.say(f"{line.process or 'app'} │ {line.text}", "app")
+
+    async def cut_over(self, work: Work, started: dict[str, Any]) -> dict[str, Any]:
+        work.log.step("live", "Switching requests to the new release" if started["port"] else "The new release is up")
+        await self._runtime.settle(work.deployment.id)
+        if started["port"] and not self._ingress.serves(work.deployment.app_id):
+            try:
+                await self._ingress.apply()
+            except CaddyFailed as error:
+                raise StepFailed(
+                    f"the ingress does not take the app: {error}", "See the System page, then deploy again."
+                ) from error
+        self._point(work.deployment.app_id, started["port"])
+        minutes = self._settings.watch_minutes
+        await self._database.write(lambda session: service.go_live(session, work.deployment.id, minutes))
+        return {}
+
+    async def undo(self, app_id: str, deployment_id: str) -> None:
+        """Take a failed release away; what served before serves again."""
+        # First: while it stands, the one before must not write to their volume.
+        await self._runtime.remove(deployment_id)
+        app, release = await self._database.read(lambda session: _app_and_release(session, app_id))
+        if app is not None and release is not None and app.wanted:
+            state = await self._runtime.state(release.deployment_id)
+            if not state.running:
+                await self._runtime.start(await self.spec(release, app.name, app.project_id))
+                await self._runtime.settle(release.deployment_id)
+                with contextlib.suppress(StepFailed):  # it served before: late is better than never
+                    await self.wait_until_healthy(
+                        release.deployment_id,
+                        release.host_port,
+                        release.settings["healthPath"],
+                        timeout=self._settings.hold_seconds,
+                    )
+        await self.point(app_id)
+
+    # Routes
+
+    async def point(self, app_id: str) -> None:
+        """Make the app's route what the state says. Used after a failure and at start."""
+        app, release = await self._database.read(lambda session: _app_and_release(session, app_id))
+        if app is None or app.deleted_at is not None:
+            return
+        if release is None:
+            self._ingress.point_to_waiting(app_id)
+        elif not app.wanted:
+            self._ingress.point_to_stopped(app_id)
+        elif release.state == "held":
+            self._ingress.hold(app_id)
+        else:
+            self._point(app_id, release.host_port)
+
+    def _point(self, app_id: str, host_port: int) -> None:
+        if host_port:
+            self._ingress.point(app_id, host_port)
+        else:
+            self._ingress.point_to_worker(app_id)
+
+    async def spec(self, release: Release, app_name: str, project_id: str) -> ReleaseSpec:
+        """What the runtime needs to start `release`, the first time or again. Errors: SecretUnreadable."""
+        kept = await self._database.read(lambda session: service.settings_of(session, release))
+        return ReleaseSpec(
+            app_id=release.app_id,
+            app_name=app_name,
+            project_id=project_id,
+            deployment_id=release.deployment_id,
+            image=release.image,
+            container_port=release.container_port,
+            host_port=release.host_port,
+            start_command=kept["startCommand"],
+            processes=kept.get("processes") or {},
+            environment=kept["environment"],
+            memory=kept["memory"],
+            cpus=kept["cpus"],
+            volumes=_volumes(release),
+        )
+
+    async def wait_until_healthy(
+        self, deployment_id: str, port: int, path: str, say: Callable[[str], None] | None = None, timeout: float = 0
+    ) -> None:
+        """Probe until it answers; without a port, until it has stayed up. Errors: StepFailed.
+
+        timeout: seconds; 0 for HEALTH_TIMEOUT.
+        """
+        timeout = timeout or self._settings.health_timeout
+        started, attempt = time.monotonic(), 0
+        while True:
+            result = await (probe.once(port, path) if port else _stayed_up(started))
+            state = await self._runtime.state(deployment_id)
+            if not state.running:
+                raise StepFailed(
+                    f"the app did not stay up: {state.reason}",
+                    "Its last lines are in the log. Does the start command work, and are all variables set?",
+                    code="app_exited",
+                )
+            if result.healthy:
+                if say:
+                    say(f"Healthy: {result.seen}")
+                return
+            if time.monotonic() > started + timeout:
+                body = f" — it said: {result.body.strip()}" if result.body.strip() else ""
+                raise StepFailed(
+                    f"the app did not become healthy within {timeout:.0f} s: {result.seen}{body}",
+                    "The app has to listen on 0.0.0.0 and the port in PORT"
+                    + (f", and answer {path} with a status below 500. " if path else ". ")
+                    + "If it serves no requests, set its kind to worker.",
+                    code="unhealthy",
+                )
+            await asyncio.sleep(probe.pause_before(attempt))
+            attempt += 1
+
+    # Behind the cutover
+
+    async def retire(self, run: JobRun) -> None:
+        """Let an old release finish its requests, then remove it. Tries until the engine does it."""
+        release_id = run.payload["releaseId"]
+        release = await self._database.read(lambda session: session.get(Release, release_id))
+        if release is None or release.state != "draining":
+            return
+        await self._drain(release.host_port)
+        pause = _FIRST_RETRY
+        while True:
+            try:
+                await self._runtime.stop(release.deployment_id)
+                await self._runtime.remove(release.deployment_id)
+                break
+            except RuntimeFailed as error:
+                _log.warning("an old release can't be removed yet", release=release_id, reason=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_RETRY)
+        await self._database.write(lambda session: service.forget_release(session, release_id))
+        try:
+            await self.prune_images(release.app_id)
+        except RuntimeFailed as error:
+            _log.warning("old images can't be removed", app=release.app_id, reason=str(error))
+
+    async def retire_failed(self, run: JobRun, error: BaseException) -> None:
+        _log.error("an old release could not be removed", release=run.payload["releaseId"], exc_info=error)
+
+    async def _drain(self, port: int, least: float = _DRAIN_LEAST) -> None:
+        """Wait until the ingress holds no connection to `port`, at most the drain time."""
+        started = time.monotonic()
+        while port and (waited := time.monotonic() - started) < self._settings.drain_seconds:
+            if waited >= least and connections.established(port) == 0:
+                return
+            await asyncio.sleep(min(_DRAIN_PAUSE, least))
+
+    async def prune_images(self, app_id: str) -> None:
+        """Keep the newest images and whatever runs."""
+        order, used = await self._database.read(
+            lambda session: (service.newest_ids(session, app_id), service.images_in_use(session, app_id))
+        )
+        images = dict(await self._runtime.images(app_id))
+        # By our own times: an image that was wholly cached carries the engine's old one.
+        for number, deployment_id in enumerate([found for found in order if found in images]):
+            reference = images[deployment_id]
+            if number >= self._settings.keep_images and reference not in used:
+                await self._runtime.remove_image(reference)
+
+
+async def _stayed_up(since: float) -> probe.Probe:
+    seconds = time.monotonic() - since
+    return probe.Probe(seconds >= _WORKER_SECONDS, f"it has been up for {seconds:.0f} s")
+
+
+def _volumes(release: Release) -> tuple[Volume, ...]:
+    return tuple(parse_volume(text) for text in release.settings["volumes"])
+
+
+def _single_writers(volumes: tuple[Volume, ...]) -> set[str]:
+    return {volume.name for volume in volumes if volume.has_one_writer}
+
+
+def _app_and_release(session: Session, app_id: str) -> tuple[App | None, Release | None]:
+    app = session.get(App, app_id)
+    return app, service.live_release(session, app)

@@ -1,0 +1,137 @@
+"""Watches a new release for some minutes, and goes back by itself if it fails."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy.orm import Session
+
+from better_paas.apps.models import App
+from better_paas.audit import service as audit
+from better_paas.db.database import Database
+from better_paas.deployments import service
+from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.models import Deployment, Release
+from better_paas.deployments.work import redactor_of
+from better_paas.errors import Invalid
+from better_paas.jobs.worker import JobRun
+from better_paas.kit.clock import now
+from better_paas.kit.ids import new_id
+from better_paas.runtime import probe
+from better_paas.runtime.protocol import Runtime, RuntimeFailed
+
+_LOOK_SECONDS = 3.0
+# A process that had to be started this often while it is watched will not stay up.
+_MOST_RESTARTS = 3
+# A garbage collection or a slow moment is no reason to go back; this is.
+_FAILING_SECONDS = 30.0
+_EVIDENCE_LINES = 60
+_log = structlog.get_logger(__name__)
+
+
+class Announcer(Protocol):
+    def __call__(self, session: Session, topic: str, identity: str) -> None: ...
+
+
+class Watcher:
+    """Runs the job kind `watch`. A newer deployment, a stop or a deletion ends it."""
+
+    def __init__(
+        self,
+        database: Database,
+        runtime: Runtime,
+        logbook: LogBook,
+        queued: Callable[[Session, Deployment], None],
+        told: Callable[[str, str, str], None],
+    ) -> None:
+        """queued: called in the unit that queues a deployment. told: tells people (kind, id, text)."""
+        self._database, self._runtime, self._logbook = database, runtime, logbook
+        self._queued, self._told = queued, told
+
+    async def watch(self, run: JobRun) -> None:
+        deployment_id = run.payload["deploymentId"]
+        found = await self._database.read(lambda session: service.watched(session, deployment_id))
+        if found is None:
+            return
+        left = timedelta(minutes=run.payload["minutes"]) - (now() - found[1].created_at)
+        # The rest of the time is counted by a clock that nobody sets; a jump of the other can't make it longer.
+        ends = time.monotonic() + min(left, timedelta(minutes=run.payload["minutes"])).total_seconds()
+        failing_since: float | None = None
+        while time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_SECONDS)
+            found = await self._database.read(lambda session: service.watched(session, deployment_id))
+            if found is None:
+                return
+            try:
+                trouble, is_final = await self._look(found[1])
+            except RuntimeFailed:
+                trouble, is_final = "", False  # the engine's fault, not the release's
+            if not trouble:
+                failing_since = None
+                continue
+            failing_since = failing_since or time.monotonic()
+            if is_final or time.monotonic() - failing_since >= _FAILING_SECONDS:
+                await self._go_back(found[1], trouble)
+                return
+
+    async def watch_failed(self, run: JobRun, error: BaseException) -> None:
+        _log.error("a release could not be watched", deployment=run.payload["deploymentId"], exc_info=error)
+
+    async def _look(self, release: Release) -> tuple[str, bool]:
+        """(what is wrong, or nothing; whether there is no point in looking again). Errors: RuntimeFailed."""
+        state = await self._runtime.state(release.deployment_id)
+        if state.restarts >= _MOST_RESTARTS:
+            return f"it ended {state.restarts} times" + (f": {state.reason}" if state.reason else ""), True
+        if not state.running:
+            return state.reason, False
+        if not release.host_port:
+            return "", False
+        result = await probe.once(release.host_port, release.settings["healthPath"])
+        return ("" if result.healthy else result.seen), False
+
+    async def _go_back(self, release: Release, trouble: str) -> None:
+        await self._keep_evidence(release, trouble)
+
+        def unit(session: Session) -> tuple[str, str] | None:
+            app = session.get(App, release.app_id)
+            deployment = session.get(Deployment, release.deployment_id)
+            if app is None or deployment is None or service.watched(session, release.deployment_id) is None:
+                return None
+            try:
+                earlier = service.for_rollback(session, app, "")
+            except Invalid:
+                app.fault = trouble
+                text = f"{app.name}: the new version fails ({trouble}), and there is none before it to go back to."
+                return app.id, text
+            service.disown(deployment, f"it failed after it had gone live: {trouble}")
+            back = service.create(session, app, trigger="watch", actor="system:watch", rollback_of=earlier)
+            self._queued(session, back)
+            payload = {"reason": trouble, "from": deployment.id, "to": earlier.id}
+            entry = audit.Entry(
+                "system", "watch", "app:rollback", "success", new_id(16), source="system",
+                resource_type="app", resource_id=app.id, resource_name=app.name, payload=payload,
+            )  # fmt: skip
+            audit.record(session, entry)
+            version = earlier.commit[:7] or f"deployment {earlier.id}"
+            return app.id, f"{app.name}: the new version fails ({trouble}). Going back to {version}."
+
+        outcome = await self._database.write(unit)
+        if outcome is not None:
+            self._told("release_failed", *outcome)
+
+    async def _keep_evidence(self, release: Release, trouble: str) -> None:
+        """Its container goes with it: what it said last is kept in the deployment's log."""
+        with contextlib.suppress(Exception):  # evidence is worth much, an app that serves is worth more
+            redactor = await redactor_of(self._database, release.app_id, release.deployment_id)
+            log = self._logbook.open(release.app_id, release.deployment_id, redactor)
+            try:
+                log.step("watch", "The release fails after it had gone live")
+                async for line in self._runtime.logs(release.deployment_id, tail=_EVIDENCE_LINES):
+                    log.say(f"{line.process or 'app'} │ {line.text}", "app")
+                log.error(f"Going back: {trouble}")
+            finally:
+                self._logbook.close(release.deployment_id)

@@ -1,0 +1,107 @@
+"""A deployment with everything that its steps need to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from better_paas.apps import secrets
+from better_paas.apps import service as apps
+from better_paas.apps.models import App
+from better_paas.builders.plan import Overrides
+from better_paas.db.database import Database
+from better_paas.deployments import service
+from better_paas.deployments.logbook import DeploymentLog, LogBook
+from better_paas.deployments.models import Deployment
+from better_paas.deployments.sources import SourceRef
+from better_paas.deployments.uploads import Uploads
+from better_paas.git.fetch import Limits
+from better_paas.kit.redact import Redactor
+
+
+@dataclass(frozen=True)
+class DeploySettings:
+    """What of the settings a deployment needs. Seconds, bytes, and defaults of apps that set no limit."""
+
+    workspace: Path
+    limits: Limits
+    build_timeout: float
+    health_timeout: float
+    hold_seconds: float
+    drain_seconds: float
+    watch_minutes: int
+    keep_images: int
+    least_free_bytes: int
+    ports: range
+    default_memory: str
+    default_cpus: str
+    uploads: Uploads
+
+
+@dataclass(frozen=True)
+class Work:
+    """A deployment with what its app wants now."""
+
+    deployment: Deployment
+    app_name: str
+    project_id: str
+    source: SourceRef
+    overrides: Overrides
+    variables: dict[str, str]
+    public_variables: dict[str, str]
+    settings: dict[str, Any]
+    log: DeploymentLog
+
+
+async def redactor_of(database: Database, app_id: str, deployment_id: str) -> Redactor:
+    """Masks the app's secret values, and those that a rollback brings back; none if the app is gone."""
+
+    def values(session: Session) -> list[str]:
+        app = session.get(App, app_id)
+        deployment = session.get(Deployment, deployment_id)
+        rollback_of = deployment.rollback_of if deployment is not None else None
+        earlier = service.release_of(session, rollback_of) if rollback_of else None
+        return secrets.secret_values(session, app, earlier) if app is not None else []
+
+    return Redactor(await database.read(values))
+
+
+async def begin(database: Database, logbook: LogBook, settings: DeploySettings, deployment_id: str) -> Work:
+    """Mark the deployment as begun, and gather what it needs. Errors: SecretUnreadable."""
+    deployment = await database.write(lambda session: service.begin(session, deployment_id))
+
+    def open_secrets(session: Session) -> tuple[App, str, dict[str, str]]:
+        found = apps.get(session, deployment.app_id)
+        return found, secrets.git_token(session, found), secrets.environment(session, found)
+
+    app, git_token, variables = await database.read(open_secrets)
+    log = logbook.open(app.id, deployment.id, await redactor_of(database, app.id, deployment.id))
+    source = SourceRef(app.git_repo, deployment.commit or app.branch, git_token, app.root_dir)
+    overrides = Overrides(
+        app.build_method,
+        app.dockerfile_path,
+        app.install_command,
+        app.build_command,
+        app.start_command,
+        app.port_override or _port_variable(variables),
+        app.kind,
+        app.processes,
+        app.release_command,
+    )
+    public = {key: value for key, value in variables.items() if key not in app.secret_keys}
+    kept = {
+        "environment": variables,
+        "secretKeys": app.secret_keys,
+        "volumes": app.volumes,
+        "healthPath": app.health_path,
+        "memory": app.memory or settings.default_memory,
+        "cpus": app.cpus or settings.default_cpus,
+    }
+    return Work(deployment, app.name, app.project_id, source, overrides, variables, public, kept, log)
+
+
+def _port_variable(variables: dict[str, str]) -> int | None:
+    """A PORT among the variables means what the port override means."""
+    text = variables.get("PORT", "")
+    return int(text) if text.isdigit() and 0 < int(text) < 65536 else None

@@ -1,0 +1,1 @@
+"""Volumes: what apps keep."""

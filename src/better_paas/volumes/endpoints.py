@@ -1,0 +1,93 @@
+"""Volumes over HTTP."""
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from better_paas.apps import trash
+from better_paas.apps.models import App
+from better_paas.db.names import unmarked
+from better_paas.errors import Conflict, NotFound
+from better_paas.kit.schema import Answer, Body
+from better_paas.projects.models import Project
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+
+router = APIRouter(route_class=GuardedRoute, tags=["Volumes"])
+
+
+class VolumeAnswer(Answer):
+    """size: bytes, or null if it could not be measured in time. apps: names of those that use it.
+
+    inTrash: all of these are in the trash. project: empty if its project is gone.
+    """
+
+    name: str
+    project_id: str
+    project: str
+    size: int | None
+    apps: list[str]
+    in_trash: bool
+
+
+class VolumeBody(Body):
+    project_id: str = Field(max_length=40)
+    name: str = Field(max_length=200)
+
+
+class DeletedVolume(Answer):
+    status: str
+    name: str
+    size: int | None
+
+
+@router.get("/api/volumes")
+async def volumes_list(request: Request) -> list[VolumeAnswer]:
+    """All volumes that apps have or had, with their sizes. Deleting an app never deletes its volumes."""
+    platform, caller = platform_of(request), caller_of(request)
+    stored = [volume for volume in await platform.runtime.volumes() if caller.sees_project(volume.project_id)]
+
+    def unit(session: Session) -> list[VolumeAnswer]:
+        projects = {project.id: unmarked(project.name) for project in session.scalars(select(Project))}
+        users = _users(session)
+        return [
+            VolumeAnswer(
+                name=volume.name,
+                project_id=volume.project_id,
+                project=projects.get(volume.project_id, ""),
+                size=volume.size,
+                apps=[unmarked(app.name) for app in users.get((volume.project_id, volume.name), [])],
+                in_trash=all(app.deleted_at for app in users.get((volume.project_id, volume.name), [])),
+            )
+            for volume in stored
+        ]
+
+    return await platform.database.read(unit)
+
+
+@router.post("/api/volumes/delete")
+async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
+    """Delete a volume with all that is in it. One that an app uses, or that one in the trash may need, is kept."""
+    platform = platform_of(request)
+    key = (body.project_id, body.name)
+    found = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
+    if key not in found:
+        raise NotFound("No such volume", "GET /api/volumes lists them.")
+    users = (await platform.database.read(_users)).get(key, [])
+    if users:
+        where = "in the trash" if users[0].deleted_at else "it can't go without it"
+        raise Conflict(
+            f"{unmarked(users[0].name)} uses this volume ({where})",
+            "Purge that app with its volumes, or take the volume from its settings and deploy it first.",
+        )
+    await platform.runtime.remove_volume(*key)
+    return DeletedVolume(status="deleted", name=body.name, size=found[key])
+
+
+def _users(session: Session) -> dict[tuple[str, str], list[App]]:
+    """Apps by (project id, volume), those in the trash too."""
+    result: dict[tuple[str, str], list[App]] = {}
+    for app in session.scalars(select(App).order_by(App.name)):
+        for name in trash.volumes_of(session, app):
+            result.setdefault((app.project_id, name), []).append(app)
+    return result
