@@ -373,9 +373,9 @@ def ingress_settings(settings: Settings, data_dir: Path, rules: HostRules) -> In
 
 
 def _trusted_networks(settings: Settings) -> tuple[str, ...]:
-    if settings.proxies is None:
+    if settings.outer_proxies is None:
         return ()
-    return tuple(map(str, settings.proxies)) or PRIVATE_NETWORKS
+    return tuple(map(str, settings.outer_proxies)) or PRIVATE_NETWORKS
 
 
 def make_bases(settings: Settings, engine: Engine, trust: TrustSource) -> Bases:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 _STREAM = r"(https?://|syslog://)[^\s]{1,300}"
 _ANCHOR = r"(file:/|https?://|syslog://|git\+(https?|ssh)://|s3://[a-z0-9])[^\s]{1,300}"
 
@@ -185,7 +186,15 @@ class Settings(BaseSettings):
         return host.strip("[]") or "0.0.0.0", int(port)
 
     @property
-    def proxies(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None:
+    def proxies(self) -> Networks | None:
+        """Who is believed in front of the API: the proxies in front of the server, and its own ingress if that is."""
+        outer = self.outer_proxies
+        if not self.paas_domain or outer == ():
+            return outer
+        return (*(outer or ()), ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+    @property
+    def outer_proxies(self) -> Networks | None:
         """Networks of trusted proxies; none named: one proxy whatever its address; None: nobody is believed."""
         if self.trust_proxy == "false":
             return None

@@ -68,12 +68,17 @@ process.on('SIGTERM', () => process.exit(0))
 MIRROR = {
     "Procfile": "web: python app.py\n",
     "app.py": """
-import json, os
+import json, os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
     def do_GET(self):
-        body = json.dumps({"headers": dict(self.headers), "environment": dict(os.environ)}).encode()
+        if self.path == "/slow":
+            time.sleep(5)
+        body = json.dumps({"path": self.path, "headers": dict(self.headers), "environment": dict(os.environ)}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -162,7 +162,7 @@ def test_builds_that_hang_or_flood_and_apps_that_never_listen(own_paas, git):
 
 
 def test_cancelling_in_each_step(own_paas, git):
-    slow = git.repository("slow.git", {"Dockerfile": "FROM better-paas/python:3.11\nRUN sleep 30\n"})
+    slow = git.repository("slow-build.git", {"Dockerfile": "FROM better-paas/python:3.11\nRUN sleep 30\n"})
     silent = git.repository(
         "silent2.git", {"main.py": "import time\ntime.sleep(600)\n", "Procfile": "web: python main.py"}
     )
