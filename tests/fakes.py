@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from better_paas.runtime.protocol import (
     MAIN,
@@ -100,6 +101,12 @@ class FakeRuntime:
 
     async def remove_volume(self, project_id: str, name: str) -> None:
         self.kept.discard((project_id, name))
+
+    async def storage(self) -> list[Path]:
+        return []
+
+    async def trim_build_cache(self, most_bytes: int) -> int:
+        return 0
 
     async def images(self, app_id: str) -> list[tuple[str, str]]:
         mine = [reference for reference in self.built if reference.startswith(f"better-paas/app-{app_id}:")]

@@ -30,6 +30,7 @@ from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
 from better_paas.install import endpoints as install
 from better_paas.mcp.endpoint import McpEndpoint
+from better_paas.metrics import endpoints as metrics
 from better_paas.middleware import Surroundings
 from better_paas.projects import endpoints as projects
 from better_paas.runtime.protocol import RuntimeFailed
@@ -55,6 +56,7 @@ _ROUTERS = (
     oauth.router,
     audit.router,
     vault.router,
+    metrics.router,
 )
 
 
@@ -101,7 +103,7 @@ def create_app(platform: Platform | None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Better-PaaS-Client"],
             expose_headers=["X-Next-Cursor", "X-Request-Id", "Retry-After"],
         )
-    app.add_middleware(Surroundings)
+    app.add_middleware(Surroundings, counted=platform.figures.request if platform is not None else None)
     if platform is not None:
         # First: finding one of a hundred routes is a good part of what a message costs.
         app.router.routes.insert(0, Route("/mcp", McpEndpoint(app, platform), include_in_schema=False))
@@ -171,7 +173,7 @@ async def _own_error(request: Request, error: Exception) -> Response:
 
 def _dashboard(path: str) -> Response:
     """A file of the built dashboard, or its page for every address inside it."""
-    if path.startswith(("api/", "ws/", ".well-known/", "install/", "oauth/")):
+    if path.startswith(("api/", "ws/", ".well-known/", "install/", "oauth/", "metrics")):
         raise HTTPException(404, "Not found")
     try:
         file = (DASHBOARD / path).resolve()

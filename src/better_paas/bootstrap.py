@@ -22,7 +22,7 @@ from better_paas.audit.notes import Signer
 from better_paas.audit.service import ON_AUDIT
 from better_paas.audit.sinks import Courier, Sink
 from better_paas.audit.tasks import Checkpointer
-from better_paas.builders.bases import Bases, BaseSettings, TrustSource
+from better_paas.builders.bases import Bases, TrustSource
 from better_paas.connect.identity import Issuers
 from better_paas.db.database import Database, after_commit
 from better_paas.db.sealed import KEYRING
@@ -39,6 +39,7 @@ from better_paas.domains.hosts import HostRules, find_public_address, host_suffi
 from better_paas.domains.ingress import Ingress
 from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Name, Site
 from better_paas.engine.client import Engine
+from better_paas.engine.limits import BuildLimits
 from better_paas.git.fetch import Limits
 from better_paas.jobs.worker import JobRun, Kind, Worker
 from better_paas.kit.clock import now
@@ -46,10 +47,11 @@ from better_paas.kit.crypto import Keyring
 from better_paas.kit.events import EventBus
 from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
+from better_paas.metrics.figures import Figures
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
 from better_paas.runtime.docker import DockerRuntime
-from better_paas.runtime.protocol import Runtime
+from better_paas.runtime.protocol import Runtime, memory_bytes
 from better_paas.settings import Settings
 from better_paas.tokens.admin import AdminToken
 from better_paas.tokens.failures import FailureLimit
@@ -83,6 +85,7 @@ class Platform:
         self.admin_token = AdminToken(self.data_dir, settings.admin_token)
         self.failures = FailureLimit()
         self.tickets = Tickets()
+        self.figures = Figures()
         self.issuers = Issuers()
         self.events = EventBus()
         self.public_address = settings.public_address or find_public_address()
@@ -115,7 +118,12 @@ class Platform:
         self.bases = bases or make_bases(settings, self.engine, self.trust)
         self.logbook = LogBook(self.data_dir / "logs", settings.deployment_log_max_mb * 2**20)
         self.runtime = runtime or DockerRuntime(
-            self.engine, instance_id(self.data_dir), settings.builder, self.trust, settings.app_networks
+            self.engine,
+            instance_id(self.data_dir),
+            settings.builder,
+            self.trust,
+            settings.app_networks,
+            BuildLimits.of(memory_bytes(settings.build_memory), float(settings.build_cpus or 0)),
         )
         self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir, self.rules), self._sites)
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
@@ -161,6 +169,7 @@ class Platform:
         await self.ingress.start()
         self.background(self.checkpoints.run())
         self.background(self._empty_trash())
+        self.background(self.figures.keep_time())
         for courier in self._couriers:
             self.background(courier.run())
         self.background(self._run())
@@ -277,6 +286,8 @@ class Platform:
         return None
 
     def _job_moved(self, run: JobRun) -> None:
+        if run.outcome:
+            self.figures.jobs.labels(run.claim.kind, run.outcome).inc()
         if "deploymentId" in run.payload:
             self.publish("deployment", run.payload["deploymentId"])
 
@@ -302,6 +313,7 @@ class Platform:
             watch_minutes=settings.watch_minutes,
             least_free_bytes=settings.disk_floor_mb * 2**20,
             keep_images=settings.keep_images,
+            build_cache_bytes=settings.build_cache_max_gb * 10**9,
             ports=settings.port_range,
             default_memory=settings.default_memory,
             default_cpus=settings.default_cpus,
@@ -379,5 +391,4 @@ def _trusted_networks(settings: Settings) -> tuple[str, ...]:
 
 
 def make_bases(settings: Settings, engine: Engine, trust: TrustSource) -> Bases:
-    patterns = BaseSettings(settings.base_image_python, settings.base_image_node, settings.base_image_static)
-    return Bases(engine, patterns, lambda: trust)
+    return Bases(engine, settings.base_images, lambda: trust)

@@ -28,6 +28,7 @@ _HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
+Counted = Callable[[str, str, int, float], None]
 _log = structlog.get_logger("better_paas.request")
 
 
@@ -39,8 +40,9 @@ _MAX_UPLOAD_BYTES = 500 * 2**20
 class Surroundings:
     """Plain ASGI: a streamed answer passes through as it comes."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], counted: Counted | None = None) -> None:
+        """counted: told of each request (method, route, status, seconds)."""
+        self._app, self._counted = app, counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -50,13 +52,13 @@ class Surroundings:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started, status, received = time.perf_counter(), 0, 0
+        started, status, received, first_byte = time.perf_counter(), 0, 0, 0.0
         most = _MAX_UPLOAD_BYTES if scope["path"].endswith("/upload") else MAX_BODY_BYTES
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, first_byte
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, first_byte = message["status"], time.perf_counter() - started
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
             await send(message)
 
@@ -69,5 +71,10 @@ class Surroundings:
             return message
 
         await self._app(scope, bounded if scope["type"] == "http" else receive, send_with_headers)
-        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        seconds = time.perf_counter() - started
+        if self._counted is not None and scope["type"] == "http":
+            # The route's pattern, never the address: that is the caller's to choose, and may hold anything.
+            route = scope.get("route")
+            self._counted(scope["method"], getattr(route, "path", "other"), status, first_byte or seconds)
+        milliseconds = round(seconds * 1000, 1)
         _log.debug("request", method=scope.get("method"), path=scope["path"], status=status, ms=milliseconds)

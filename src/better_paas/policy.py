@@ -165,6 +165,8 @@ ACTIONS: tuple[Action, ...] = (
     _row("install:script", "GET /install/paas", "read", public=True),
     _row("install:wheel", "GET /install/{file}", "read", public=True),
     _row("llms:read", "GET /llms.txt", "read", public=True),
+    _row("metrics:scrape", "GET /metrics", "read", "server", scopes=("metrics:read",), lists=True),
+    _row("system:doctor", "GET /api/system/doctor", "read", "server", admin=True),
     _row("docs:read", "GET /api/docs", "read", public=True),
     _row("docs:script", "GET /api/docs/page.js", "read", public=True),
     _row("auth:verify", "POST /api/auth/verify", "read", public=True),

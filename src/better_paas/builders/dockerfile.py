@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 
+from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan
 
 InstructionChange = Callable[[str, str], str]
@@ -36,11 +37,13 @@ _MOUNT = re.compile(r"--(?:mount|network|security)=\S+\s+")
 
 
 def generate(plan: BuildPlan, base: str, static_base: str, has_variables: bool) -> str:
-    """The Dockerfile of a generated plan. base: for the language; static_base: for a site's server."""
+    """The Dockerfile of a generated plan. base: for the language; static_base: for what runs of it, if that differs."""
     if plan.runtime == "static":
         text = _static(plan, base, static_base, has_variables)
-    else:
+    elif plan.runtime in _WRITERS:
         text = _WRITERS[plan.runtime](plan, base, has_variables)
+    else:
+        text = _language(plan, base, static_base or base, has_variables)
     return _with_mounts(text, plan.mounts)
 
 
@@ -60,6 +63,11 @@ def caddyfile(plan: BuildPlan) -> str:
         "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n"
         ":{$PORT} {\n"
         "\troot * /srv\n\tencode zstd gzip\n"
+        # A build gives changed files new names; everything else is asked for anew, which costs a 304.
+        "\t@hashed path_regexp [.-][0-9A-Za-z_-]{8,}\\.[a-z0-9]+$\n"
+        '\theader @hashed Cache-Control "public, max-age=31536000, immutable"\n'
+        "\t@others not path_regexp [.-][0-9A-Za-z_-]{8,}\\.[a-z0-9]+$\n"
+        '\theader @others Cache-Control "no-cache"\n'
         f"\ttry_files {tries}\n"
         "\tfile_server\n"
         "\thandle_errors {\n\t\trewrite * /{err.status_code}.html\n\t\tfile_server\n\t}\n"
@@ -113,6 +121,71 @@ def _node(plan: BuildPlan, base: str, has_variables: bool) -> str:
         f"CMD {_exec_form(plan.start)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _language(plan: BuildPlan, base: str, run_base: str, has_variables: bool) -> str:
+    """Two stages: everything is built in /app, which is then all that the second one gets."""
+    language = LANGUAGES[plan.runtime]
+    mount = f"--mount=type=cache,id={_cache_id(plan, plan.runtime)},target={language.cache},sharing=locked "
+    lines = [f"FROM {base} AS build", "WORKDIR /app", *_environment(language.build_environment)]
+    lines += _install_lines(plan, mount)
+    if plan.build:
+        lines.append(_run(plan.build, mount, has_variables))
+    lines += ["", f"FROM {run_base}", "WORKDIR /app", *_environment(language.run_environment)]
+    if language.run_packages:
+        lines.append(
+            f"RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends {language.run_packages}"
+            " && rm -rf /var/lib/apt/lists/*"
+        )
+    elif language.compiled:
+        lines.append("COPY --from=build /etc/ssl/certs /etc/ssl/certs")
+    if plan.runtime == "php":
+        lines.append(f"COPY {LENT}/apache.conf /etc/better-paas-apache.conf")
+    lines += [
+        f"COPY --from=build --chown={_USER} /app /app",
+        f"USER {_USER}",
+        # The image's own entry point may want to be root, or to change the command.
+        "ENTRYPOINT []",
+        f"CMD {_exec_form(plan.start)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _environment(values: dict[str, str]) -> list[str]:
+    named = {**values, "HOME": "/tmp"}  # noqa: S108  # the container's own, and all that it may write to
+    return [f"ENV {' '.join(f'{name}={value}' for name, value in named.items())}"]
+
+
+def apache_conf(plan: BuildPlan) -> str:
+    """What the server of a PHP app reads. Paths that are no files are the app's own business."""
+    root = "/app" if plan.output in ("", ".") else f"/app/{plan.output}"
+    return f"""ServerRoot /etc/apache2
+ServerName localhost
+ServerTokens Prod
+Listen ${{PORT}}
+PidFile /tmp/apache2.pid
+Mutex file:/tmp default
+DefaultRuntimeDir /tmp
+IncludeOptional mods-enabled/*.load
+IncludeOptional mods-enabled/*.conf
+ErrorLog /dev/stderr
+LogLevel warn
+TypesConfig /etc/mime.types
+DocumentRoot {root}
+DirectoryIndex index.php index.html
+<Directory {root}>
+    Options FollowSymLinks
+    AllowOverride All
+    Require all granted
+    FallbackResource /index.php
+</Directory>
+<FilesMatch "^\\.|^(composer\\.(json|lock)|Procfile)$">
+    Require all denied
+</FilesMatch>
+<FilesMatch "\\.php$">
+    SetHandler application/x-httpd-php
+</FilesMatch>
+"""
 
 
 def _static(plan: BuildPlan, base: str, static_base: str, has_variables: bool) -> str:
@@ -183,7 +256,7 @@ def _shell_form(command: str) -> str:
 
 
 def _exec_form(command: str) -> str:
-    simple = not re.search(r"[;&|<>(){}\n]", command)
+    simple = not re.search(r"[;&|<>(){}\n]|^\s*[A-Za-z_]\w*=", command)
     return json.dumps(["/bin/sh", "-c", f"exec {command}" if simple else command])
 
 

@@ -12,7 +12,19 @@ from better_paas.builders.plan import NoPlan
 
 _LARGEST_FILE = 1024 * 1024
 _MOST_FILES = 5000
-_SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__", "dist", "build", "vendor", "target"}
+_SKIPPED = {
+    ".git",
+    "node_modules",
+    ".venv",
+    "venv",
+    "__pycache__",
+    "dist",
+    "build",
+    "vendor",
+    "target",
+    "_build",
+    "deps",
+}
 
 
 class Files(Protocol):

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 import better_paas
 from better_paas.commands import approve, audit, keys
+from better_paas.commands.doctor import doctor
 from better_paas.commands.local import settings as _settings
 from better_paas.errors import StartRefused
 from better_paas.settings import Settings
@@ -31,6 +32,7 @@ app.command(keys.app)
 app.command(audit.app)
 app.command(approve.approve)
 app.command(approve.deny)
+app.command(doctor)
 
 
 def main() -> None:
@@ -128,7 +130,8 @@ def bootstrap(
 ) -> None:
     """Make base images from Debian packages, for servers that reach no container registry. Needs root."""
     from better_paas.bootstrap import make_bases
-    from better_paas.builders.bases import NoBase, TrustSource, default_versions
+    from better_paas.builders.bases import NoBase, TrustSource
+    from better_paas.builders.languages import LANGUAGES
     from better_paas.engine.client import Engine
 
     settings = _settings()
@@ -140,7 +143,7 @@ def bootstrap(
             if if_needed and await bases.registry_answers():
                 print("A container registry answers: official base images are used.")
                 return
-            await bases.bootstrap(lambda line: print(line, flush=True), node or [default_versions()["node"]])
+            await bases.bootstrap(lambda line: print(line, flush=True), node or [LANGUAGES["node"].newest])
         finally:
             await engine.close()
 

@@ -48,6 +48,15 @@ def call(method: str, path: str, **body: Any) -> Any:
     return response.json()
 
 
+def answers() -> bool:
+    """Whether a server answers on this machine."""
+    address, _ = _server() if settings().data_dir.exists() else ("", {})
+    try:
+        return bool(address) and httpx2.get(f"{address}/api/health", timeout=5).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
 def changes(topic: str) -> Iterator[None]:
     """One item each time that the server says that something of this topic changed, and one at the beginning."""
     address, headers = _server()

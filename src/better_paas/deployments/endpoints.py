@@ -149,6 +149,7 @@ def _answer(deployment: Deployment, steps: list[JobStep]) -> DeploymentAnswer:
         status=deployment.status,
         trigger=deployment.trigger,
         actor=deployment.actor,
+        request_id=deployment.request_id,
         commit=deployment.commit,
         commit_msg=deployment.commit_msg,
         image=deployment.image or None,

@@ -22,6 +22,8 @@ class Deployment(Base):
     status: Mapped[str] = mapped_column(index=True)
     trigger: Mapped[str]
     actor: Mapped[str]
+    # Of the call that asked for it: its audit entries and log lines carry the same.
+    request_id: Mapped[str] = mapped_column(default="")
     no_cache: Mapped[bool] = mapped_column(default=False)
     # A rollback names the deployment whose image it brings back.
     rollback_of: Mapped[str | None]

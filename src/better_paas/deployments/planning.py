@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from better_paas.builders import dockerfile
-from better_paas.builders.bases import Bases, NoBase, Say, default_versions
+from better_paas.builders.bases import Bases, NoBase, Say
 from better_paas.builders.detect import detect
 from better_paas.builders.files import TreeFiles
+from better_paas.builders.languages import LANGUAGES, RUN
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 from better_paas.errors import StepFailed
 
@@ -61,15 +62,17 @@ async def make_recipe(plan: BuildPlan, folder: Path, bases: Bases, variables: di
     lent = {dockerfile.VARIABLES_FILE: _as_shell(variables)} if has_variables else {}
     if plan.runtime == "static":
         lent[f"{dockerfile.LENT}/Caddyfile"] = dockerfile.caddyfile(plan)
+    if plan.runtime == "php":
+        lent[f"{dockerfile.LENT}/apache.conf"] = dockerfile.apache_conf(plan)
     return Recipe(dockerfile.generate(plan, language, server, has_variables), True, ignore, lent)
 
 
 async def ensure_bases(plan: BuildPlan, bases: Bases, say: Say) -> tuple[str, str]:
-    """(base of the language, base of a static site's server); a site without a build needs only the second."""
-    versions = default_versions()
+    """(base of the language, base of what runs, if that is another); a site without a build needs only the second."""
     if plan.runtime != "static":
-        return await bases.ensure(plan.runtime, plan.version, say), ""
-    server = await bases.ensure("static", versions["static"], say)
+        run = await bases.ensure(RUN, "", say) if LANGUAGES[plan.runtime].compiled else ""
+        return await bases.ensure(plan.runtime, plan.version, say), run
+    server = await bases.ensure("static", "", say)
     builds = plan.build or plan.install
     return (await bases.ensure("node", plan.version, say) if builds else "", server)
 

@@ -24,6 +24,7 @@ class DeploymentAnswer(Answer):
     status: str
     trigger: str
     actor: str
+    request_id: str
     commit: str
     commit_msg: str
     image: str | None

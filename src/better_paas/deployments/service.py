@@ -32,6 +32,7 @@ def create(
     actor: str,
     no_cache: bool = False,
     rollback_of: Deployment | None = None,
+    request_id: str = "",
 ) -> Deployment:
     """Queue a deployment. One that was queued before it ends as cancelled: only the newest counts."""
     for waiting in session.scalars(
@@ -47,6 +48,7 @@ def create(
         status="queued",
         trigger=trigger,
         actor=actor,
+        request_id=request_id,
         no_cache=no_cache,
         rollback_of=rollback_of.id if rollback_of else None,
         commit=rollback_of.commit if rollback_of else "",

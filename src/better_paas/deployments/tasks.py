@@ -110,6 +110,7 @@ class Deployer:
 
     async def _fetch(self, work: Work) -> dict[str, Any]:
         work.log.step("fetch", f"Fetching {work.source}")
+        await self._refuse_when_full()
         settings = self._settings
         tree = self._tree(work.deployment.id)
         commit = await bring(work.source, tree, settings.limits, work.log.say, settings.uploads)
@@ -119,6 +120,19 @@ class Deployer:
             lambda session: service.set_source(session, work.deployment.id, commit.id, commit.message)
         )
         return {"commit": commit.id}
+
+    async def _refuse_when_full(self) -> None:
+        """Errors: StepFailed. A build that fills the disk would take the apps' databases with it."""
+        self._settings.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        places = [self._settings.workspace, *await self._runtime.storage()]
+        free = min(shutil.disk_usage(place).free for place in places if place.exists())
+        if free < self._settings.least_free_bytes:
+            raise StepFailed(
+                f"the server has only {free // 2**20} MiB of free disk space",
+                "Delete what is not needed (old apps in the trash, unused volumes), then deploy again. "
+                f"Below {self._settings.least_free_bytes // 2**20} MiB nothing is built (DISK_FLOOR_MB).",
+                code="disk_full",
+            )
 
     async def _plan(self, work: Work) -> dict[str, Any]:
         work.log.step("plan", "Finding out how to build it")
@@ -167,6 +181,8 @@ class Deployer:
 
     async def _tidy_up(self, work: Work) -> None:
         await self._releases.prune_images(work.deployment.app_id)
+        if self._settings.build_cache_bytes:
+            await self._runtime.trim_build_cache(self._settings.build_cache_bytes)
         await self._database.write(
             lambda session: queue.forget_finished(session, lambda job: job.kind == service.DEPLOY, _JOBS_KEPT)
         )

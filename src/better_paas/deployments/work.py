@@ -32,6 +32,7 @@ class DeploySettings:
     drain_seconds: float
     watch_minutes: int
     keep_images: int
+    build_cache_bytes: int
     least_free_bytes: int
     ports: range
     default_memory: str

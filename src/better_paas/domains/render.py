@@ -276,6 +276,8 @@ def _proxy(site: Site, settings: IngressSettings, hold: str) -> dict[str, Any]:
         # Holds requests for the moment in which a release is replaced or restarted.
         "load_balancing": {"try_duration": hold, "try_interval": "50ms"},
         "transport": transport,
+        # One id for what a visitor sees, what the app logs, and what our pages say.
+        "headers": {"request": {"set": {"X-Request-Id": ["{http.request.uuid}"]}}},
         # Adding another app loads a configuration; open WebSockets live on meanwhile.
         "stream_close_delay": "12h",
     }

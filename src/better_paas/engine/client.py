@@ -132,6 +132,19 @@ class Engine:
             for entry in listed
         ]
 
+    async def root_folder(self) -> str:
+        """Where the engine keeps everything, on its machine."""
+        return str((await self._json("GET", "info"))["DockerRootDir"])
+
+    async def all_containers(self) -> list[Container]:
+        """Everybody's: to find out whether there is anyone else."""
+        return await self.containers()
+
+    async def prune_build_cache(self, most_bytes: int) -> int:
+        """Trim the build cache to `most_bytes`, the oldest first; the bytes that went."""
+        answer = await self._json("POST", "build/prune", None, {"keep-storage": most_bytes, "all": True})
+        return int(answer.get("SpaceReclaimed") or 0)
+
     async def container(self, container_id: str) -> Container | None:
         """One container, or None if there is no such."""
         try:

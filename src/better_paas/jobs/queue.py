@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from better_paas.errors import Conflict
@@ -133,6 +133,13 @@ def request_cancel(session: Session, job_id: str) -> str:
     elif before == "running":
         job.cancel_requested = True
     return before
+
+
+def waiting(session: Session) -> tuple[int, datetime | None]:
+    """(how many jobs wait, since when the oldest does)."""
+    query = select(func.count(), func.min(Job.created_at)).where(Job.status == "queued")
+    count, oldest = session.execute(query).one()
+    return count, oldest
 
 
 def saved_output(session: Session, job_id: str, name: str) -> dict[str, Any] | None:

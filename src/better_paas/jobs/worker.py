@@ -44,6 +44,8 @@ class JobRun:
         self.begun = False
         # From here on a cancellation comes too late.
         self.final = False
+        # How it ended; empty until then.
+        self.outcome = ""
         self._database = database
         self._announce = announce
 
@@ -159,6 +161,8 @@ class Worker:
         try:
             status, reason = await self._attempt(self._kinds[claimed.kind], run)
             await self._finish(claimed, status, reason)
+            run.outcome = status
+            self._announce(run)
         except asyncio.CancelledError:
             if not self._stopping:
                 raise

@@ -14,6 +14,7 @@ from better_paas.builders.bases import NoBase, TrustSource
 from better_paas.builders.dockerfile import LENT, SOURCE, with_build_ca, without_mounts
 from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
+from better_paas.engine.limits import BuildLimits, limit_builds
 from better_paas.kit.streams import merged
 from better_paas.runtime.protocol import (
     GONE,
@@ -47,15 +48,27 @@ _ONCE_LINES = 1000
 class DockerRuntime:
     """Everything that it makes carries the installation's id; nothing else is ever listed, changed or removed."""
 
-    def __init__(self, engine: Engine, instance: str, builder: str, trust: TrustSource, networks: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        instance: str,
+        builder: str,
+        trust: TrustSource,
+        networks: str,
+        build_limits: BuildLimits | None = None,
+    ) -> None:
         """instance: the installation's id. networks: range that projects' networks are made in."""
         self._engine, self._instance, self._builder = engine, instance, builder
-        self._trust, self._networks = trust, networks
+        self._trust, self._networks, self._build_limits = trust, networks, build_limits
+        # Why builds have no limits, for people; empty while they have.
+        self.limit_problem = ""
 
     async def build(self, request: BuildRequest, say: Say) -> str:
         reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
         if await self._engine.image(reference) is not None:
             return reference
+        if self._build_limits is not None:
+            self.limit_problem = await asyncio.to_thread(limit_builds, self._build_limits)
         ways = WAYS if self._builder == "auto" else (self._builder,)
         for way in ways:
             try:
@@ -305,6 +318,17 @@ class DockerRuntime:
         with _told():
             await self._engine.remove_image(reference)
 
+    async def storage(self) -> list[Path]:
+        with _told():
+            return [Path(await self._engine.root_folder())]
+
+    async def trim_build_cache(self, most_bytes: int) -> int:
+        with _told():
+            containers = await self._engine.all_containers()
+            if any(_INSTANCE not in container.labels for container in containers):
+                return 0  # others build on this engine too, and nothing says whose an entry is
+            return await self._engine.prune_build_cache(most_bytes)
+
     async def faults(self) -> AsyncIterator[tuple[str, str]]:
         async for event in self._engine.events(f"{_INSTANCE}={self._instance}"):
             attributes = event["Actor"]["Attributes"]
@@ -396,6 +420,8 @@ def _build_hint(message: str) -> str:
     lowered = message.lower()
     if "no space left" in lowered:
         return "The disk is full. Free some space, then deploy again."
+    if "exit code: 137" in lowered or "signal: killed" in lowered or "out of memory" in lowered:
+        return "A step was killed: it took more memory than builds have. Raise BUILD_MEMORY, or let it use less."
     if "certificate" in lowered and "verify" in lowered:
         return "Does this network have its own certificate authority? Set BUILD_CA_FILE to its bundle."
     if "failed to compute cache key" in lowered or ("not found" in lowered and "copy" in lowered):

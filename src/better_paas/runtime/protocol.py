@@ -187,6 +187,17 @@ class Runtime(Protocol):
         """Delete a volume with all that is in it. Errors: RuntimeFailed while something uses it."""
         ...
 
+    async def storage(self) -> list[Path]:
+        """Folders of this machine that images and volumes lie in, as far as they can be told."""
+        ...
+
+    async def trim_build_cache(self, most_bytes: int) -> int:
+        """Take away what was not used for longest until the build cache is no larger; the bytes that went.
+
+        Nothing is taken where the cache could be anyone else's too.
+        """
+        ...
+
     def faults(self) -> AsyncIterator[tuple[str, str]]:
         """(deployment id, what happened) for each of our processes that dies; "" when one starts."""
         ...

@@ -14,6 +14,7 @@ from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
 from better_paas.errors import PaasError
+from better_paas.jobs import queue
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.schema import Answer
@@ -36,7 +37,10 @@ class ErrorAnswer(Answer):
 
 
 class Health(Answer):
-    """uptime: seconds. engine: its version, or null while it does not answer. ingress, jobs: "ok" or the problem."""
+    """uptime: seconds. engine: its version, or null while it does not answer. ingress, jobs: "ok" or the problem.
+
+    queuedJobs: jobs that wait, the oldest for oldestJob seconds. loopLag: seconds that the server answers late.
+    """
 
     status: str
     timestamp: str
@@ -45,6 +49,9 @@ class Health(Answer):
     engine: str | None
     ingress: str
     jobs: str
+    queued_jobs: int
+    oldest_job: int
+    loop_lag: float
 
 
 class Manifest(Answer):
@@ -86,6 +93,7 @@ class ServerInfo(Answer):
 async def health(request: Request) -> Health:
     """Whether the control plane is up; engine and ingress say how the rest does."""
     platform = platform_of(request)
+    queued, oldest = await platform.database.read(queue.waiting)
     return Health(
         status="healthy",
         timestamp=iso(now()) or "",
@@ -94,6 +102,9 @@ async def health(request: Request) -> Health:
         engine=await platform.engine_version(),
         ingress=platform.ingress.problem or "ok",
         jobs=platform.worker.problem or "ok",
+        queued_jobs=queued,
+        oldest_job=round((now() - oldest).total_seconds()) if oldest else 0,
+        loop_lag=round(platform.figures.lag, 3),
     )
 
 

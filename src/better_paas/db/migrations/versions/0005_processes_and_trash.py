@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("projects", sa.Column("deleted_at", sa.DateTime(), nullable=True))
     op.add_column("domains", sa.Column("redirect_to", sa.String(), nullable=False, server_default=""))
     op.add_column("domains", sa.Column("strip_path", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("deployments", sa.Column("request_id", sa.String(), nullable=False, server_default=""))
     # A release is found by its label: whatever it consists of.
     op.drop_column("releases", "container_id")
     op.create_table(
@@ -34,6 +35,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("answered_calls")
     op.add_column("releases", sa.Column("container_id", sa.String(), nullable=False, server_default=""))
+    op.drop_column("deployments", "request_id")
     op.drop_column("domains", "strip_path")
     op.drop_column("domains", "redirect_to")
     op.drop_column("projects", "deleted_at")

@@ -1,0 +1,30 @@
+"""Deno: a source with deno.json."""
+
+from better_paas.builders import procfile
+from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+_ENTRIES = ("main.ts", "server.ts", "mod.ts", "index.ts", "main.js", "server.js")
+
+
+def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """A plan, or None if this is not for Deno. Errors: NoPlan if nothing says how to start it."""
+    names = set(files.names())
+    if not {"deno.json", "deno.jsonc", "deno.lock"} & names:
+        return None
+    tasks = table(read_json(files, "deno.json"), "tasks")
+    entry = next((name for name in _ENTRIES if name in names), "")
+    start = f"deno run --allow-net --allow-env --allow-read {entry}" if entry else ""
+    if "start" in tasks:
+        start = "deno task start"
+    chosen = overrides.start_command or procfile.main_command(files) or start
+    if not chosen:
+        raise NoPlan("this is for Deno, but nothing says how to start it", "Add a 'start' task to deno.json.")
+    build = "deno task build" if "build" in tasks else f"deno cache {entry}" if entry else ""
+    return BuildPlan(
+        runtime="deno",
+        install=overrides.install_command,
+        build=overrides.build_command or build,
+        start=chosen,
+        port=overrides.port or 8080,
+    )

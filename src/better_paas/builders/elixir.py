@@ -1,0 +1,38 @@
+"""Elixir: a mix project, Phoenix or not, run as a release."""
+
+import re
+
+from better_paas.builders import procfile
+from better_paas.builders.files import Files
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+
+def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """A plan, or None if there is no mix.exs. Errors: NoPlan if its name can't be found."""
+    project = files.read("mix.exs")
+    if project is None:
+        return None
+    name = re.search(r"app:\s*:([a-z_][a-z0-9_]*)", project)
+    if name is None:
+        raise NoPlan("mix.exs names no app", "Add 'app: :<name>' to its project.")
+    phoenix = ":phoenix" in project
+    needs = bool(re.search(r"\{:[a-z_]+\s*,", project))
+    # Hex and rebar come from the network: a project without dependencies needs neither.
+    install = "mix local.hex --force --if-missing && mix local.rebar --force --if-missing && mix deps.get --only prod"
+    assets = "mix assets.deploy && " if phoenix and "assets.deploy" in project else ""
+    release = f"{assets}mix release --overwrite --path /app/release"
+    return BuildPlan(
+        runtime="elixir",
+        version=_version(files),
+        framework="Phoenix" if phoenix else "",
+        install=overrides.install_command or (install if needs else ""),
+        build=overrides.build_command or release,
+        start=overrides.start_command or procfile.main_command(files) or f"/app/release/bin/{name[1]} start",
+        port=overrides.port or 8080,
+    )
+
+
+def _version(files: Files) -> str:
+    texts = (files.read(".tool-versions") or "", files.read("elixir_buildpack.config") or "")
+    found = re.search(r"^elixir[_version= ]*\s*v?(\d+\.\d+)", "\n".join(texts), re.MULTILINE)
+    return found[1] if found else ""

@@ -1,0 +1,144 @@
+"""What it takes to build and run each language: its images, its caches, and the environment of both stages.
+
+Python, Node and static sites have Dockerfile writers of their own; all others share one (see dockerfile.py).
+"""
+
+from dataclasses import dataclass, field
+
+# The run image of programs that are compiled to a file of their own.
+RUN = "run"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a base is made where no registry can be reached, and which version that gives.
+
+    packages: of Debian 12. npm: packages of the npm registry that carry the program, with `{machine}` in their names,
+    and the folder of the program in them. serves_older: it also builds what asks for an older version.
+    """
+
+    version: str
+    packages: str = ""
+    npm: tuple[str, str] | None = None
+    serves_older: bool = False
+
+    def serves(self, wanted: str) -> bool:
+        if not wanted or wanted == self.version or wanted.startswith(f"{self.version}."):
+            return True
+        return self.serves_older and _parts(wanted) <= _parts(self.version)
+
+
+@dataclass(frozen=True)
+class Language:
+    """official: pattern of the official image. newest: its version for an app that asks for none.
+
+    cache: folder that builds keep between each other. compiled: the result runs on the run image.
+    """
+
+    official: str
+    newest: str
+    made: Made | None = None
+    cache: str = "/root/.cache"
+    build_environment: dict[str, str] = field(default_factory=dict)
+    run_environment: dict[str, str] = field(default_factory=dict)
+    compiled: bool = False
+    # Packages of Debian that a compiled program may need when it runs.
+    run_packages: str = ""
+
+
+LANGUAGES: dict[str, Language] = {
+    "python": Language(
+        "python:{version}-slim", "3.11", Made("3.11", "python3 python3-venv python3-pip python-is-python3")
+    ),
+    "node": Language("node:{version}-slim", "22"),
+    "static": Language("caddy:{version}-alpine", "2", Made("2")),
+    RUN: Language("debian:{version}-slim", "bookworm", Made("bookworm")),
+    "go": Language(
+        "golang:{version}-bookworm",
+        "1.25",
+        Made("1.19", "golang-go ca-certificates git", serves_older=True),
+        cache="/root/.cache",
+        build_environment={"GOMODCACHE": "/root/.cache/go-mod", "GOCACHE": "/root/.cache/go-build", "CGO_ENABLED": "0"},
+        compiled=True,
+    ),
+    "rust": Language(
+        "rust:{version}-bookworm",
+        "1",
+        Made("1.63", "cargo rustc gcc libc6-dev pkg-config libssl-dev", serves_older=True),
+        cache="/root/.cache",
+        build_environment={"CARGO_HOME": "/root/.cache/cargo", "CARGO_TARGET_DIR": "/root/.cache/target"},
+        compiled=True,
+        run_packages="ca-certificates libssl3",
+    ),
+    "php": Language(
+        "php:{version}-apache-bookworm",
+        "8.4",
+        Made(
+            "8.2",
+            "apache2 libapache2-mod-php php-cli php-mbstring php-xml php-curl php-sqlite3 php-pgsql php-mysql php-zip "
+            "composer unzip",
+            serves_older=True,
+        ),
+        build_environment={"COMPOSER_HOME": "/root/.cache/composer", "COMPOSER_ALLOW_SUPERUSER": "1"},
+    ),
+    "ruby": Language(
+        "ruby:{version}-bookworm",
+        "3.4",
+        Made("3.1", "ruby ruby-dev ruby-bundler build-essential git libyaml-dev libpq-dev libsqlite3-dev zlib1g-dev"),
+        build_environment={"BUNDLE_PATH": "/app/vendor/bundle", "BUNDLE_WITHOUT": "development:test"},
+        run_environment={
+            "BUNDLE_PATH": "/app/vendor/bundle",
+            "BUNDLE_WITHOUT": "development:test",
+            "RACK_ENV": "production",
+            "RAILS_ENV": "production",
+            "RAILS_LOG_TO_STDOUT": "1",
+            "RAILS_SERVE_STATIC_FILES": "1",
+        },
+    ),
+    "java": Language(
+        "maven:3.9-eclipse-temurin-{version}",
+        "21",
+        Made("17", "openjdk-17-jdk-headless maven", serves_older=True),
+        build_environment={
+            "MAVEN_OPTS": "-Dmaven.repo.local=/root/.cache/maven",
+            "GRADLE_USER_HOME": "/root/.cache/gradle",
+        },
+    ),
+    "elixir": Language(
+        "elixir:{version}-slim",
+        "1.18",
+        Made("1.14", "elixir erlang-dev erlang-xmerl git build-essential"),
+        build_environment={
+            "MIX_ENV": "prod",
+            "MIX_HOME": "/root/.cache/mix",
+            "HEX_HOME": "/root/.cache/hex",
+            "LANG": "C.UTF-8",
+        },
+        # Its folder in /app is the image's, and can't be written to by everyone.
+        run_environment={"LANG": "C.UTF-8", "RELEASE_TMP": "/tmp/release", "PHX_SERVER": "true"},  # noqa: S108
+    ),
+    "dotnet": Language(
+        "mcr.microsoft.com/dotnet/sdk:{version}",
+        "8.0",
+        build_environment={"NUGET_PACKAGES": "/root/.cache/nuget", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"},
+        run_environment={"DOTNET_CLI_TELEMETRY_OPTOUT": "1"},
+    ),
+    "bun": Language(
+        "oven/bun:{version}",
+        "1",
+        Made("1", "ca-certificates", npm=("@oven/bun-linux-{machine}", "bin")),
+        build_environment={"BUN_INSTALL_CACHE_DIR": "/root/.cache/bun"},
+        run_environment={"NODE_ENV": "production"},
+    ),
+    "deno": Language(
+        "denoland/deno:debian-{version}",
+        "2.5.6",
+        Made("2", "ca-certificates", npm=("@deno/linux-{machine}-glibc", "")),
+        build_environment={"DENO_DIR": "/app/.deno", "DENO_NO_UPDATE_CHECK": "1"},
+        run_environment={"DENO_DIR": "/app/.deno", "DENO_NO_UPDATE_CHECK": "1"},
+    ),
+}
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

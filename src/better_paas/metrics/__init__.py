@@ -1,0 +1,1 @@
+"""Figures for a monitoring system, and what the server finds wrong with itself."""

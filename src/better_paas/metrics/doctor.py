@@ -1,0 +1,217 @@
+"""What is wrong with this installation, and what to do about each thing."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+import httpx2
+from sqlalchemy.orm import Session
+
+import better_paas
+from better_paas.apps import service as apps
+from better_paas.bootstrap import Platform
+from better_paas.domains import service as domains
+from better_paas.domains.state import state_of
+from better_paas.kit.clock import now
+from better_paas.kit.subprocess import ProgramFailed, run
+from better_paas.runtime.docker import DockerRuntime
+
+Level = Literal["good", "notice", "bad"]
+_OLDEST_ENGINE = (20, 10)
+_MOST_DOMAINS = 200
+_ENDS_SOON = timedelta(days=10)
+_MOST_DRIFT = timedelta(seconds=60)
+_LATE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """name: what was looked at. state: what was found. advice: what to do; empty while all is well."""
+
+    name: str
+    level: Level
+    state: str
+    advice: str = ""
+
+
+async def examine(platform: Platform) -> list[Finding]:
+    """All findings, in a fixed order. Takes a few seconds: it asks the engine, DNS and the disk."""
+    groups = await asyncio.gather(
+        _engine(platform), _ingress(platform), _disk(platform), _clock(platform), _jobs(platform), _domains(platform)
+    )
+    return [_version(), _data_dir(platform), *(finding for group in groups for finding in group)]
+
+
+def _version() -> Finding:
+    return Finding(
+        "Version", "good", f"Better-PaaS {better_paas.__version__}, OpenSSL {ssl.OPENSSL_VERSION.split()[1]}"
+    )
+
+
+def _data_dir(platform: Platform) -> Finding:
+    path = platform.data_dir
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding("Data directory", "bad", f"{path} is open to others ({mode:o})", f"Run 'chmod 700 {path}'.")
+    return Finding("Data directory", "good", str(path))
+
+
+async def _engine(platform: Platform) -> list[Finding]:
+    version = await platform.engine_version()
+    if version is None:
+        advice = "Is Docker running? Try 'systemctl status docker'. Apps that run go on; nothing can be deployed."
+        return [Finding("Container engine", "bad", "It does not answer", advice)]
+    found = [Finding("Container engine", "good", f"Docker {version}")]
+    numbers = tuple(int(part) for part in version.split("+")[0].split("-")[0].split(".")[:2] if part.isdigit())
+    if numbers < _OLDEST_ENGINE:
+        found = [Finding("Container engine", "bad", f"Docker {version} is too old", "Install Docker 20.10 or newer.")]
+    if isinstance(platform.runtime, DockerRuntime) and platform.runtime.limit_problem:
+        advice = "Run the server as root on the engine's own host, or set limits for builds there."
+        found.append(Finding("Limits of builds", "notice", platform.runtime.limit_problem, advice))
+    return found
+
+
+async def _ingress(platform: Platform) -> list[Finding]:
+    settings = platform.settings
+    if platform.ingress.problem:
+        advice = (
+            f"Does another program use port {settings.http_port} or {settings.https_port}? 'ss -ltnp' shows it. "
+            f"The ingress's own log is in {platform.data_dir}/caddy/caddy.log."
+        )
+        return [Finding("Ingress", "bad", platform.ingress.problem, advice)]
+    found = [Finding("Ingress", "good", f"Serves HTTP on port {settings.http_port}")]
+    strangers = await _strangers(platform)
+    if strangers:
+        advice = "End it, or give one of the two other ports: now either of them gets a visitor's connection."
+        found.append(Finding("Ports", "bad", strangers, advice))
+    return found
+
+
+async def _strangers(platform: Platform) -> str:
+    """Programs beside our ingress on its ports: with a shared port neither of the two notices."""
+    try:
+        ours = (platform.data_dir / "caddy" / "caddy.pid").read_text().strip()
+        lines = (await run(["ss", "-Hltnp"], timeout=5)).stdout.splitlines()
+    except (OSError, ProgramFailed):
+        return ""
+    ports = {str(platform.settings.http_port), str(platform.settings.https_port)}
+    wanted = {platform.settings.ingress_address, "*", "0.0.0.0", "[::]"}
+    for fields in (line.split() for line in lines):
+        address, _, port = fields[3].rpartition(":") if len(fields) > 5 else ("", "", "")
+        is_ours = len(fields) > 5 and f"pid={ours}," in fields[5]
+        if port in ports and not is_ours and ("" in wanted or address in wanted):
+            return f"Another program listens on {fields[3]}: {fields[5][:120]}"
+    return ""
+
+
+async def _disk(platform: Platform) -> list[Finding]:
+    places = {platform.data_dir}
+    with contextlib.suppress(Exception):  # said by the engine's own finding
+        places.update(await platform.runtime.storage())
+    found = []
+    floor = platform.settings.disk_floor_mb * 2**20
+    for place in sorted(path for path in places if path.exists()):
+        usage = shutil.disk_usage(place)
+        text = f"{usage.free // 2**20} MiB of {usage.total // 2**20} MiB are free at {place}"
+        if usage.free < floor:
+            advice = (
+                "Nothing is deployed any more (DISK_FLOOR_MB). Purge the trash, delete unused volumes, or add space."
+            )
+            found.append(Finding("Disk", "bad", text, advice))
+        elif usage.free < 3 * floor:
+            found.append(Finding("Disk", "notice", text, "Purge the trash and delete unused volumes soon."))
+        else:
+            found.append(Finding("Disk", "good", text))
+    return found
+
+
+async def _clock(platform: Platform) -> list[Finding]:
+    """Against the certificate authority's clock, which is the one that certificates go by."""
+    address = platform.settings.acme_directory or "https://acme-v02.api.letsencrypt.org/directory"
+    verify = (
+        ssl.create_default_context(cafile=str(platform.settings.acme_root)) if platform.settings.acme_root else True
+    )
+    try:
+        async with httpx2.AsyncClient(timeout=3, verify=verify) as client:
+            date = (await client.get(address)).headers.get("date", "")
+        drift = abs(datetime.now(UTC) - parsedate_to_datetime(date))
+    except (httpx2.HTTPError, ValueError, TypeError):
+        return [
+            Finding(
+                "Clock",
+                "notice",
+                "The certificate authority can't be reached to compare it",
+                "Does this server reach the internet? Without, no certificates are fetched.",
+            )
+        ]
+    if drift > _MOST_DRIFT:
+        return [
+            Finding("Clock", "bad", f"It is off by {drift.total_seconds():.0f} s", "Run 'timedatectl set-ntp true'.")
+        ]
+    return [Finding("Clock", "good", "It is right")]
+
+
+async def _jobs(platform: Platform) -> list[Finding]:
+    found = []
+    if platform.worker.problem:
+        found.append(Finding("Jobs", "bad", platform.worker.problem, "Is the disk full? See the server's log."))
+    if platform.figures.lag > _LATE_SECONDS:
+        advice = "The server has too little CPU: look for builds or apps that take it all, and limit them."
+        found.append(Finding("Server", "notice", f"It answers {platform.figures.lag:.1f} s late", advice))
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    if load > 4:
+        found.append(Finding("Load", "notice", f"{load:.1f} programs wait for each core", "Limit apps and builds."))
+    return found or [Finding("Jobs", "good", "They run")]
+
+
+async def _domains(platform: Platform) -> list[Finding]:
+    """Each name of each app: what its visitors would run into."""
+
+    def unit(session: Session) -> list[tuple[str, str]]:
+        names: list[tuple[str, str]] = []
+        for app in apps.all_apps(session):
+            own = [*domains.names_of(session, [app.id]).get(app.id, [])]
+            if platform.rules.is_https(platform.rules.default_host(app.name)):
+                own.append(platform.rules.default_host(app.name))
+            names += [(app.name, name.partition("/")[0]) for name in own]
+        return names
+
+    wanted = list(dict.fromkeys(await platform.database.read(unit)))
+    if platform.rules.own:
+        wanted.append(("the control plane", platform.rules.own))
+    started = time.monotonic()
+    states = await asyncio.gather(
+        *(
+            state_of(host, platform.rules, platform.public_address, platform.data_dir / "caddy")
+            for _, host in wanted[:_MOST_DOMAINS]
+        )
+    )
+    found = []
+    for (owner, host), state in zip(wanted, states, strict=False):
+        if state.problem:
+            level: Level = "bad" if state.certificate in ("failing", "none") else "notice"
+            found.append(Finding(f"Domain {host}", level, f"{state.problem} ({owner})", state.hint))
+        elif state.expires_at is not None and state.expires_at - now() < _ENDS_SOON:
+            advice = "It should have been renewed by now. Can the certificate authority reach ports 80 and 443 here?"
+            found.append(Finding(f"Domain {host}", "bad", f"Its certificate ends at {state.expires_at:%d %b}", advice))
+    if not found and wanted:
+        found.append(
+            Finding("Domains", "good", f"All {len(wanted)} are well, seen in {time.monotonic() - started:.1f} s")
+        )
+    return found
+
+
+def summary(findings: list[Finding]) -> str:
+    """One sentence."""
+    bad = sum(finding.level == "bad" for finding in findings)
+    notices = sum(finding.level == "notice" for finding in findings)
+    if bad:
+        return f"{bad} thing{'s' if bad > 1 else ''} to mend" + (f", {notices} to know" if notices else "") + "."
+    return f"All is well{f', {notices} thing' + ('s' if notices > 1 else '') + ' to know' if notices else ''}."

@@ -1,0 +1,225 @@
+"""How each language is known, and what its plan is."""
+
+import json
+
+import pytest
+
+from better_paas.builders.detect import detect
+from better_paas.builders.dockerfile import generate
+from better_paas.builders.files import MemoryFiles
+from better_paas.builders.languages import LANGUAGES, Made
+from better_paas.builders.plan import NAMES, BuildPlan, NoPlan, Overrides
+
+MAIN_GO = "package main\nfunc main() {}\n"
+
+
+def plan(files: dict[str, str], **overrides) -> BuildPlan:
+    return detect(MemoryFiles(files), Overrides(**overrides))
+
+
+class TestGo:
+    def test_a_module_without_dependencies_fetches_nothing(self):
+        found = plan({"go.mod": "module shop\n\ngo 1.22\n", "main.go": MAIN_GO})
+        assert (found.runtime, found.version, found.install) == ("go", "1.22", "")
+        assert found.build == "go build -trimpath -o /app/bin/app ."
+        assert found.start == "/app/bin/app"
+
+    def test_dependencies_are_fetched_from_the_manifests_alone(self):
+        module = "module shop\ngo 1.21\ntoolchain go1.24.1\nrequire github.com/gin-gonic/gin v1.9.1\n"
+        found = plan({"go.mod": module, "go.sum": "", "main.go": MAIN_GO})
+        assert (found.version, found.framework, found.install) == ("1.24", "Gin", "go mod download")
+        assert found.manifests == ("go.mod", "go.sum")
+
+    def test_a_local_replacement_needs_the_whole_source(self):
+        module = "module shop\nrequire a.b/c v1.0.0\nreplace a.b/c => ./c\n"
+        assert plan({"go.mod": module, "main.go": MAIN_GO}).manifests == ()
+
+    def test_one_program_in_cmd_or_the_one_that_is_called_server(self):
+        assert plan({"go.mod": "module a\n", "cmd/shop/main.go": MAIN_GO}).build.endswith(" ./cmd/shop")
+        both = {"go.mod": "module a\n", "cmd/server/main.go": MAIN_GO, "cmd/import/main.go": MAIN_GO}
+        assert plan(both).build.endswith(" ./cmd/server")
+
+    def test_several_programs_are_to_be_chosen_from(self):
+        files = {"go.mod": "module a\n", "cmd/one/main.go": MAIN_GO, "cmd/two/main.go": MAIN_GO}
+        with pytest.raises(NoPlan, match="no main package") as refused:
+            plan(files)
+        assert "cmd/one, cmd/two" in refused.value.hint
+
+
+class TestRust:
+    def test_a_package_with_one_program(self):
+        found = plan({"Cargo.toml": '[package]\nname = "shop"\nrust-version = "1.63"\n', "src/main.rs": ""})
+        assert (found.runtime, found.version) == ("rust", "1.63")
+        assert "cargo build --release --bin shop" in found.build
+        assert "There is no Cargo.lock" in found.notes[0]
+
+    def test_default_run_and_the_lock_file_are_kept_to(self):
+        manifest = '[package]\nname = "shop"\ndefault-run = "web"\n[[bin]]\nname = "web"\n[[bin]]\nname = "job"\n'
+        found = plan({"Cargo.toml": manifest, "Cargo.lock": ""})
+        assert "--locked --bin web" in found.build
+
+    def test_which_program_is_asked_for(self):
+        with pytest.raises(NoPlan, match="which program"):
+            plan({"Cargo.toml": '[package]\nname = "a"\n[[bin]]\nname = "x"\n[[bin]]\nname = "y"\n'})
+
+    def test_a_name_that_is_no_name_is_not_run(self):
+        with pytest.raises(NoPlan):
+            plan({"Cargo.toml": '[package]\nname = "a; rm -rf /"\n', "src/main.rs": ""})
+
+
+class TestPhp:
+    def test_pages_of_its_own(self):
+        found = plan({"index.php": "<?php"})
+        assert (found.runtime, found.output, found.install) == ("php", ".", "")
+        assert found.start.startswith("apache2 -DFOREGROUND")
+
+    def test_laravel_is_served_from_public(self):
+        composer = json.dumps({"require": {"php": "^8.2", "laravel/framework": "^11"}})
+        found = plan({"composer.json": composer, "public/index.php": "", "package.json": "{}", "artisan": ""})
+        assert (found.framework, found.output, found.version) == ("Laravel", "public", "")
+        assert "composer install --no-dev" in found.install
+
+    def test_a_pinned_version(self):
+        assert plan({"composer.json": '{"require": {"php": "~8.3.0"}}', "index.php": ""}).version == "8.3"
+
+
+class TestRuby:
+    def test_rails_with_assets(self):
+        files = {
+            "Gemfile": "gem 'rails'\ngem 'puma'\nruby '3.3.1'\n",
+            "Gemfile.lock": "",
+            "Rakefile": "",
+            "config.ru": "",
+        }
+        found = plan({**files, "package.json": "{}"})
+        assert (found.framework, found.version) == ("Rails", "3.3")
+        assert found.start == "bundle exec rails server -b 0.0.0.0 -p $PORT"
+        assert "assets:precompile" in found.build
+        assert found.manifests == ("Gemfile", "Gemfile.lock")
+
+    def test_rack_with_and_without_puma(self):
+        assert plan({"Gemfile": "gem 'puma'\n", "config.ru": ""}).start == "bundle exec puma -b tcp://0.0.0.0:$PORT"
+        assert plan({"config.ru": ""}).start == "rackup -o 0.0.0.0 -p $PORT"
+
+    def test_a_program_without_gems(self):
+        assert plan({"app.rb": ""}).start == "ruby app.rb"
+
+    def test_nothing_says_how_to_start_it(self):
+        with pytest.raises(NoPlan, match="nothing says how to start"):
+            plan({"Gemfile": "gem 'x'\n"})
+
+
+class TestJava:
+    def test_maven_with_spring(self):
+        pom = "<project><java.version>21</java.version><groupId>org.springframework.boot</groupId></project>"
+        found = plan({"pom.xml": pom, "mvnw": ""})
+        assert (found.runtime, found.version, found.framework, found.package_manager) == (
+            "java", "21", "Spring Boot", "maven",
+        )  # fmt: skip
+        assert found.build.startswith("sh ./mvnw -q -B -DskipTests package")
+        assert "-jar /app/app.jar" in found.start
+
+    def test_gradle_needs_its_wrapper(self):
+        with pytest.raises(NoPlan, match="no wrapper"):
+            plan({"build.gradle.kts": "JavaLanguageVersion.of(17)"})
+        found = plan({"build.gradle.kts": "JavaLanguageVersion.of(17)", "gradlew": ""})
+        assert (found.version, found.package_manager) == ("17", "gradle")
+
+    def test_one_file(self):
+        found = plan({"Main.java": "class Main {}"})
+        assert (found.build, found.start) == ("javac -d /app/classes *.java", "java -cp /app/classes Main")
+
+
+class TestElixir:
+    def test_without_dependencies(self):
+        found = plan({"mix.exs": "[app: :shop, deps: []]", ".tool-versions": "elixir 1.16.2-otp-26\n"})
+        assert (found.version, found.install, found.start) == ("1.16", "", "/app/release/bin/shop start")
+
+    def test_phoenix(self):
+        project = 'app: :shop, deps: [{:phoenix, "~> 1.7"}], aliases: ["assets.deploy": []]'
+        found = plan({"mix.exs": project})
+        assert found.framework == "Phoenix"
+        assert "mix deps.get" in found.install
+        assert found.build.startswith("mix assets.deploy && mix release")
+
+
+class TestDotnet:
+    PROJECT = '<Project Sdk="Microsoft.NET.Sdk.Web"><TargetFramework>net8.0</TargetFramework></Project>'
+
+    def test_a_web_project(self):
+        found = plan({"Shop.csproj": self.PROJECT})
+        assert (found.runtime, found.version, found.framework) == ("dotnet", "8.0", "ASP.NET Core")
+        assert found.start == "ASPNETCORE_URLS=http://0.0.0.0:$PORT dotnet /app/published/Shop.dll"
+
+    def test_the_web_project_among_others(self):
+        found = plan({"src/Shop/Shop.csproj": self.PROJECT, "src/Lib/Lib.csproj": "<Project/>"})
+        assert found.build == "dotnet publish src/Shop/Shop.csproj -c Release -o /app/published"
+
+    def test_two_servers_are_to_be_chosen_from(self):
+        with pytest.raises(NoPlan, match="several"):
+            plan({"a/A.csproj": self.PROJECT, "b/B.csproj": self.PROJECT})
+
+
+class TestBunAndDeno:
+    def test_bun_by_its_lock_file(self):
+        package = json.dumps({"scripts": {"start": "bun server.ts"}, "dependencies": {"hono": "4"}})
+        found = plan({"package.json": package, "bun.lock": "{}"})
+        assert (found.runtime, found.framework, found.start) == ("bun", "Hono", "bun run start")
+        assert found.install == "bun install --frozen-lockfile"
+        assert plan({"bunfig.toml": "", "index.ts": ""}).start == "bun index.ts"
+
+    def test_deno_by_its_configuration(self):
+        assert plan({"deno.json": '{"tasks": {"start": "deno run x.ts"}}'}).start == "deno task start"
+        found = plan({"deno.json": "{}", "main.ts": ""})
+        assert (found.runtime, found.build) == ("deno", "deno cache main.ts")
+        assert found.start.endswith("--allow-read main.ts")
+
+
+class TestProcesses:
+    FILES = {"requirements.txt": "flask\n", "app.py": "", "worker.py": ""}
+
+    def test_a_procfile_with_all_kinds(self):
+        text = "web: gunicorn app:app\nworker: python worker.py\nclock: python clock.py\nrelease: python migrate.py\n"
+        found = plan({**self.FILES, "Procfile": text})
+        assert found.start == "gunicorn app:app"
+        assert found.processes == {"worker": "python worker.py", "clock": "python clock.py"}
+        assert (found.release, found.port) == ("python migrate.py", 8080)
+
+    def test_only_a_worker_serves_no_requests(self):
+        found = plan({**self.FILES, "Procfile": "worker: python worker.py\n"})
+        assert (found.start, found.port, found.processes) == ("python worker.py", 0, {})
+        assert "serves no requests" in found.summary
+
+    def test_what_the_owner_says_wins(self):
+        text = "web: gunicorn app:app\nworker: python worker.py\n"
+        found = plan({**self.FILES, "Procfile": text}, processes={"worker": "", "clock": "python c.py"}, kind="worker")
+        assert (found.processes, found.port) == ({"clock": "python c.py"}, 0)
+
+    def test_a_procfile_alone_says_which_language(self):
+        assert plan({"Procfile": "web: python serve.py\n", "serve.py": ""}).runtime == "python"
+        assert plan({"Procfile": "web: ruby serve.rb\n", "serve.rb": ""}).runtime == "ruby"
+
+    def test_a_name_that_could_not_be_a_container_s(self):
+        with pytest.raises(NoPlan, match="can't be the name"):
+            plan({**self.FILES, "Procfile": "web: x\nMy_Worker: y\n"})
+
+
+@pytest.mark.parametrize("runtime", sorted(set(LANGUAGES) - {"python", "node", "static", "run"}))
+def test_every_language_gets_a_dockerfile_that_runs_as_nobody(runtime):
+    text = generate(BuildPlan(runtime, build="make it", start="run it", mounts=("/data",)), "base:1", "run:1", False)
+    assert "USER 10001:10001\n" in text
+    assert text.index("mkdir -p /data") < text.index("USER 10001")
+    assert text.rstrip().endswith('CMD ["/bin/sh", "-c", "exec run it"]')
+    assert runtime in NAMES
+
+
+def test_a_variable_in_front_of_a_command_is_no_program():
+    text = generate(BuildPlan("ruby", start="A=1 ruby x.rb"), "base:1", "", False)
+    assert 'CMD ["/bin/sh", "-c", "A=1 ruby x.rb"]' in text
+
+
+def test_a_base_that_is_made_here_serves_what_it_can():
+    go = Made("1.19", serves_older=True)
+    assert go.serves("") and go.serves("1.19") and go.serves("1.16")
+    assert not go.serves("1.22")
+    assert not Made("3.1").serves("3.0")

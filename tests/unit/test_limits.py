@@ -1,0 +1,29 @@
+"""Limits of builds, in both forms of the kernel's control groups."""
+
+from better_paas.engine.limits import BuildLimits, limit_builds
+
+
+def test_the_unified_form(tmp_path):
+    (tmp_path / "cgroup.controllers").write_text("cpu memory")
+    assert limit_builds(BuildLimits(2**30, 1.5), tmp_path) == ""
+    group = tmp_path / "docker/buildkit"
+    assert (group / "cpu.max").read_text() == "150000 100000"
+    assert (group / "memory.max").read_text() == str(2**30)
+
+
+def test_the_old_form(tmp_path):
+    assert limit_builds(BuildLimits(2**30, 0.5), tmp_path) == ""
+    assert (tmp_path / "cpu/docker/buildkit/cpu.cfs_quota_us").read_text() == "50000"
+    assert (tmp_path / "memory/docker/buildkit/memory.limit_in_bytes").read_text() == str(2**30)
+
+
+def test_why_it_can_not_be_done_is_told(tmp_path):
+    (tmp_path / "cpu").write_text("in the way")
+    assert "builds are not limited" in limit_builds(BuildLimits(2**30, 0.5), tmp_path)
+
+
+def test_a_share_of_the_host_is_what_is_not_said():
+    limits = BuildLimits.of(0, 0)
+    assert limits.memory > 2**28
+    assert limits.cpus >= 0.5
+    assert BuildLimits.of(5, 2.0) == BuildLimits(5, 2.0)
