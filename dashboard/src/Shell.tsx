@@ -1,29 +1,39 @@
 import { ActionIcon, Tooltip, useMantineColorScheme } from '@mantine/core'
-import { IconApps, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconServer2, IconSun } from '@tabler/icons-react'
+import { IconApps, IconDatabase, IconFolders, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconSearch, IconServer2, IconSun, IconTrash } from '@tabler/icons-react'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { useEffect, useRef } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { session } from './api/client'
 import { followEvents, useApprovals, useHealth } from './api/queries'
 
 const PLACES = [
   { to: '/', label: 'Apps', icon: IconApps },
+  { to: '/projects', label: 'Projects', icon: IconFolders },
   { to: '/deployments', label: 'Deployments', icon: IconRocket },
+  { to: '/volumes', label: 'Volumes', icon: IconDatabase },
   { to: '/agents', label: 'Agents', icon: IconRobot },
   { to: '/approvals', label: 'Approvals', icon: IconHandStop },
   { to: '/audit', label: 'Audit', icon: IconListCheck },
+  { to: '/trash', label: 'Trash', icon: IconTrash },
   { to: '/system', label: 'System', icon: IconServer2 },
 ] as const
 
-/** `g a`, `g d`, `g t` (tokens), `g p` (approvals), `g l` (audit log), `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
-function useKeys() {
+const KEYS = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'
+const Palette = lazy(() => import('./palette/Palette').then(module => ({ default: module.Palette })))
+
+/** ⌘K opens the palette. `g a`, `g d`, `g t` (tokens), `g p` (approvals), `g l` (audit log), `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
+function useKeys(find: () => void) {
   const navigate = useNavigate()
   const waiting = useRef(0)
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement
+      if ((event.metaKey || event.ctrlKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k') {
+        event.preventDefault()
+        return find()
+      }
       if (event.metaKey || event.ctrlKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(target.tagName) || target.isContentEditable) return
       if (Date.now() - waiting.current < 1000) {
-        const to = { a: '/', d: '/deployments', t: '/agents', p: '/approvals', l: '/audit', s: '/system' }[event.key] as '/' | undefined
+        const to = { a: '/', d: '/deployments', t: '/agents', p: '/approvals', l: '/audit', s: '/system', v: '/volumes', r: '/trash', j: '/projects' }[event.key] as '/' | undefined
         waiting.current = 0
         if (to) return void navigate({ to })
       }
@@ -36,7 +46,7 @@ function useKeys() {
     }
     addEventListener('keydown', press)
     return () => removeEventListener('keydown', press)
-  }, [navigate])
+  }, [navigate, find])
 }
 
 export function Shell() {
@@ -44,7 +54,9 @@ export function Shell() {
   const path = useRouterState({ select: state => state.location.pathname })
   const health = useHealth()
   const waiting = useApprovals('pending').data?.length ?? 0
-  useKeys()
+  const [finding, setFinding] = useState(false)
+  const find = useRef(() => setFinding(true)).current
+  useKeys(find)
   useEffect(() => {
     const abort = new AbortController()
     void followEvents(abort.signal)
@@ -62,6 +74,11 @@ export function Shell() {
           <img src="/icon.svg" width={24} height={24} alt="" />
           <span>Better-PaaS</span>
         </Link>
+        <button type="button" className="find" onClick={find} title={`Find (${KEYS})`} aria-keyshortcuts="Meta+K Control+K">
+          <IconSearch size={16} aria-hidden />
+          <span>Find</span>
+          <kbd>{KEYS}</kbd>
+        </button>
         <nav aria-label="Main">
           {PLACES.map(({ to, label, icon: Icon }) => (
             <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}>
@@ -92,6 +109,11 @@ export function Shell() {
         )}
         <Outlet />
       </main>
+      {finding && (
+        <Suspense>
+          <Palette onClose={() => setFinding(false)} />
+        </Suspense>
+      )}
     </div>
   )
 }

@@ -6,7 +6,7 @@ import { Fault, Loading } from './ui/parts'
 const root = createRootRoute({ component: Shell, notFoundComponent: () => <Fault page error={new Error('There is no such page')} /> })
 const apps = createRoute({ getParentRoute: () => root, path: '/', component: AppsPage })
 const newApp = createRoute({ getParentRoute: () => root, path: '/new', component: lazyRouteComponent(() => import('./apps/NewAppPage'), 'NewAppPage') })
-export const appTabs = ['overview', 'deployments', 'logs', 'variables', 'domains', 'settings'] as const
+export const appTabs = ['overview', 'deployments', 'logs', 'resources', 'variables', 'domains', 'settings'] as const
 export type AppTab = (typeof appTabs)[number]
 export const appRoute = createRoute({
   getParentRoute: () => root,
@@ -20,6 +20,10 @@ export const deploymentRoute = createRoute({
   path: '/deployments/$deploymentId',
   component: lazyRouteComponent(() => import('./deployments/DeploymentPage'), 'DeploymentPage'),
 })
+const projects = createRoute({ getParentRoute: () => root, path: '/projects', component: lazyRouteComponent(() => import('./projects/ProjectsPage'), 'ProjectsPage') })
+export const projectRoute = createRoute({ getParentRoute: () => root, path: '/projects/$projectId', component: lazyRouteComponent(() => import('./projects/ProjectPage'), 'ProjectPage') })
+const volumes = createRoute({ getParentRoute: () => root, path: '/volumes', component: lazyRouteComponent(() => import('./storage/VolumesPage'), 'VolumesPage') })
+const trash = createRoute({ getParentRoute: () => root, path: '/trash', component: lazyRouteComponent(() => import('./storage/TrashPage'), 'TrashPage') })
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('./system/SystemPage'), 'SystemPage') })
 const connect = createRoute({ getParentRoute: () => root, path: '/connect/agent', component: lazyRouteComponent(() => import('./connect/ConnectPage'), 'ConnectPage') })
 const device = createRoute({ getParentRoute: () => root, path: '/connect/device', component: lazyRouteComponent(() => import('./connect/DevicePage'), 'DevicePage') })
@@ -33,7 +37,7 @@ export const auditRoute = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, agents, approvals, auditRoute, system, connect, device]),
+  routeTree: root.addChildren([apps, newApp, appRoute, deployments, deploymentRoute, projects, projectRoute, volumes, trash, agents, approvals, auditRoute, system, connect, device]),
   defaultPendingComponent: Loading,
   defaultErrorComponent: ({ error }) => <Fault page error={error} />,
   defaultPreload: 'intent',

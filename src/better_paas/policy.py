@@ -375,6 +375,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _row("deployment:get", "GET /api/deployments/get", "read", "deployment", scopes=_APP_READ, targets=_DEPLOYMENT),
     _row(
+        "deployment:compare",
+        "GET /api/deployments/compare",
+        "read",
+        "deployment",
+        scopes=_APP_READ,
+        targets=(("deployment", "id"), ("deployment", "withId")),
+    ),
+    _row(
         "deployment:logs",
         "GET /api/deployments/logs",
         "sensitive",

@@ -121,6 +121,36 @@ async def test_cancelling_a_queued_deployment(driver, platform):
     assert (await driver.ended(app["deploymentId"]))["status"] == "success"
 
 
+async def test_what_a_deployment_changed(driver, admin):
+    app = await driver.live(envVars={"A": "1", "B": "same", "GONE": "x"}, secretKeys=["A"])
+
+    async def compared(**query) -> dict:
+        return (await admin.get("/api/deployments/compare", params=query)).json()
+
+    first = await compared(id=app["activeDeployId"])
+    assert (first["withId"], first["added"]) == (None, [])
+    await driver.post(
+        "/api/apps/update",
+        id=app["id"],
+        envVars={"A": "2", "B": "same", "NEW": "y"},
+        memory="256m",
+        startCommand="python x.py",
+    )
+    again = await driver.post("/api/apps/redeploy", id=app["id"])
+    await driver.ended(again["deploymentId"])
+    found = await compared(id=again["deploymentId"])
+    assert found["withId"] == app["activeDeployId"]
+    assert (found["added"], found["removed"], found["changed"]) == (["NEW"], ["GONE"], ["A"])
+    assert {"name": "memory", "before": "1g", "after": "256m"} in found["settings"]
+    assert [change["name"] for change in found["plan"]] == ["start"]
+    assert "secret" not in str(found)
+    other = await driver.live("other")
+    refused = await admin.get(
+        "/api/deployments/compare", params={"id": app["activeDeployId"], "withId": other["activeDeployId"]}
+    )
+    assert refused.status_code == 400
+
+
 async def test_rolling_back_brings_image_and_variables_back(driver, platform):
     app = await driver.live(envVars={"V": "1"})
     await driver.post("/api/apps/update", id=app["id"], envVars={"V": "2"})

@@ -78,6 +78,18 @@ def test_the_main_job_from_an_empty_start_to_a_rollback(visit, paas, git):
     dialog.get_by_label("Type wizard to confirm").fill("wizard")
     dialog.get_by_role("button", name="Delete wizard").click()
     expect(page).to_have_url(re.compile("/$"))
+    # What the API can undo, the page offers to undo.
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("wizard is back")).to_be_visible(timeout=20_000)
+    assert paas.visit(app).text == "first"
+    paas.post("/api/apps/delete", id=app["id"])
+    visitor.open("/trash")
+    expect(page.get_by_role("button", name="Restore wizard")).to_be_visible()
+    page.get_by_role("button", name="Delete for good").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Type wizard to confirm").fill("wizard")
+    dialog.get_by_role("button", name="Delete wizard for good").click()
+    expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
     assert "wizard" not in [found["name"] for found in paas.get("/api/apps")]
     visitor.forgive("404")  # the page asked once more for the app that it had just deleted
 
@@ -131,9 +143,10 @@ def test_variables_domains_and_stopping(visit, paas, world):
     page.get_by_label("Add a domain").fill("shop.example.test")
     page.get_by_role("button", name="Add shop.example.test").click()
     expect(page.get_by_text("shop.example.test").first).to_be_visible()
-    page.get_by_label("Remove shop.example.test", exact=True).click()
+    page.get_by_label("Change shop.example.test", exact=True).click()
+    page.get_by_role("menuitem", name="Remove shop.example.test").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove shop.example.test").click()
-    expect(page.get_by_label("Remove shop.example.test", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Change shop.example.test", exact=True)).to_be_hidden()
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop storefront").click()
@@ -185,9 +198,9 @@ def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
     asked = agent.post("/api/apps/delete", json={"id": world["api"]["id"]})
     assert asked.status_code == 202
     page.get_by_role("link", name=re.compile("Approvals 1 waiting")).click()
-    expect(page.get_by_role("heading", name=re.compile("Deletes app orders-api"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("Puts app orders-api into the trash"))).to_be_visible()
     assert visitor.axe() == []
-    page.get_by_role("button", name=re.compile("^Refuse: Deletes app orders-api")).click()
+    page.get_by_role("button", name=re.compile("^Refuse: Puts app orders-api")).click()
     page.get_by_label("Why, for the agent to read").fill("Not before Monday.")
     assert visitor.axe() == []
     page.get_by_role("button", name="Refuse this call").click()
@@ -237,12 +250,79 @@ def test_by_keyboard_alone(visit, world):
     expect(page.get_by_role("heading", name="orders-api")).to_be_visible()
 
 
+def test_the_palette_finds_by_a_few_letters(visit, world):
+    visitor = visit()
+    page = visitor.open("/")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Find apps").fill("orders-api log")
+    expect(page.get_by_role("option").first).to_contain_text("orders-api logs")
+    assert visitor.axe() == []
+    visitor.picture("palette")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="Logs", selected=True)).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Find apps").fill("trsh")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Trash")).to_be_visible()
+
+
+def test_variables_as_text_show_what_will_change(visit, paas, world):
+    app = world["shop"]
+    visitor = visit()
+    page = visitor.open(f"/apps/{app['id']}?tab=variables")
+    page.get_by_role("button", name="Edit as text").click()
+    box = page.get_by_label("All variables as text")
+    box.fill(box.input_value() + "\nNEW_ONE=1\n")
+    page.get_by_role("button", name="Take it over").click()
+    expect(page.get_by_label("What will change")).to_contain_text("+ NEW_ONE")
+    assert visitor.axe() == []
+    visitor.picture("variables-diff")
+    page.get_by_role("button", name="Undo the changes").click()
+    expect(page.get_by_label("What will change")).not_to_be_visible()
+
+
+def test_rules_of_a_domain_and_what_a_deployment_changed(visit, paas, world):
+    app = world["shop"]
+    visitor = visit()
+    page = visitor.open(f"/apps/{app['id']}?tab=domains")
+    page.get_by_role("button", name="Add a name").click()
+    page.get_by_label("Name 1", exact=True).fill("ann")
+    page.get_by_label("Password of ann", exact=True).fill("a-long-password")
+    page.get_by_role("button", name="Save the rules").click()
+    expect(page.get_by_text("Saved, and in effect")).to_be_visible()
+    assert paas.visit(app).status_code == 401
+    page.get_by_role("button", name="Remove ann").click()
+    page.get_by_role("button", name="Save the rules").click()
+    page.wait_for_timeout(500)
+    assert paas.visit(app).status_code == 200
+    paas.post("/api/apps/update", id=app["id"], memory="300m")
+    changed = paas.redeploy(app)
+    visitor.open(f"/deployments/{changed['id']}")
+    panel = page.get_by_role("region", name="What changed")
+    expect(panel).to_contain_text("300m")
+    visitor.picture("deployment-changes")
+
+
+def test_the_check_up_says_what_to_do(visit, world):
+    visitor = visit()
+    page = visitor.open("/system")
+    page.get_by_role("button", name="Look at everything").click()
+    expect(page.get_by_text("Container engine", exact=True)).to_be_visible(timeout=20_000)
+    assert visitor.axe() == []
+    visitor.picture("check-up")
+
+
 PAGES = {
     "apps": "/",
     "new": "/new",
     "app": "/apps/{shop}",
     "app-deployments": "/apps/{shop}?tab=deployments",
     "app-logs": "/apps/{api}?tab=logs",
+    "app-resources": "/apps/{api}?tab=resources",
+    "projects": "/projects",
+    "project": "/projects/{project}",
+    "volumes": "/volumes",
+    "trash": "/trash",
     "app-variables": "/apps/{shop}?tab=variables",
     "app-domains": "/apps/{api}?tab=domains",
     "app-settings": "/apps/{shop}?tab=settings",
@@ -265,6 +345,7 @@ def test_every_page_in_every_dress(visit, paas, world, theme, width):
     live = paas.app(world["shop"]["id"])["activeDeployId"]
     failed = world["failed"]["latestDeployment"]["id"]
     places = {"shop": world["shop"]["id"], "api": world["api"]["id"], "live": live, "failed": failed}
+    places["project"] = world["api"]["projectId"]
     visitor = visit(theme=theme, width=width)
     for name, path in PAGES.items():
         page = visitor.page

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.system.servers import docker, wait_until
+from tests.system.servers import PaasServer, docker, wait_until
 
 pytestmark = pytest.mark.engine
 SERVER = "import http.server, os\nhttp.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
@@ -180,3 +180,17 @@ def test_cancelling_in_each_step(own_paas, git):
         assert ended["status"] == "cancelled"
         assert docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}") == ""
         own_paas.post("/api/apps/delete", id=app["id"])
+
+
+def test_a_build_that_takes_too_much_memory_is_stopped_and_told_so(tmp_path, git):
+    greedy = {"Dockerfile": 'FROM better-paas/python:3.11\nRUN python3 -c "x = bytearray(600 * 2**20)"\n'}
+    server = PaasServer(tmp_path / "data", APP_PORTS="23700-23799", BUILD_MEMORY="200m", BUILD_CPUS="1")
+    server.start()
+    try:
+        app = server.deploy("greedy", git.repository("greedy.git", greedy).url)
+        ended = server.ended(app["deploymentId"])
+        assert ended["status"] == "failed"
+        assert "Raise BUILD_MEMORY" in ended["hint"], ended
+        assert server.get("/api/health")["status"] == "healthy"
+    finally:
+        server.close()

@@ -1,6 +1,7 @@
+import { undoMessage } from '../ui/undo'
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { notifications } from '@mantine/notifications'
-import { ApiError, get, post, stream, type Agent, type App, type Approval, type Deployment, type Health, type Keys, type Project, type Scopes, type Security, type ServerInfo, type TrustRule } from './client'
+import { ApiError, get, post, stream, type Agent, type App, type Approval, type Comparison, type Deployment, type DomainState, type Findings, type Health, type Keys, type Project, type ProjectDetail, type Routing, type Scopes, type Security, type ServerInfo, type StoredVolume, type TrashedApp, type TrustRule } from './client'
 
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { staleTime: Infinity, retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500 && error.status > 0) } },
@@ -20,6 +21,14 @@ export const useHealth = () =>
   useQuery({ queryKey: ['health'], queryFn: () => get<Health>('/api/health'), staleTime: 0 })
 export const useServer = () => useQuery({ queryKey: ['server'], queryFn: () => get<ServerInfo>('/api/server/info') })
 
+export const useDomains = (id: string) => useQuery({ queryKey: ['apps', id, 'domains'], queryFn: () => get<DomainState[]>('/api/apps/domains', { id }), staleTime: 10_000 })
+export const useRouting = (id: string) => useQuery({ queryKey: ['apps', id, 'routing'], queryFn: () => get<Routing>('/api/apps/routing', { id }) })
+export const useTrash = () => useQuery({ queryKey: ['apps', 'trash'], queryFn: () => get<TrashedApp[]>('/api/apps/trash') })
+export const useVolumes = () => useQuery({ queryKey: ['apps', 'volumes'], queryFn: () => get<StoredVolume[]>('/api/volumes') })
+export const useProject = (id: string) => useQuery({ queryKey: ['apps', 'projects', id], queryFn: () => get<ProjectDetail>('/api/projects/get', { id }) })
+export const useCompare = (id: string) => useQuery({ queryKey: ['deployments', 'compare', id], queryFn: () => get<Comparison>('/api/deployments/compare', { id }) })
+export const useDoctor = () => useQuery({ queryKey: ['doctor'], queryFn: () => get<Findings>('/api/system/doctor'), enabled: false })
+
 export const useProjects = () => useQuery({ queryKey: ['apps', 'projects'], queryFn: () => get<Project[]>('/api/projects') })
 export const useAgents = () => useQuery({ queryKey: ['agents'], queryFn: () => get<Agent[]>('/api/agents') })
 export const useTrust = () => useQuery({ queryKey: ['agents', 'trust'], queryFn: () => get<TrustRule[]>('/api/trust') })
@@ -38,6 +47,21 @@ export const tellError = (error: unknown) => {
     message: [known?.hint, known?.requestId && `Request ${known.requestId}`].filter(Boolean).join(' · '),
     autoClose: 10_000,
   })
+}
+
+/** A toast that turns while `work` goes on. */
+export async function whileIt<T>(message: string, work: Promise<T>): Promise<T> {
+  const id = notifications.show({ loading: true, message, autoClose: false, withCloseButton: false })
+  try {
+    return await work
+  } finally {
+    notifications.hide(id)
+  }
+}
+
+/** A toast with a way back, for what can be undone. */
+export function tellUndo(message: string, undo: () => void) {
+  const id = notifications.show({ color: 'green', autoClose: 15_000, message: undoMessage(message, () => { notifications.hide(id); undo() }) })
 }
 
 /** A change by POST: a toast when it is done or fails; what it touched is loaded afresh. */

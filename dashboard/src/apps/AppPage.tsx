@@ -9,6 +9,7 @@ import { Confirm, Fault, Head, Loading } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { DomainsTab } from './DomainsTab'
 import { DeploymentsTab, LogsTab, OverviewTab } from './readTabs'
+import { ResourcesTab } from './ResourcesTab'
 import { SettingsTab } from './SettingsTab'
 import { VariablesTab } from './VariablesTab'
 
@@ -16,6 +17,7 @@ const TABS: { value: AppTab; label: string; view: (props: { app: App }) => React
   { value: 'overview', label: 'Overview', view: OverviewTab },
   { value: 'deployments', label: 'Deployments', view: DeploymentsTab },
   { value: 'logs', label: 'Logs', view: LogsTab },
+  { value: 'resources', label: 'Resources', view: ResourcesTab },
   { value: 'variables', label: 'Variables', view: VariablesTab },
   { value: 'domains', label: 'Domains', view: DomainsTab },
   { value: 'settings', label: 'Settings', view: SettingsTab },
@@ -51,7 +53,7 @@ export function AppPage() {
   )
 }
 
-const truth = (app: App) => app.statusDetail || (app.status === 'running' ? `Serves at ${app.url}.` : '')
+const truth = (app: App) => app.statusDetail || (app.status !== 'running' ? '' : app.url ? `Serves at ${app.url}.` : 'Works behind the scenes: it serves no requests.')
 
 function Actions({ app }: { app: App }) {
   const [asking, setAsking] = useState(false)
@@ -63,7 +65,7 @@ function Actions({ app }: { app: App }) {
     redeploy.mutate({ id: app.id }, { onSuccess: answer => void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } }) })
   return (
     <>
-      {app.status === 'running' && (
+      {app.status === 'running' && app.url && (
         <Button component="a" href={app.url} target="_blank" rel="noreferrer" variant="default" leftSection={<IconExternalLink size={16} />}>
           Open
         </Button>

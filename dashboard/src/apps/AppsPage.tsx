@@ -62,14 +62,14 @@ function sentence(apps: App[]) {
   return running === apps.length ? `All ${apps.length} run.` : `${running} of ${apps.length} run.`
 }
 
-function AppCard({ app }: { app: App }) {
+export function AppCard({ app }: { app: App }) {
   return (
     <Link to="/apps/$appId" params={{ appId: app.id }} search={{ tab: 'overview' }} className="panel card">
       <div className="row">
         <strong>{app.name}</strong>
         <Status status={app.status} />
       </div>
-      <div className="dim cut">{app.url.replace(/^https?:\/\//, '')}</div>
+      <div className="dim cut">{app.url.replace(/^https?:\/\//, '') || 'serves no requests'}</div>
       <div className="row dim" style={{ marginTop: 12 }}>
         <span className="cut">
           {app.activeCommit ? (

@@ -1,8 +1,8 @@
-import { Button, Group, NumberInput, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, NumberInput, PasswordInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import type { App } from '../api/client'
-import { useAction } from '../api/queries'
+import { tellUndo, useAction, whileIt } from '../api/queries'
 import { Confirm, Panel } from '../ui/parts'
 
 const TEXTS = [
@@ -13,17 +13,21 @@ const TEXTS = [
   ['installCommand', 'Install command', 'as found'],
   ['buildCommand', 'Build command', 'as found'],
   ['startCommand', 'Start command', 'as found'],
+  ['releaseCommand', 'Release command', 'run once before each version, such as a migration'],
   ['healthPath', 'Health path', 'none: the port has to be open'],
   ['memory', 'Memory', 'default limit, such as 512m'],
   ['cpus', 'CPUs', 'default limit, such as 0.5'],
 ] as const
 
-type Fields = Record<(typeof TEXTS)[number][0], string> & { portOverride: string | number; volumes: string }
+type Fields = Record<(typeof TEXTS)[number][0], string> & { portOverride: string | number; watchMinutes: string | number; kind: string; volumes: string; processes: string }
 
 const fromApp = (app: App): Fields => ({
   ...(Object.fromEntries(TEXTS.map(([key]) => [key, app[key] ?? ''])) as Record<(typeof TEXTS)[number][0], string>),
   portOverride: app.portOverride ?? '',
+  watchMinutes: app.watchMinutes ?? '',
+  kind: app.kind,
   volumes: app.volumes.join(', '),
+  processes: Object.entries(app.processes).map(([name, command]) => `${name}: ${command}`).join('\n'),
 })
 
 export function SettingsTab({ app }: { app: App }) {
@@ -38,6 +42,8 @@ export function SettingsTab({ app }: { app: App }) {
     // Only what was changed is sent: everything else stays as it is, whoever changed it meanwhile.
     const body: Record<string, unknown> = Object.fromEntries(changed.map(key => [key, fields[key]]))
     if ('portOverride' in body) body.portOverride = fields.portOverride || null
+    if ('watchMinutes' in body) body.watchMinutes = fields.watchMinutes === '' ? null : fields.watchMinutes
+    if ('processes' in body) body.processes = Object.fromEntries(fields.processes.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]))
     if ('volumes' in body) body.volumes = fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
     if (token) body.gitToken = token
     save.mutate({ id: app.id, ...body }, { onSuccess: () => setToken('') })
@@ -51,7 +57,10 @@ export function SettingsTab({ app }: { app: App }) {
               <TextInput key={key} label={label} placeholder={placeholder} value={fields[key]} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, [key]: value })) }} />
             ))}
             <NumberInput label="Port" placeholder="as found" value={fields.portOverride} onChange={value => setFields(old => ({ ...old, portOverride: value }))} min={1} max={65535} hideControls />
-            <TextInput label="Volumes" description="Such as data:/app/data, with commas between" value={fields.volumes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, volumes: value })) }} />
+            <Select label="Serves" data={[{ value: '', label: 'as its Procfile says, else web requests' }, { value: 'web', label: 'web requests' }, { value: 'worker', label: 'nothing: it is a worker' }]} value={fields.kind} onChange={value => setFields(old => ({ ...old, kind: value ?? '' }))} allowDeselect={false} />
+            <Textarea label="Processes beside it" description="One a line, such as worker: python worker.py; they win over the Procfile" placeholder="as its Procfile says" autosize minRows={1} value={fields.processes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, processes: value })) }} />
+            <NumberInput label="Watch new versions (minutes)" description="One that fails meanwhile is taken back; 0 for not at all" placeholder="the server's setting" value={fields.watchMinutes} onChange={value => setFields(old => ({ ...old, watchMinutes: value }))} min={0} max={1440} hideControls />
+            <TextInput label="Volumes" description="Such as data:/app/data, with commas between; :shared behind it lets two versions write at once" value={fields.volumes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, volumes: value })) }} />
             <PasswordInput label="Deploy token" placeholder={app.gitToken ? 'kept; type to replace' : 'none'} value={token} onChange={event => setToken(event.currentTarget.value)} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
             <Group>
               <Button type="submit" disabled={!changed.length && !token} loading={save.isPending}>
@@ -89,20 +98,28 @@ function Rename({ app }: { app: App }) {
 function Delete({ app }: { app: App }) {
   const [asking, setAsking] = useState(false)
   const navigate = useNavigate()
-  const remove = useAction('/api/apps/delete', `${app.name} is deleted`)
+  const remove = useAction('/api/apps/delete')
+  const restore = useAction('/api/apps/restore', `${app.name} is back`)
+  // The page goes first: there is nothing to show of an app that is being deleted.
+  const act = async () => {
+    setAsking(false)
+    await navigate({ to: '/' })
+    await whileIt(`Deleting ${app.name}`, remove.mutateAsync({ id: app.id }))
+    tellUndo(`${app.name} is in the trash`, () => restore.mutate({ id: app.id }))
+  }
   return (
     <Panel title="Delete">
       <Group justify="space-between" gap="sm">
-        <Text size="sm">Removes the app with its images, deployments and logs. Volumes are kept.</Text>
+        <Text size="sm">Puts the app into the trash; from there it can be restored for some days.</Text>
         <Button color="red" variant="light" onClick={() => setAsking(true)}>
           Delete {app.name}
         </Button>
       </Group>
       <Confirm opened={asking} onClose={() => setAsking(false)} title={`Delete ${app.name}?`} act={`Delete ${app.name}`} danger typed={app.name} busy={remove.isPending}
-        onAct={() => remove.mutate({ id: app.id }, { onSuccess: () => void navigate({ to: '/' }), onSettled: () => setAsking(false) })}>
+        onAct={() => void act().catch(() => undefined)}>
         <Text size="sm">
-          {app.domains.length ? `${app.domains.join(', ')} and ${app.defaultHost} stop` : `${app.defaultHost} stops`} answering at once. Its images, variables, deployments and logs go.{' '}
-          {app.volumes.length ? `The volumes stay: ${app.volumes.join(', ')}.` : 'It has no volumes.'} This can't be undone.
+          {app.domains.length ? `${app.domains.join(', ')} and ${app.defaultHost} stop` : `${app.defaultHost} stops`} answering at once. Its image, variables, deployments and logs{' '}
+          {app.volumes.length ? `stay in the trash for some days, and so do its volumes: ${app.volumes.join(', ')}.` : 'stay in the trash for some days.'} Restoring brings it back as it was.
         </Text>
       </Confirm>
     </Panel>

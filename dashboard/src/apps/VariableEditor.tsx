@@ -1,13 +1,14 @@
 import { ActionIcon, Button, Group, PasswordInput, Switch, Textarea, TextInput, Tooltip } from '@mantine/core'
-import { IconClipboardText, IconLock, IconPlus, IconTrash } from '@tabler/icons-react'
+import { IconClipboardText, IconEdit, IconLock, IconPlus, IconTrash } from '@tabler/icons-react'
 import { useState } from 'react'
-import { isName, looksSecret, parseDotenv, type Variable } from './variables'
+import { asDotenv, fromText, isName, looksSecret, parseDotenv, type Variable } from './variables'
 
 const KEPT = '***'
 
 /** Rows of variables. A stored secret shows as kept: it can be replaced, never read. */
 export function VariableEditor({ value, onChange }: { value: Variable[]; onChange: (value: Variable[]) => void }) {
   const [pasting, setPasting] = useState(false)
+  const [whole, setWhole] = useState(false)
   const [text, setText] = useState('')
   const set = (index: number, change: Partial<Variable>) => onChange(value.map((entry, at) => (at === index ? { ...entry, ...change } : entry)))
   const merge = (found: Variable[]) => {
@@ -16,7 +17,7 @@ export function VariableEditor({ value, onChange }: { value: Variable[]; onChang
   }
   return (
     <>
-      {value.length > 0 && (
+      {!whole && value.length > 0 && (
         <div className="variables">
           {value.flatMap((entry, index) => {
             const kept = entry.secret && entry.value === KEPT
@@ -55,7 +56,16 @@ export function VariableEditor({ value, onChange }: { value: Variable[]; onChang
       {pasting && (
         <Textarea mt="sm" label="Paste a .env file" placeholder={'DATABASE_URL=…\nDEBUG=false'} minRows={5} autosize className="mono" value={text} onChange={event => setText(event.currentTarget.value)} data-autofocus autoFocus />
       )}
-      <Group mt="sm" gap="xs">
+      {whole && (
+        <>
+          <Textarea mt="sm" label="All variables as text" description="A line that goes takes its variable away; *** keeps a stored secret" autosize minRows={5} maxRows={24} className="mono" value={text} onChange={event => setText(event.currentTarget.value)} autoFocus />
+          <Group mt="sm" gap="xs">
+            <Button size="xs" onClick={() => { onChange(fromText(text, value)); setText(''); setWhole(false) }}>Take it over</Button>
+            <Button size="xs" variant="default" onClick={() => { setText(''); setWhole(false) }}>Close</Button>
+          </Group>
+        </>
+      )}
+      <Group mt="sm" gap="xs" display={whole ? 'none' : undefined}>
         {pasting ? (
           <>
             <Button size="xs" disabled={!parseDotenv(text).length} onClick={() => { merge(parseDotenv(text)); setText(''); setPasting(false) }}>
@@ -72,6 +82,9 @@ export function VariableEditor({ value, onChange }: { value: Variable[]; onChang
             </Button>
             <Button size="xs" variant="default" leftSection={<IconClipboardText size={14} />} onClick={() => setPasting(true)}>
               Paste a .env
+            </Button>
+            <Button size="xs" variant="default" leftSection={<IconEdit size={14} />} onClick={() => { setText(asDotenv(value)); setWhole(true) }}>
+              Edit as text
             </Button>
           </>
         )}

@@ -30,7 +30,7 @@ export function OverviewTab({ app }: { app: App }) {
               <dd>{app.liveSince && <Ago at={app.liveSince} />}</dd>
               <dt>Where</dt>
               <dd>
-                <a href={app.url} target="_blank" rel="noreferrer">{app.url}</a> <Copy value={app.url} label="the address" />
+                {app.url ? <><a href={app.url} target="_blank" rel="noreferrer">{app.url}</a> <Copy value={app.url} label="the address" /></> : 'It serves no requests.'}
               </dd>
             </dl>
           ) : (
@@ -103,5 +103,5 @@ export function LogsTab({ app }: { app: App }) {
       </div>
     )
   if (log.error) return <Fault error={log.error} />
-  return <LogView lines={log.lines.map(line => ({ ...line, level: 'info' }))} name={app.name} live={log.live} />
+  return <LogView lines={log.lines.map(line => ({ ...line, level: 'info', message: 'process' in line ? `${String(line.process).padEnd(8)} │ ${line.message}` : line.message }))} name={app.name} live={log.live} />
 }

@@ -27,6 +27,17 @@ export function parseDotenv(text: string): Variable[] {
   return [...found].map(([key, value]) => ({ key, value, secret: looksSecret(key, value) }))
 }
 
+const quoted = (value: string) => (/^[\w./:@,+=*-]*$/.test(value) ? value : `"${value.replace(/(["\\$])/g, '\\$1').replace(/\n/g, '\\n')}"`)
+
+/** All variables as a .env; a stored secret shows as what keeps it. */
+export const asDotenv = (variables: Variable[]) => variables.filter(entry => entry.key).map(entry => `${entry.key}=${quoted(entry.value)}`).join('\n')
+
+/** What such a text says; what was secret before stays so. */
+export function fromText(text: string, before: Variable[]): Variable[] {
+  const secret = new Set(before.filter(entry => entry.secret).map(entry => entry.key))
+  return parseDotenv(text).map(entry => ({ ...entry, secret: entry.secret || secret.has(entry.key) }))
+}
+
 export const asBody = (variables: Variable[]) => ({
   envVars: Object.fromEntries(variables.filter(entry => entry.key).map(entry => [entry.key, entry.value])),
   secretKeys: variables.filter(entry => entry.key && entry.secret).map(entry => entry.key),

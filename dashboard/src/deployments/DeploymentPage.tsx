@@ -9,9 +9,10 @@ import { Ago, Confirm, Copy, Fault, Head, Loading, Panel } from '../ui/parts'
 import { Status, StatusIcon } from '../ui/Status'
 import { useLogStream } from '../ui/useLogStream'
 import { duration, shortCommit } from '../ui/words'
+import { Changes } from './Changes'
 import { RollBack } from './RollBack'
 
-const STEP_WORDS: Record<string, string> = { fetch: 'Fetch the source', plan: 'Plan', build: 'Build', start: 'Start', probe: 'Wait until healthy', live: 'Go live' }
+const STEP_WORDS: Record<string, string> = { fetch: 'Fetch the source', plan: 'Plan', build: 'Build', release: 'Release command', start: 'Start', probe: 'Wait until healthy', live: 'Go live' }
 const active = (deployment: Deployment) => deployment.status === 'queued' || deployment.status === 'building'
 
 export function DeploymentPage() {
@@ -49,6 +50,7 @@ export function DeploymentPage() {
           <Panel title="Steps" inside={false}>
             <Steps deployment={deployment} />
           </Panel>
+          <Changes deploymentId={deployment.id} />
           <Facts deployment={deployment} />
         </div>
       </div>
@@ -138,6 +140,7 @@ function Facts({ deployment }: { deployment: Deployment }) {
         {plan?.runtime && (<><dt>Built as</dt><dd>{[plan.runtime, plan.version, plan.framework].filter(Boolean).join(' · ')}</dd></>)}
         {plan?.start && (<><dt>Start</dt><dd><code>{plan.start}</code></dd></>)}
         {deployment.rollbackOf && (<><dt>Brings back</dt><dd><Link to="/deployments/$deploymentId" params={{ deploymentId: deployment.rollbackOf }}><code>{deployment.rollbackOf}</code></Link></dd></>)}
+        {deployment.requestId && (<><dt>Request</dt><dd><code>{deployment.requestId}</code> <Copy value={deployment.requestId} label="the request's id" /></dd></>)}
         {deployment.duration != null && (<><dt>Took</dt><dd>{duration(deployment.duration)}</dd></>)}
       </dl>
     </Panel>

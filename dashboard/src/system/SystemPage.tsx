@@ -2,6 +2,7 @@ import { useHealth, useServer } from '../api/queries'
 import { Copy, Fault, Head, Loading, Panel } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { duration } from '../ui/words'
+import { DoctorPanel } from './DoctorPanel'
 import { SecurityPanels } from './SecurityPanels'
 
 export function SystemPage() {
@@ -28,6 +29,7 @@ export function SystemPage() {
               <dd>{ingress === 'ok' ? <Status status="running" word={`Serves on ports ${info.httpPort} and ${info.httpsPort}`} /> : <><Status status="failed" word="Does not serve" /><div className="dim">{ingress}</div></>}</dd>
             </dl>
           </Panel>
+          <DoctorPanel />
           <SecurityPanels />
         </div>
         <Panel title="Addresses">

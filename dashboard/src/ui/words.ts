@@ -21,8 +21,20 @@ export const duration = (seconds: number | null | undefined) => {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
 }
 
+export const bytes = (size: number | null | undefined) => {
+  if (size == null) return ''
+  let value = size
+  for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
+    if (value < 1024 || unit === 'GiB') return `${value < 10 && unit !== 'B' ? value.toFixed(1) : Math.round(value)} ${unit}`
+    value /= 1024
+  }
+  return ''
+}
+
+export const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`
+
 export const shortCommit = (commit: string | null | undefined) => (commit ?? '').slice(0, 7)
 
 export const shortSource = (address: string) => address.replace(/^https?:\/\/(github\.com\/)?/, '').replace(/\.git$/, '')
 
-export const TRIGGERS: Record<string, string> = { manual: 'Deployed', rollback: 'Rolled back', webhook: 'Pushed' }
+export const TRIGGERS: Record<string, string> = { manual: 'Deployed', rollback: 'Rolled back', webhook: 'Pushed', upload: 'Uploaded', watch: 'Taken back by itself' }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
@@ -12,8 +13,16 @@ from sqlalchemy.orm import Session
 from better_paas.apps import service as apps
 from better_paas.bootstrap import Platform
 from better_paas.deployments import service
+from better_paas.deployments.compare import compare
 from better_paas.deployments.models import Deployment
-from better_paas.deployments.schemas import DeploymentAnswer, DeploymentLogs, LogLine, StepAnswer
+from better_paas.deployments.schemas import (
+    ChangeAnswer,
+    CompareAnswer,
+    DeploymentAnswer,
+    DeploymentLogs,
+    LogLine,
+    StepAnswer,
+)
 from better_paas.errors import NotFound
 from better_paas.jobs import queue
 from better_paas.jobs.models import JobStep
@@ -55,6 +64,27 @@ async def deployments_history(
 async def deployments_get(request: Request, id: Annotated[str, Query(max_length=40)]) -> DeploymentAnswer:
     """One deployment with its steps and times."""
     return await platform_of(request).database.read(lambda session: answers(session, [service.get(session, id)])[0])
+
+
+@router.get("/api/deployments/compare", responses={404: {"description": "No such deployment"}})
+async def deployments_compare(
+    request: Request,
+    id: Annotated[str, Query(max_length=40)],
+    with_id: Annotated[str, Query(alias="withId", max_length=40, description="Empty: the good one before it.")] = "",
+) -> CompareAnswer:
+    """What a deployment changed: commit, plan, settings, and which variables, without their values."""
+    found = await platform_of(request).database.read(lambda session: compare(session, id, with_id))
+    return CompareAnswer(
+        id=found.after.id,
+        with_id=found.before.id if found.before else None,
+        commit=found.after.commit,
+        with_commit=found.before.commit if found.before else "",
+        plan=[ChangeAnswer(**asdict(change)) for change in found.plan],
+        settings=[ChangeAnswer(**asdict(change)) for change in found.settings],
+        added=found.added,
+        removed=found.removed,
+        changed=found.changed,
+    )
 
 
 @router.get("/api/deployments/logs", responses={404: {"description": "No such deployment"}})

@@ -39,6 +39,27 @@ class DeploymentAnswer(Answer):
     steps: list[StepAnswer]
 
 
+class ChangeAnswer(Answer):
+    name: str
+    before: str
+    after: str
+
+
+class CompareAnswer(Answer):
+    """What differs from the deployment `withId`, or nothing if there is none before it. Values of variables are never
+    told. added, removed, changed: names of variables."""
+
+    id: str
+    with_id: str | None
+    commit: str
+    with_commit: str
+    plan: list[ChangeAnswer]
+    settings: list[ChangeAnswer]
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
 class LogLine(Answer):
     message: str
     timestamp: str
