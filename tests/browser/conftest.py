@@ -99,7 +99,13 @@ def world(paas: PaasServer, git: GitServer):  # noqa: F811
         "shop": paas.live(
             "storefront", site.url, envVars={"LOG_LEVEL": "info", "API_KEY": "canary"}, secretKeys=["API_KEY"]
         ),
-        "api": paas.live("orders-api", "sample:hello-python", healthPath="/health", domains=["api.example.test"]),
+        "api": paas.live(
+            "orders-api",
+            "sample:hello-python",
+            healthPath="/health",
+            domains=["api.example.test"],
+            volumes=["uploads:/data"],
+        ),  # fmt: skip
         "node": paas.live("a-rather-long-name-for-an-application-1", "sample:hello-node"),
     }
     site.commit({"index.html": "shop 2"}, "إصلاح عربة التسوق")
@@ -108,6 +114,8 @@ def world(paas: PaasServer, git: GitServer):  # noqa: F811
     paas.ended(failed["deploymentId"])
     stopped = paas.live("archive", "sample:hello-static")
     paas.post("/api/apps/stop", id=stopped["id"])
+    forgotten = paas.live("old-blog", "sample:hello-static", volumes=["posts:/data"])
+    paas.post("/api/apps/delete", id=forgotten["id"])
     flood = "import sys\nfor n in range(10000): print(f'\\033[3{n % 7}mline {n}\\033[0m of the flood')\nsys.stdout.flush()\nimport http.server, os\nhttp.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
     chatty = git.repository("chatty.git", {"main.py": flood, "Procfile": "web: python main.py"})
     apps["chatty"] = paas.live("chatty", chatty.url)

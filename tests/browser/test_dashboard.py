@@ -85,11 +85,11 @@ def test_the_main_job_from_an_empty_start_to_a_rollback(visit, paas, git):
     paas.post("/api/apps/delete", id=app["id"])
     visitor.open("/trash")
     expect(page.get_by_role("button", name="Restore wizard")).to_be_visible()
-    page.get_by_role("button", name="Delete for good").first.click()
+    page.get_by_role("listitem").filter(has_text="wizard").get_by_role("button", name="Delete for good").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Type wizard to confirm").fill("wizard")
     dialog.get_by_role("button", name="Delete wizard for good").click()
-    expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
+    expect(page.get_by_role("button", name="Restore wizard")).to_be_hidden()
     assert "wizard" not in [found["name"] for found in paas.get("/api/apps")]
     visitor.forgive("404")  # the page asked once more for the app that it had just deleted
 

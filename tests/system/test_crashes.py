@@ -1,7 +1,11 @@
 """What dies comes back: the server in the middle of each step, and the ingress."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +21,7 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("step", ["fetch", "build", "probe", "success"])
+@pytest.mark.parametrize("step", ["fetch", "build", "start", "probe", "live", "success"])
 def test_a_killed_server_goes_on_where_it_was_and_the_apps_never_notice(own_paas, git, step):
     steady = own_paas.live("steady")
     repository = git.repository(f"killed-{step}.git", SLOW)
@@ -102,3 +106,143 @@ def test_an_app_that_dies_is_shown_as_such_and_restarted(own_paas):
     wait_until(lambda: inspect(f"dies-{app['activeDeployId']}")["RestartCount"] == 1, 20)
     wait_until(lambda: own_paas.visit(app).status_code == 200, 20)
     wait_until(lambda: own_paas.app(app["id"])["status"] == "running", 20)
+
+
+def containers_of(app: dict) -> list[str]:
+    return docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split()
+
+
+def test_killed_while_it_rolls_back(own_paas, git):
+    repository = git.repository("killed-back.git", text_app("one"))
+    app = own_paas.live("back", repository.url)
+    first = app["activeDeployId"]
+    repository.commit(text_app("two"), "Second")
+    own_paas.redeploy(app)
+    back = own_paas.post("/api/apps/rollback", id=app["id"], deploymentId=first)
+    wait_until(lambda: own_paas.get("/api/deployments/get", id=back["deploymentId"])["steps"], 20)
+    own_paas.kill()
+    assert own_paas.visit("back.localhost").text in ("one", "two")
+    own_paas.start()
+    own_paas.succeeded(back["deploymentId"])
+    assert own_paas.visit("back.localhost").text == "one"
+    wait_until(lambda: len(containers_of(app)) == 1, 30)
+
+
+def test_killed_while_one_writer_makes_way_for_the_next(own_paas, git):
+    """The worst moment: the old release is stopped, the new one not up. Requests wait, then are answered."""
+    repository = git.repository("killed-writer.git", text_app("one", pause=4))
+    app = own_paas.live("writer", repository.url, volumes=["data:/data"])
+    repository.commit(text_app("two", pause=4), "Second")
+    again = own_paas.post("/api/apps/redeploy", id=app["id"])
+    wait_until(
+        lambda: (
+            "probe"
+            in [step["name"] for step in own_paas.get("/api/deployments/get", id=again["deploymentId"])["steps"]]
+        ),
+        60,
+    )
+    answers = []
+    visitor = threading.Thread(target=lambda: answers.append(own_paas.visit("writer.localhost")))
+    visitor.start()
+    own_paas.kill()
+    own_paas.start()
+    own_paas.succeeded(again["deploymentId"])
+    visitor.join(60)
+    assert [(answer.status_code, answer.text) for answer in answers] == [(200, "two")]
+    wait_until(lambda: len(containers_of(app)) == 1, 30)
+
+
+@pytest.mark.parametrize("act", ["stop", "delete", "restore"])
+def test_killed_in_the_middle_of_an_act(own_paas, git, act):
+    """The state says what is meant to be; the next start makes it so."""
+    app = own_paas.live("acted", git.repository(f"killed-{act}.git", text_app("acted", deaf=True)).url)
+    if act == "restore":
+        own_paas.post("/api/apps/delete", id=app["id"])
+    asked = threading.Thread(target=ask_and_forget, args=(own_paas, f"/api/apps/{act}", app["id"]))
+    asked.start()
+    time.sleep(0.4)
+    own_paas.kill()
+    asked.join(30)
+    own_paas.start()
+    if act == "stop":
+        wait_until(lambda: own_paas.app(app["id"])["status"] == "stopped", 30)
+        wait_until(lambda: own_paas.visit("acted.localhost").status_code == 503, 30)
+    elif act == "delete":
+        wait_until(lambda: containers_of(app) == [], 30)
+        assert own_paas.visit("acted.localhost").status_code == 404
+        assert [entry["id"] for entry in own_paas.get("/api/apps/trash")] == [app["id"]]
+    else:
+        wait_until(lambda: own_paas.visit("acted.localhost").status_code == 200, 30)
+        assert own_paas.app(app["id"])["name"] == "acted"
+
+
+def ask_and_forget(paas, path: str, app_id: str) -> None:
+    with contextlib.suppress(httpx2.HTTPError):
+        paas.client.post(path, json={"id": app_id})
+
+
+def test_two_of_everything_at_once(own_paas, git):
+    """Callers that do not know of each other: one of each pair wins or both do, and the state stays whole."""
+    app = own_paas.live("busy", git.repository("busy.git", text_app("busy")).url)
+    pairs = [("/api/apps/redeploy", "/api/apps/redeploy"), ("/api/apps/stop", "/api/apps/start"), ("/api/apps/redeploy", "/api/apps/stop"),
+             ("/api/apps/delete", "/api/apps/redeploy"), ("/api/apps/restore", "/api/apps/restore")]  # fmt: skip
+    for pair in pairs:
+        statuses = []
+        threads = [
+            threading.Thread(
+                target=lambda path=path, into=statuses: into.append(
+                    own_paas.client.post(path, json={"id": app["id"]}).status_code
+                )
+            )
+            for path in pair
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert set(statuses) <= {200, 404, 409}, (pair, statuses)
+    wait_until(lambda: own_paas.app(app["id"])["status"] in ("running", "stopped"), 60)
+    own_paas.client.post("/api/apps/start", json={"id": app["id"]})
+    wait_until(lambda: own_paas.visit("busy.localhost").text == "busy", 30)
+    wait_until(lambda: len(containers_of(app)) == 1, 40)
+
+
+def test_a_machine_that_restarts_serves_each_app_under_its_own_name(own_paas, git):
+    """Engine, ingress and server die at once, and the containers get their addresses in another order."""
+    one = own_paas.live("one", git.repository("reboot-one.git", text_app("one")).url)
+    two = own_paas.live("two", git.repository("reboot-two.git", text_app("two")).url)
+    engine = int(Path("/var/run/docker.pid").read_text())
+    own_paas.kill()
+    os.kill(own_paas.caddy_pid(), signal.SIGKILL)
+    os.kill(engine, signal.SIGTERM)
+    wait_until(lambda: not Path(f"/proc/{engine}").exists(), 60)
+    start = "import sys; sys.path.insert(0, 'packaging'); import machine; machine.ensure_engine()"
+    subprocess.run([sys.executable, "-c", start], cwd=Path(__file__).parents[2], check=True)
+    # As after a restart where the second one was quicker.
+    for name in (one, two):
+        docker("stop", "--time", "1", f"{name['name']}-{name['activeDeployId']}")
+    for name in (two, one):
+        docker("start", f"{name['name']}-{name['activeDeployId']}")
+    own_paas.start()
+    seen = {"one": set(), "two": set()}
+
+    def both_answer() -> bool:
+        for name in seen:
+            answer = own_paas.visit(f"{name}.localhost")
+            seen[name].add(answer.text if answer.status_code == 200 else "")
+        return seen["one"] >= {"one"} and seen["two"] >= {"two"}
+
+    wait_until(both_answer, 60)
+    assert seen["one"] <= {"", "one"}
+    assert seen["two"] <= {"", "two"}
+
+
+def text_app(text: str, pause: float = 0, deaf: bool = False) -> dict[str, str]:
+    """Answers with `text`, after a pause to come up; a deaf one does not hear SIGTERM."""
+    ignore = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else ""
+    return {
+        "app.py": f"{ignore}import http.server, os, time\ntime.sleep({pause})\nclass H(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n"
+        f"        self.wfile.write(b'{text}')\n"
+        "http.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), H).serve_forever()\n",
+    }
