@@ -25,6 +25,7 @@ from better_paas.caddy.process import CaddyFailed
 from better_paas.connect import endpoints as connect
 from better_paas.connect import oauth
 from better_paas.deployments import endpoints as deployments
+from better_paas.domains import cloudflare_endpoints as cloudflare
 from better_paas.domains import endpoints as domains
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
@@ -45,6 +46,7 @@ _ROUTERS = (
     tokens.router,
     apps.router,
     domains.router,
+    cloudflare.router,
     trash.router,
     volumes.router,
     deployments.router,

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from better_paas.acme.authority import Authority
 from better_paas.agents import service as agents
 from better_paas.agents.registry import Registry
 from better_paas.agents.watch import AgentWatch
@@ -23,6 +24,8 @@ from better_paas.audit.service import ON_AUDIT
 from better_paas.audit.sinks import Courier, Sink
 from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, TrustSource
+from better_paas.caddy.process import CaddyFailed
+from better_paas.cloudflare.client import Cloudflare
 from better_paas.connect.identity import Issuers
 from better_paas.db.database import Database, after_commit
 from better_paas.db.sealed import KEYRING
@@ -38,6 +41,7 @@ from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules, find_public_address, host_suffix, normalise
 from better_paas.domains.ingress import Ingress
 from better_paas.domains.render import PRIVATE_NETWORKS, IngressSettings, Name, Site
+from better_paas.domains.wildcards import Wildcard
 from better_paas.engine.client import Engine
 from better_paas.engine.limits import BuildLimits
 from better_paas.git.fetch import Limits
@@ -56,9 +60,11 @@ from better_paas.settings import Settings
 from better_paas.tokens.admin import AdminToken
 from better_paas.tokens.failures import FailureLimit
 from better_paas.tokens.tickets import Tickets
+from better_paas.vault import stored
 from better_paas.vault.keys import KeySource
 from better_paas.vault.tasks import RESEAL, Vault
 
+PUBLIC_AUTHORITY = "https://acme-v02.api.letsencrypt.org/directory"
 _RETIRE_SLOTS = 16
 _WATCH_SLOTS = 200
 _TRASH_LOOK_SECONDS = 3600.0
@@ -125,7 +131,21 @@ class Platform:
             settings.app_networks,
             BuildLimits.of(memory_bytes(settings.build_memory), float(settings.build_cpus or 0)),
         )
-        self.ingress = ingress or Ingress(ingress_settings(settings, self.data_dir, self.rules), self._sites)
+        own_apps = settings.apps_domain is not None and settings.ingress_tls == "auto"
+        self.wildcard_domain = self.rules.suffix if own_apps else ""
+        self.wildcard = Wildcard(
+            self.wildcard_domain,
+            self.data_dir / "certificates",
+            Authority(
+                settings.acme_directory or PUBLIC_AUTHORITY, str(settings.acme_root or ""), settings.acme_email or ""
+            ),
+            self.cloudflare,
+            self._new_certificate,
+            settings.dns_spread_seconds,
+        )
+        self.ingress = ingress or Ingress(
+            ingress_settings(settings, self.data_dir, self.rules), self._sites, self.wildcard.certificates
+        )
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
         self.workspace = self.data_dir / "builds"
         self.uploads = Uploads(self.data_dir / "uploads", settings.source_max_mb * 2**20)
@@ -170,6 +190,7 @@ class Platform:
         self.background(self.checkpoints.run())
         self.background(self._empty_trash())
         self.background(self.figures.keep_time())
+        self.background(self.wildcard.keep())
         for courier in self._couriers:
             self.background(courier.run())
         self.background(self._run())
@@ -188,6 +209,15 @@ class Platform:
             await asyncio.sleep(_TRASH_LOOK_SECONDS)
             with contextlib.suppress(Exception):
                 await self.operations.purge_expired(self.settings.trash_days)
+
+    async def cloudflare(self) -> Cloudflare | None:
+        """Access to DNS with the stored token, or None without one."""
+        token = await self.database.read(lambda session: stored.get(session, "cloudflare-token"))
+        return Cloudflare(token, self.settings.cloudflare_api) if token else None
+
+    async def _new_certificate(self) -> None:
+        with contextlib.suppress(CaddyFailed):  # the ingress gets it when it is back
+            await self.ingress.apply()
 
     def queued(self, session: Session, deployment: Deployment) -> None:
         """A deployment was queued in this unit: start it and tell of it once that is on disk."""

@@ -536,6 +536,20 @@ ACTIONS: tuple[Action, ...] = (
     _row("approval:deny", "POST /api/approvals/deny", "write", "approval", admin=True),
     # Security
     _row("security:read", "GET /api/security", "read", "server", admin=True),
+    # Cloudflare
+    _row("cloudflare:status", "GET /api/cloudflare/status", "read", "server", scopes=("servers:manage",), lists=True),
+    _row("cloudflare:save", "POST /api/cloudflare/token/save", "write", "server", scopes=("servers:manage",)),
+    _row("cloudflare:delete", "POST /api/cloudflare/token/delete", "write", "server", scopes=("servers:manage",)),
+    _row("cloudflare:delete", "DELETE /api/cloudflare/token/delete", "write", "server", scopes=("servers:manage",)),
+    _row(
+        "cloudflare:dns",
+        "POST /api/cloudflare/dns",
+        "write",
+        "server",
+        scopes=("servers:manage",),
+        resource_field="domain",
+        logged=("domain",),
+    ),
     # Keys
     _row("key:list", "GET /api/keys", "read", "key", admin=True),
     _row("key:rotate", "POST /api/keys/rotate", "write", "key", admin=True),

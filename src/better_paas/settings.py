@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from better_paas.builders.languages import LANGUAGES
+from better_paas.cloudflare.client import PUBLIC_ADDRESS as CLOUDFLARE
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 _STREAM = r"(https?://|syslog://)[^\s]{1,300}"
@@ -95,6 +96,12 @@ class Settings(BaseSettings):
         description="Directory of another certificate authority that speaks ACME.",
     )
     acme_root: Path | None = Field(None, description="File with the root certificate of that authority.")
+    cloudflare_api: str = Field(
+        CLOUDFLARE, pattern=r"^https?://[^\s]{1,300}$", description="Address of Cloudflare's API."
+    )
+    dns_spread_seconds: int = Field(
+        20, ge=0, le=600, description="Seconds until a new DNS record is known to all servers of its zone."
+    )
     paas_domain: str | None = Field(None, description="Name of the control plane: the ingress serves it with HTTPS.")
     ingress_address: str = Field("", description="Address that the ingress listens on. Empty: all.")
     http_port: int = Field(80, ge=1, le=65535, description="Port of the ingress for HTTP.")

@@ -46,7 +46,13 @@ class Authority:
         self.directory = f"https://localhost:{self.port}/acme/local/directory"
         folder.mkdir()
         self._hosts.write_text("".join(f"{at} {name}\n" for name, at in {"localhost": "127.0.0.1", **hosts}.items()))
-        acme = {"handler": "acme_server", "ca": "local", "lifetime": "12h", "resolvers": [f"127.0.0.1:{dns_port}"]}
+        acme = {
+            "handler": "acme_server",
+            "policy": {"allow_wildcard_names": True},
+            "ca": "local",
+            "lifetime": "12h",
+            "resolvers": [f"127.0.0.1:{dns_port}"],
+        }
         config = {
             "admin": {"disabled": True},
             "apps": {

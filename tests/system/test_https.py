@@ -14,6 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from tests.cloudflare import TOKEN as CLOUDFLARE_TOKEN
+from tests.cloudflare import FakeCloudflare
 from tests.system.apps import MIRROR
 from tests.system.authority import Authority
 from tests.system.servers import PaasServer, wait_until
@@ -199,3 +201,41 @@ def test_certificates_are_renewed(secured, authority, app):
     wait_until(lambda: remaining() > timedelta(hours=10), 90)
     (shown,) = [entry for entry in secured.get("/api/apps/domains", id=app["id"]) if entry["isDefault"]]
     assert datetime.fromisoformat(shown["certificate"]["expiresAt"]) - datetime.now(UTC) > timedelta(hours=10)
+
+
+def test_one_wildcard_certificate_for_all_apps(tmp_path, authority, git):
+    """Proven over DNS: new apps have HTTPS at once, and the authority is asked for no other name."""
+
+    def known(records) -> None:
+        texts = [record for record in records.values() if record["type"] == "TXT"]
+        authority.names.texts = {record["name"]: [record["content"]] for record in texts}
+
+    cloudflare = FakeCloudflare(["example.org"], known)
+    server = PaasServer(
+        tmp_path / "data", APP_PORTS="23600-23699", INGRESS_ADDRESS="127.0.0.78", HTTP_PORT="80", HTTPS_PORT="443",
+        ACME_DIRECTORY=authority.directory, ACME_ROOT=str(authority.root), APPS_DOMAIN="wild.example.org",
+        CLOUDFLARE_API=cloudflare.url, DNS_SPREAD_SECONDS="0",
+    )  # fmt: skip
+    server.start()
+    try:
+        server.post("/api/cloudflare/token/save", token=CLOUDFLARE_TOKEN)
+        files = server.data / "certificates"
+        wait_until(lambda: any(files.glob("wildcard-*.crt")), 60)
+        assert cloudflare.records == {}  # the proof is taken away again
+        app = server.live("first", "sample:hello-static")
+        context = ssl.create_default_context(cafile=str(authority.root))
+        with (
+            socket.create_connection(("127.0.0.78", 443), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="first.wild.example.org") as secure,
+        ):
+            certificate = x509.load_der_x509_certificate(secure.getpeercert(binary_form=True))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == ["*.wild.example.org"]
+        (shown,) = server.get("/api/apps/domains", id=app["id"])
+        assert shown["certificate"]["state"] == "active"
+        status = server.get("/api/cloudflare/status")
+        assert (status["wildcard"], status["problem"]) == ("*.wild.example.org", "")
+        assert (files / "account.key").stat().st_mode & 0o077 == 0
+    finally:
+        server.close()
+        cloudflare.close()

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 import better_paas
 from better_paas.apps import service as apps
-from better_paas.bootstrap import Platform
+from better_paas.bootstrap import PUBLIC_AUTHORITY, Platform
 from better_paas.domains import service as domains
 from better_paas.domains.state import state_of
 from better_paas.kit.clock import now
@@ -134,7 +134,7 @@ async def _disk(platform: Platform) -> list[Finding]:
 
 async def _clock(platform: Platform) -> list[Finding]:
     """Against the certificate authority's clock, which is the one that certificates go by."""
-    address = platform.settings.acme_directory or "https://acme-v02.api.letsencrypt.org/directory"
+    address = platform.settings.acme_directory or PUBLIC_AUTHORITY
     verify = (
         ssl.create_default_context(cafile=str(platform.settings.acme_root)) if platform.settings.acme_root else True
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from better_paas.apps.models import App
 from better_paas.deployments.models import Release
+from better_paas.vault.models import StoredSecret
 from better_paas.vault.service import Slot
 
 
@@ -18,5 +19,12 @@ def _write_release(row: Any, value: Any) -> None:
 SLOTS: tuple[Slot, ...] = (
     _attribute("git_token"),
     _attribute("env_vars"),
+    Slot(
+        "stored_secrets",
+        "value",
+        StoredSecret,
+        lambda row: row.value,
+        lambda row, value: setattr(row, "value", value),
+    ),
     Slot("releases", "environment", Release, lambda row: row.settings.get("environment"), _write_release),
 )

@@ -29,10 +29,17 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "stored_secrets",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     op.create_index("ix_answered_calls_created_at", "answered_calls", ["created_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("stored_secrets")
     op.drop_table("answered_calls")
     op.add_column("releases", sa.Column("container_id", sa.String(), nullable=False, server_default=""))
     op.drop_column("deployments", "request_id")

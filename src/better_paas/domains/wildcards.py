@@ -1,0 +1,150 @@
+"""One certificate for all apps below APPS_DOMAIN, where a Cloudflare token lets us prove that the domain is ours."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from better_paas.acme.authority import Authority, NoCertificate
+from better_paas.cloudflare.client import Cloudflare, CloudflareFailed
+from better_paas.domains.certificates import Found, read_certificate
+from better_paas.domains.render import Certificate
+from better_paas.kit.clock import now
+from better_paas.kit.files import write_atomically
+
+_LOOK_SECONDS = 6 * 3600.0
+_RETRY_SECONDS = 600.0
+# A third of the ninety days that public authorities give.
+_RENEW_BEFORE = timedelta(days=30)
+_RECORD_SECONDS = 60
+_log = structlog.get_logger(__name__)
+
+
+class Wildcard:
+    """`problem` says why there is no certificate, for people; empty while there is one or none is wanted."""
+
+    def __init__(
+        self,
+        domain: str,
+        folder: Path,
+        authority: Authority,
+        access: Callable[[], Awaitable[Cloudflare | None]],
+        changed: Callable[[], Awaitable[None]],
+        spread_seconds: float,
+    ) -> None:
+        """domain: empty for none. access: to the DNS, or None without a token. changed: after a new certificate.
+
+        spread_seconds: until a new record is known to all of the zone's servers.
+        """
+        self._domain, self._folder, self._authority = domain, folder, authority
+        self._access, self._changed, self._spread_seconds = access, changed, spread_seconds
+        self._wake = asyncio.Event()
+        self.problem = ""
+
+    def wake(self) -> None:
+        """Look now: a token has come."""
+        self._wake.set()
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """What the ingress is to serve besides its own."""
+        newest = self._newest()
+        if newest is None:
+            return ()
+        return (Certificate(f"*.{self._domain}", str(newest), str(newest.with_suffix(".key"))),)
+
+    def found(self) -> Found | None:
+        newest = self._newest()
+        return read_certificate(newest) if newest is not None else None
+
+    def covers(self, host: str) -> bool:
+        return bool(self._domain) and host.partition(".")[2] == self._domain
+
+    def _newest(self) -> Path | None:
+        return max(self._folder.glob("wildcard-*.crt"), default=None) if self._domain else None
+
+    async def keep(self) -> None:
+        """Fetch and renew, for as long as the server runs. Never returns."""
+        while self._domain:
+            pause = _LOOK_SECONDS
+            try:
+                await self._renew_if_due()
+            except (NoCertificate, CloudflareFailed) as error:
+                self.problem, pause = str(error), _RETRY_SECONDS
+                _log.error("there is no wildcard certificate", domain=self._domain, reason=self.problem)
+            except Exception:
+                pause = _RETRY_SECONDS
+                _log.exception("the wildcard certificate could not be looked after")
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    def _fetch(self, text_record: Callable[[str, str], contextlib.AbstractContextManager[None]]) -> tuple[bytes, bytes]:
+        from better_paas.acme.wildcard import fetch  # 15 MB that most installations never need
+
+        return fetch(self._domain, self._authority, self._folder / "account.key", text_record)
+
+    async def _renew_if_due(self) -> None:
+        found = self.found()
+        if found is not None and found.expires_at - now() > _due_before(found):
+            self.problem = ""
+            return
+        cloudflare = await self._access()
+        if cloudflare is None:
+            self.problem = ""
+            return
+        loop = asyncio.get_running_loop()
+
+        @contextlib.contextmanager
+        def text_record(name: str, text: str) -> Iterator[None]:
+            """The record is made by the event loop, while the thread that asks for it waits."""
+            done = asyncio.Event()
+
+            async def hold(ready: asyncio.Future[None]) -> None:
+                try:
+                    async with cloudflare.text_record(name, text):
+                        await asyncio.sleep(self._spread_seconds)
+                        ready.set_result(None)
+                        await done.wait()
+                except CloudflareFailed as error:
+                    if not ready.done():
+                        ready.set_exception(error)
+
+            async def begin() -> tuple[asyncio.Future[None], asyncio.Task[None]]:
+                ready: asyncio.Future[None] = loop.create_future()
+                return ready, asyncio.create_task(hold(ready))
+
+            ready, task = asyncio.run_coroutine_threadsafe(begin(), loop).result(_RECORD_SECONDS)
+            try:
+                asyncio.run_coroutine_threadsafe(_wait(ready), loop).result(_RECORD_SECONDS + self._spread_seconds)
+                yield
+            except FutureTimeout:
+                raise NoCertificate("the DNS record could not be made in time") from None
+            finally:
+                loop.call_soon_threadsafe(done.set)
+                with contextlib.suppress(Exception):
+                    asyncio.run_coroutine_threadsafe(_wait(task), loop).result(_RECORD_SECONDS)
+
+        chain, key = await asyncio.to_thread(self._fetch, text_record)
+        # A name of its own for each: the ingress loads what has a new name.
+        file = self._folder / f"wildcard-{now():%Y%m%d%H%M%S}.crt"
+        write_atomically(file.with_suffix(".key"), key.decode())
+        write_atomically(file, chain.decode())
+        self.problem = ""
+        await self._changed()
+        for old in sorted(self._folder.glob("wildcard-*.crt"))[:-1]:
+            old.unlink()
+            old.with_suffix(".key").unlink(missing_ok=True)
+
+
+def _due_before(found: Found) -> timedelta:
+    """How long before its end a certificate is renewed: short-lived ones of private authorities too."""
+    left = found.expires_at - now()
+    return min(_RENEW_BEFORE, max(left / 3, timedelta(hours=1)))
+
+
+async def _wait(awaited: asyncio.Future[None]) -> None:
+    await awaited
