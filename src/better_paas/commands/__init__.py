@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import better_paas
-from better_paas.commands import approve, audit, keys
+from better_paas.commands import approve, audit, keys, state
 from better_paas.commands.doctor import doctor
 from better_paas.commands.local import settings as _settings
 from better_paas.errors import StartRefused
@@ -30,6 +30,7 @@ app.command(token)
 app.command(images)
 app.command(keys.app)
 app.command(audit.app)
+app.command(state.app)
 app.command(approve.approve)
 app.command(approve.deny)
 app.command(doctor)

@@ -6,12 +6,13 @@ and one writing connection is also what keeps SQLite before 3.51.3 clear of its 
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,28 @@ def append_row(session: Session, row: Any) -> None:
     session.info.setdefault("rows", []).append(row)
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The lock of a database's data directory, for a command that works while no server runs. Errors: DatabaseInUse."""
+    lock = _take_lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise DatabaseInUse(
+            f"another server uses {path.parent}", "Stop it first, or set BETTER_PAAS_DATA_DIR."
+        ) from error
+    return lock
+
+
 class Database:
     """One SQLite database that this process owns."""
 
@@ -72,17 +95,13 @@ class Database:
 
     def start(self) -> None:
         """Take the lock, bring the schema up to date, start the threads. Errors: DatabaseInUse."""
-        self._lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            self._lock = None
-            raise DatabaseInUse(
-                f"another server uses {self._path.parent}", "Stop it first, or set BETTER_PAAS_DATA_DIR."
-            ) from error
+        self._lock = _take_lock(self._path)
         self._writer_engine = sqlite.writer(self._path)
-        sqlite.migrate(self._writer_engine)
+        try:
+            sqlite.migrate(self._writer_engine)
+        except BaseException:
+            self.close()
+            raise
         self._reader_engine = sqlite.reader(self._path)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="database-read")
         self._writer = threading.Thread(target=self._write_groups, name="database-write", daemon=True)

@@ -5,6 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
+from better_paas.db import backups
+from better_paas.errors import StartRefused
+
 # The newest migration. A start with this version in place need not load Alembic (0.2 s).
 HEAD = "0005"
 
@@ -54,12 +57,23 @@ def reader(path: Path) -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to HEAD. The caller holds the data directory's lock."""
+    """Bring the schema to HEAD, after a copy of the state was made. The caller holds the data directory's lock.
+
+    Errors: StartRefused if the state is of a newer version, or if it can't be copied.
+    """
+    current = None
     with engine.connect() as connection:
         if inspect(connection).has_table("alembic_version"):
             current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            if current == HEAD:
-                return
+    if current == HEAD:
+        return
+    if current is not None and current > HEAD:
+        raise StartRefused(
+            f"this state is of a newer version of Better-PaaS ({current}, this one knows {HEAD})",
+            "Start the newer version, or bring back the copy from before its update: better-paas db backups.",
+        )
+    if current is not None and engine.url.database:
+        backups.keep(Path(engine.url.database), f"before-{HEAD}")
     from alembic import command
     from alembic.config import Config
 

@@ -1,0 +1,97 @@
+"""A copy before each change of the state, and the way back."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from better_paas.commands import app as command
+from better_paas.db import backups, sqlite
+from better_paas.db.database import locked
+from better_paas.errors import StartRefused
+
+
+def run(*words: str) -> int:
+    try:
+        command(list(words))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture
+def database(tmp_path, migrated, monkeypatch):
+    path = tmp_path / "better-paas.db"
+    path.write_bytes(migrated.read_bytes())
+    monkeypatch.setenv("BETTER_PAAS_DATA_DIR", str(tmp_path))
+    return path
+
+
+def set_version(path, version: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+        connection.commit()
+
+
+def version(path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+
+
+def test_the_state_is_copied_before_a_migration(tmp_path):
+    path = tmp_path / "better-paas.db"
+    engine = sqlite.writer(path)
+    sqlite.migrate(engine)
+    assert backups.all_backups(path) == []  # a new one has nothing to lose
+    engine.dispose()
+    from alembic import command as alembic
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(sqlite._MIGRATIONS))
+    engine = sqlite.writer(path)
+    config.attributes["engine"] = engine
+    alembic.downgrade(config, "0004")
+    sqlite.migrate(engine)
+    engine.dispose()
+    (kept,) = backups.all_backups(path)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (version(kept), version(path)) == ("0004", sqlite.HEAD)
+
+
+def test_a_newer_state_is_not_touched(database):
+    set_version(database, "9999")
+    engine = sqlite.writer(database)
+    with pytest.raises(StartRefused, match="newer version"):
+        sqlite.migrate(engine)
+    engine.dispose()
+    assert version(database) == "9999"
+
+
+def test_copies_are_made_shown_and_brought_back(database, capsys):
+    assert run("db", "backup") == 0
+    (kept,) = backups.all_backups(database)
+    set_version(database, "9999")
+    assert run("db", "backups") == 0
+    assert str(kept) in capsys.readouterr().out
+    assert run("db", "restore", str(kept)) == 0
+    assert version(database) == sqlite.HEAD
+    assert [version(path) for path in backups.all_backups(database) if "replaced" in path.name] == ["9999"]
+
+
+def test_what_is_no_copy_is_refused_and_a_running_server_too(database, tmp_path, capsys):
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"nothing")
+    assert run("db", "restore", str(broken)) == 1
+    assert "no whole copy" in capsys.readouterr().err
+    assert run("db", "backup") == 0
+    (kept,) = backups.all_backups(database)
+    with locked(database):
+        assert run("db", "restore", str(kept)) == 1
+    assert "Stop the server first" in capsys.readouterr().err
+
+
+def test_only_the_newest_copies_are_kept(database):
+    for number in range(8):
+        backups.keep(database, f"number-{number}")
+    assert len(backups.all_backups(database)) == 5
