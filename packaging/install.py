@@ -1,0 +1,209 @@
+"""`./install.sh`: Better-PaaS as a service of this machine, updated in place, with a way back."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import machine
+from machine import SetupFailed, call, say, step
+
+HELP = """Usage: ./install.sh [--help]
+
+Installs Better-PaaS as a systemd service of this machine, or updates it in place. As root, it
+  1. installs what is missing (git, debootstrap, a Docker engine);
+  2. puts this version into /opt/better-paas/releases, beside the one that runs;
+  3. makes it the current one and restarts the service; apps and the ingress go on serving;
+  4. waits until it answers. If it does not, the version before and its state come back by themselves.
+The state is copied before an update changes it ('better-paas db backups').
+
+The command is /usr/local/bin/better-paas; data is in /var/lib/better-paas; settings are in settings.env there.
+Log:    journalctl -u better-paas
+Remove: systemctl disable --now better-paas; /opt/better-paas/current/bin/better-paas stop-ingress; rm -r /opt/better-paas
+"""
+
+PREFIX = Path(os.environ.get("BETTER_PAAS_PREFIX", "/opt/better-paas"))
+UNITS = Path(os.environ.get("BETTER_PAAS_UNITS", "/etc/systemd/system"))
+COMMAND = Path(os.environ.get("BETTER_PAAS_COMMAND", "/usr/local/bin/better-paas"))
+SERVICE = "better-paas"
+START_SECONDS = int(os.environ.get("BETTER_PAAS_START_SECONDS", "60"))
+KEPT = 3
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(HELP)
+        raise SystemExit(0 if sys.argv[1] in ("--help", "-h", "help") else 2)
+    started = time.monotonic()
+    try:
+        if os.geteuid() != 0:
+            raise SetupFailed("Run this as root: it installs a service.")
+        if shutil.which("systemctl") is None:
+            raise SetupFailed("This machine has no systemd. './run' starts Better-PaaS without it.")
+        machine.install_packages({"git": "git", "prlimit": "util-linux"})
+        machine.ensure_engine()
+        machine.install_packages({"debootstrap": "debootstrap", machine.DEBIAN_KEYS: "debian-archive-keyring"})
+        machine.ensure_environment("requirements.lock")
+        machine.build_dashboard()
+        release = put_release(environment())
+        before = current()
+        write_unit()
+        switch(release)
+        step("Starting the service")
+        restarted = time.monotonic()
+        call("systemctl", "restart", SERVICE)
+        if not answers(restarted):
+            go_back(release, before)
+        prune(release)
+        finish(release, time.monotonic() - started)
+    except SetupFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def environment() -> Path:
+    """The folder with exactly the libraries that the lock file names; versions with the same ones share it."""
+    lock = machine.ROOT / "requirements.lock"
+    name = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = PREFIX / "environments" / name
+    if not (folder / "complete").exists():
+        step("Making the service's environment")
+        call(sys.executable, "-m", "venv", "--clear", folder)
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        call(*pip, "--require-hashes", "--requirement", lock)
+        (folder / "complete").touch()
+    return folder
+
+
+def put_release(libraries: Path) -> Path:
+    """This version in a folder of its own: complete, or not there at all."""
+    step("Putting this version in place")
+    version = tomllib.loads((machine.ROOT / "pyproject.toml").read_text())["project"]["version"]
+    target = PREFIX / "releases" / f"{version}-{time.strftime('%Y%m%d%H%M%S')}"
+    incoming = target.with_name(f"{target.name}.incoming")
+    pip = [libraries / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    call(*pip, "--no-deps", "--no-build-isolation", "--target", incoming / "site", machine.ROOT)
+    (incoming / "bin").mkdir()
+    program = incoming / "bin" / "better-paas"
+    program.write_text(
+        f"#!{libraries}/bin/python\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(target / 'site')!r})\n"
+        "from better_paas.commands import main\n"
+        "main()\n"
+    )
+    program.chmod(0o755)
+    (incoming / "environment").write_text(str(libraries))
+    incoming.rename(target)
+    return target
+
+
+def current() -> Path | None:
+    link = PREFIX / "current"
+    return link.resolve() if link.is_symlink() and link.exists() else None
+
+
+def switch(release: Path) -> None:
+    """Make a version the current one: one rename."""
+    link = PREFIX / "current.incoming"
+    link.unlink(missing_ok=True)
+    link.symlink_to(release)
+    link.rename(PREFIX / "current")
+    if not COMMAND.is_symlink():
+        COMMAND.parent.mkdir(parents=True, exist_ok=True)
+        COMMAND.unlink(missing_ok=True)
+        COMMAND.symlink_to(PREFIX / "current" / "bin" / "better-paas")
+
+
+def write_unit() -> None:
+    text = (Path(__file__).with_name("better-paas.service")).read_text().replace("/opt/better-paas", str(PREFIX))
+    file = UNITS / f"{SERVICE}.service"
+    if not file.exists() or file.read_text() != text:
+        step("Making the service")
+        file.write_text(text)
+        call("systemctl", "daemon-reload")
+        call("systemctl", "enable", SERVICE)
+
+
+def answers(since: float) -> bool:
+    """Whether the server that was started then answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address()}/api/health", timeout=5) as response:
+                uptime = int(json.load(response)["uptime"])
+            if uptime <= time.monotonic() - since + 1:
+                return True
+        except (OSError, ValueError, urllib.error.URLError):
+            pass
+        time.sleep(0.2)
+    return False
+
+
+def address() -> str:
+    host, _, port = settings().get("LISTEN_ADDR", ":8080").rpartition(":")
+    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"
+
+
+def settings() -> dict[str, str]:
+    """The service's: those of its settings file, and of this environment where a test says so."""
+    file = data_dir() / "settings.env"
+    lines = file.read_text().splitlines() if file.exists() else []
+    stored = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return {**stored, **({"LISTEN_ADDR": os.environ["LISTEN_ADDR"]} if os.environ.get("LISTEN_ADDR") else {})}
+
+
+def data_dir() -> Path:
+    return Path(os.environ.get("BETTER_PAAS_DATA_DIR") or "/var/lib/better-paas")
+
+
+def go_back(failed: Path, before: Path | None) -> None:
+    """The version before, and the state as it was if the failed one had changed it. Errors: SetupFailed, always."""
+    if before is None:
+        raise SetupFailed("The service does not answer. See 'journalctl -u better-paas'.")
+    step("It does not answer: going back to the version before")
+    call("systemctl", "stop", SERVICE)
+    switch(before)
+    copies = sorted((data_dir() / "state-backups").glob("*-before-*.db"))
+    changed = [copy for copy in copies if copy.stat().st_mtime > failed.stat().st_mtime]
+    if changed:
+        call(COMMAND, "db", "restore", changed[0])
+    restarted = time.monotonic()
+    call("systemctl", "start", SERVICE)
+    well = "It answers again" if answers(restarted) else "It does not answer either"
+    state = " The state is the one from before the update." if changed else ""
+    raise SetupFailed(f"The update failed; the version before is back. {well}.{state} See 'journalctl -u better-paas'.")
+
+
+def prune(release: Path) -> None:
+    """Keep the newest versions, and the libraries that they use."""
+    releases = sorted((PREFIX / "releases").iterdir(), reverse=True)
+    kept = [found for found in releases if not found.name.endswith(".incoming")][:KEPT]
+    for old in releases:
+        if old not in kept and old != release:
+            shutil.rmtree(old, ignore_errors=True)
+    used = {(found / "environment").read_text() for found in kept}
+    for folder in (PREFIX / "environments").iterdir():
+        if str(folder) not in used:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish(release: Path, seconds: float) -> None:
+    state = subprocess.run(["systemctl", "is-active", SERVICE], capture_output=True, text=True, check=False)
+    say(f"""
+Better-PaaS {release.name} is installed ({seconds:.0f} s) and {state.stdout.strip() or "runs"}.
+
+  Dashboard    {address().replace("127.0.0.1", "localhost")}
+  Admin token  '{COMMAND} token' shows it
+  Check-up     '{COMMAND} doctor'
+  Log          journalctl -u {SERVICE}""")
+
+
+main()
