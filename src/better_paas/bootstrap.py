@@ -51,6 +51,7 @@ from better_paas.kit.crypto import Keyring
 from better_paas.kit.events import EventBus
 from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
+from better_paas.kit.recent import Recent
 from better_paas.metrics.figures import Figures
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
@@ -67,6 +68,7 @@ from better_paas.vault.tasks import RESEAL, Vault
 PUBLIC_AUTHORITY = "https://acme-v02.api.letsencrypt.org/directory"
 _RETIRE_SLOTS = 16
 _WATCH_SLOTS = 200
+_APP_LISTS = 64
 _TRASH_LOOK_SECONDS = 3600.0
 _FAILURE_FLUSH_SECONDS = 60.0
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
@@ -99,6 +101,8 @@ class Platform:
         ring = Keyring()
         session_info: dict[str, Any] = {KEYRING: ring}
         self.database = Database(self.data_dir / "better-paas.db", audit.append, session_info)
+        # Answers to GET /api/apps, for as long as nothing is committed: dashboards and agents ask for it most.
+        self.app_lists: Recent[tuple[int, bytes, dict[str, str]]] = Recent(_APP_LISTS)
         self.agents = Registry()
         self.agent_watch = AgentWatch(
             self.database,

@@ -92,6 +92,8 @@ class Database:
         self._readers: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
         self._lock: int | None = None
+        # Changes with each commit: what was made of the state under the same number is still true.
+        self.version = 0
 
     def start(self) -> None:
         """Take the lock, bring the schema up to date, start the threads. Errors: DatabaseInUse."""
@@ -183,6 +185,7 @@ class Database:
             if not last_try:
                 return False
             outcomes, hooks = [(unit, None, error) for unit in group], []
+        self.version += 1
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Unit, Any, BaseException | None]]] = {}
         for outcome in outcomes:
             by_loop.setdefault(outcome[0].loop, []).append(outcome)

@@ -1,0 +1,219 @@
+"""The control plane alone: its list under load, audited changes, many apps, idling. No engine is needed.
+
+Run: .venv/bin/python -m bench.control [--idle 300]. Needs wrk; takes a minute and the idle time.
+The server is held on one core, what asks it on the others. The baseline is FastAPI with one route that gives the same
+bytes, on the same core.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx2
+
+ADMIN = "the-admin-token-of-the-bench"
+SECONDS = 6
+
+
+def row(what: str, ours: str, baseline: str, ratio: str) -> None:
+    print(f"| {what} | {ours} | {baseline} | {ratio} |", flush=True)
+
+
+def serve(folder: str, port: str) -> None:
+    """In a process of its own: the product over an engine and an ingress of memory."""
+    import structlog
+    import uvicorn
+    from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+
+    from better_paas.app import create_app
+    from better_paas.bootstrap import Platform
+    from better_paas.kit.logging import configure
+    from better_paas.settings import Settings
+
+    structlog.reset_defaults()
+    configure(form="console", level="warning")
+    settings = Settings(
+        better_paas_data_dir=Path(folder),
+        admin_token=ADMIN,
+        docker_host="unix:///nonexistent.sock",
+        watch_minutes=0,
+        app_ports="30000-30999",
+    )
+    platform = Platform(settings, FakeRuntime(), FakeIngress(), FakeBases())
+    uvicorn.run(create_app(platform), port=int(port), http="httptools", log_level="warning", access_log=False)
+
+
+def plain(folder: str, port: str) -> None:
+    """The baseline: the same bytes from one route."""
+    import uvicorn
+    from fastapi import FastAPI, Response
+
+    body = Path(folder, "list.json").read_bytes()
+    app = FastAPI()
+
+    @app.get("/api/apps")
+    async def apps() -> Response:
+        return Response(body, media_type="application/json")
+
+    uvicorn.run(app, port=int(port), http="httptools", log_level="warning", access_log=False)
+
+
+class Process:
+    """One of the two, on the first core."""
+
+    def __init__(self, what: str, folder: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        started = time.perf_counter()
+        self._process = subprocess.Popen(
+            ["taskset", "-c", "0", sys.executable, "-m", "bench.control", what, str(folder), str(port)]
+        )
+        while True:
+            try:
+                httpx2.get(f"{self.url}/api/apps", timeout=2)
+                break
+            except httpx2.HTTPError:
+                time.sleep(0.01)
+        self.start_seconds = time.perf_counter() - started
+
+    def memory(self) -> float:
+        """MB of resident memory."""
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())[1]) / 1000
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+def wrk(url: str, connections: int, seconds: int = SECONDS) -> tuple[float, float]:
+    """(requests a second, p99 in ms) of GET with the admin's token."""
+    argv = [
+        "taskset",
+        "-c",
+        "1",
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--latency",
+        "-H",
+        f"Authorization: Bearer {ADMIN}",
+        url,
+    ]
+    text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in text, text
+    slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    scale = {"us": 0.001, "ms": 1, "s": 1000}[slowest[2]]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), float(slowest[1]) * scale
+
+
+async def at_rate(url: str, rate: float, seconds: float) -> float:
+    """p99 in ms of requests that are sent at this rate, whatever the answers take."""
+    took: list[float] = []
+
+    async def one(client: httpx2.AsyncClient) -> None:
+        started = time.perf_counter()
+        (await client.get(url)).raise_for_status()
+        took.append((time.perf_counter() - started) * 1000)
+
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {ADMIN}"}, timeout=20) as client:
+        begun, tasks = time.perf_counter(), []
+        while (now := time.perf_counter() - begun) < seconds:
+            while len(tasks) < now * rate:
+                tasks.append(asyncio.create_task(one(client)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*tasks)
+    return statistics.quantiles(took, n=100)[98]
+
+
+async def make_apps(url: str, first: int, last: int) -> None:
+    async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60) as client:
+        for number in range(first, last):
+            body = {
+                "name": f"app-{number}",
+                "gitRepo": "sample:hello-python",
+                "envVars": {"LEVEL": "info", "API_KEY": "x"},
+                "secretKeys": ["API_KEY"],
+            }
+            (await client.post("/api/deploy", json=body)).raise_for_status()
+        while any(app["status"] == "building" for app in (await client.get("/api/apps")).json()):
+            await asyncio.sleep(0.2)
+
+
+async def changed_lists(url: str, count: int) -> float:
+    """p99 in ms of a list that something has changed since: nothing is kept from before."""
+    took = []
+    async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60) as client:
+        app = (await client.get("/api/apps")).json()[0]["id"]
+        for number in range(count):
+            (await client.post("/api/apps/update", json={"id": app, "memory": f"{100 + number}m"})).raise_for_status()
+            started = time.perf_counter()
+            (await client.get("/api/apps")).raise_for_status()
+            took.append((time.perf_counter() - started) * 1000)
+    return statistics.quantiles(took, n=100)[98]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--idle", type=int, default=300)
+    arguments = parser.parse_args()
+    assert shutil.which("wrk"), "install wrk"
+    print("| | ours | baseline | ratio |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = Process("serve", folder / "data", 18801)
+        asyncio.run(make_apps(server.url, 0, 10))
+        before, begun = server.cpu_seconds(), time.monotonic()
+        time.sleep(arguments.idle)
+        share = (server.cpu_seconds() - before) / (time.monotonic() - begun) * 100
+        row(
+            f"idle with 10 apps for {arguments.idle} s: memory",
+            f"{server.memory():.0f} MB",
+            "≤ 110 MB wanted",
+            f"{server.memory() / 110:.2f}",
+        )
+        row("of one core meanwhile", f"{share:.2f} %", "≤ 1 % wanted", f"{share:.2f}")
+        asyncio.run(make_apps(server.url, 10, 25))
+        body = httpx2.get(f"{server.url}/api/apps", headers={"Authorization": f"Bearer {ADMIN}"}).content
+        (folder / "list.json").write_bytes(body)
+        assert len(json.loads(body)) == 25
+        ours, _ = wrk(f"{server.url}/api/apps", 16)
+        half = asyncio.run(at_rate(f"{server.url}/api/apps", ours / 2, SECONDS))
+        asyncio.run(make_apps(server.url, 25, 200))
+        fresh = asyncio.run(changed_lists(server.url, 100))
+        server.end()
+        again = Process("serve", folder / "data", 18802)
+        start = again.start_seconds
+        again.end()
+        baseline = Process("plain", folder, 18803)
+        theirs, _ = wrk(f"{baseline.url}/api/apps", 16)
+        their_half = asyncio.run(at_rate(f"{baseline.url}/api/apps", ours / 2, SECONDS))
+        baseline.end()
+        row(
+            "list of 25 apps with a token, requests a second, one core",
+            f"{ours:,.0f}",
+            f"{theirs:,.0f} (FastAPI, one route, the same bytes)",
+            f"{ours / theirs:.2f}",
+        )
+        row("its p99 at half that rate", f"{half:.1f} ms", f"{their_half:.1f} ms", f"{half / their_half:.1f}")
+        row("list of 200 apps after a change, p99", f"{fresh:.1f} ms", "≤ 40 ms wanted", f"{fresh / 40:.2f}")
+        row("start with 200 apps, to the first answer", f"{start:.2f} s", "≤ 3 s wanted", f"{start / 3:.2f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] in ("serve", "plain"):
+        {"serve": serve, "plain": plain}[sys.argv[1]](*sys.argv[2:])
+    else:
+        main()
