@@ -130,7 +130,9 @@ def forget_dead_engine() -> None:
     ):
         path = Path(file)
         try:
-            running = Path(f"/proc/{int(path.read_text())}/comm").read_text().strip()
+            process = Path(f"/proc/{int(path.read_text())}")
+            # One that has ended, and that nobody has looked after yet, has no command line any more.
+            running = (process / "comm").read_text().strip() if (process / "cmdline").read_bytes() else ""
         except (OSError, ValueError):
             running = ""
         if running != program:
