@@ -256,6 +256,18 @@ async def test_resources_and_prompts(driver, platform):
         assert "the app shop # Ignore does not" in prompt.messages[0].content.text
 
 
+async def test_a_deployment_that_is_sent_again_with_its_key_is_made_once(driver, platform):
+    made = await make(driver, profile="deployer", scopes=None)
+    async with connected(platform, made["token"]) as client:
+        wish = {"name": "once", "gitRepo": "sample:hello-python", "key": "k-1"}
+        first, second = await called(client, "deploy", **wish), await called(client, "deploy", **wish)
+        assert first == second
+        await driver.ended(first["deploymentId"])
+        again = [await called(client, "redeploy", app="once", key="k-2") for _ in range(2)]
+        assert again[0] == again[1]
+    assert [app["name"] for app in (await driver.client.get("/api/apps")).json()] == ["once"]
+
+
 async def test_what_is_wrong_with_a_failed_deployment(driver, platform):
     app = await driver.live("shop")
     platform.runtime.build_error = "the build ended with code 1"

@@ -267,6 +267,12 @@ def test_what_a_person_sees_in_a_terminal(paas, laptop):
     laptop.typed("delete", "terminal", keys="terminal\n", **as_operator)
     assert laptop.code == 0
     assert app["id"] not in str(paas.get("/api/apps"))
+    assert "terminal  deleted" in laptop.typed("trash", **as_operator)
+    deployer = paas.post("/api/agents/create", name="dep", profile="deployer", allResources=True)
+    as_deployer = {"PAAS_API_URL": laptop.server, "PAAS_TOKEN": deployer["token"]}
+    assert "terminal is back" in laptop.typed("restore", "terminal", **as_deployer)
+    assert paas.visit(app).status_code == 200
+    paas.purge(app)
 
 
 def test_env_gives_a_shell_what_curl_needs(connected):

@@ -8,7 +8,7 @@ from typing import Any
 from better_paas.cli import output
 from better_paas.cli.errors import USAGE, CliError
 from better_paas.cli.follow import follow
-from better_paas.cli.session import api_of, app_named, approved
+from better_paas.cli.session import api_of, app_named, approved, find_app
 from better_paas.kit.plain import one_line, plain
 
 
@@ -67,7 +67,7 @@ def start(options: argparse.Namespace) -> int:
 
 
 def delete(options: argparse.Namespace) -> int:
-    """Delete an app; its volumes are kept."""
+    """Put an app into the trash."""
     api = api_of(options)
     app = app_named(api, options.app)
     if not options.yes:
@@ -75,7 +75,36 @@ def delete(options: argparse.Namespace) -> int:
             raise CliError("deleting has to be confirmed", "Add --yes.", USAGE)
         if input(f"Delete {one_line(app['name'])}? Type its name: ").strip() != app["name"]:
             raise CliError("nothing was deleted")
-    return _act(options, "/api/apps/delete", "Deleted {name}. Its volumes are kept.")
+    return _act(options, "/api/apps/delete", "{name} is in the trash. Bring it back: paas restore {name}")
+
+
+def trash(options: argparse.Namespace) -> int:
+    """Deleted apps that can be restored."""
+    found = api_of(options).get("/api/apps/trash")
+    if options.json:
+        output.as_json(found)
+        return 0
+    for app in found:
+        size = sum(volume["size"] or 0 for volume in app["volumes"])
+        kept = f", {len(app['volumes'])} volumes ({size // 2**20} MiB)" if app["volumes"] else ""
+        output.say(f"{one_line(app['name'])}  deleted {app['deletedAt'][:10]}, kept until {app['purgeAt'][:10]}{kept}")
+    if not found:
+        output.say("The trash is empty.")
+    return 0
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Bring a deleted app back as it was."""
+    api = api_of(options)
+    found = find_app(api.get("/api/apps/trash"), options.app)
+    if found is None:
+        raise CliError(f"no app '{options.app}' is in the trash", "paas trash shows what is.")
+    app = approved(api, options.wait, lambda: api.post("/api/apps/restore", id=found["id"]))
+    if options.json:
+        output.as_json(app)
+    else:
+        output.say(f"{one_line(app['name'])} is back: {one_line(app['url'] or app['status'])}")
+    return 0
 
 
 def _act(options: argparse.Namespace, path: str, text: str) -> int:

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +17,7 @@ import better_paas
 from better_paas.cli.errors import NEEDS_APPROVAL, UNREACHABLE, USAGE, ApiError, CliError
 
 _SECONDS = 60.0
+_AGAIN_SECONDS = 2.0
 _LARGEST = 64 * 2**20
 _CHUNK = 256 * 1024
 
@@ -65,12 +67,29 @@ class Api:
     def post(self, path: str, **fields: Any) -> Any:
         return self.call("POST", path, fields)
 
+    def once(self, path: str, **fields: Any) -> Any:
+        """A POST that is done once, though its answer may be lost: it is asked for again with the same key."""
+        headers = {"Idempotency-Key": os.urandom(16).hex()}
+        try:
+            return self.call("POST", path, fields, headers=headers)
+        except CliError as error:
+            if error.code != UNREACHABLE:
+                raise
+        time.sleep(_AGAIN_SECONDS)
+        return self.call("POST", path, fields, headers=headers)
+
     def call(
-        self, method: str, path: str, fields: Any = None, query: dict[str, Any] | None = None, seconds: float = _SECONDS
+        self,
+        method: str,
+        path: str,
+        fields: Any = None,
+        query: dict[str, Any] | None = None,
+        seconds: float = _SECONDS,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         """The answer as JSON. Errors: ApiError, NeedsApproval, CliError if the server can't be reached."""
         body = None if method == "GET" else json.dumps(fields or {}).encode()
-        with self.open(method, path, body, "application/json", query, seconds) as response:
+        with self.open(method, path, body, "application/json", query, seconds, headers) as response:
             return _answer(response)
 
     def upload(self, path: str, config: dict[str, Any], archive: Path, progress: Progress) -> Any:

@@ -32,7 +32,7 @@ def deploy(options: argparse.Namespace) -> int:
         answer = _upload(api, folder, name, existing, options)
     elif existing is None:
         fields = {**_settings(api, options), "name": name, "gitRepo": options.source, "branch": options.branch or ""}
-        answer = approved(api, options.wait, lambda: api.call("POST", "/api/deploy", fields))
+        answer = approved(api, options.wait, lambda: api.once("/api/deploy", **fields))
     else:
         answer = _again(api, existing, options)
     return _watch(api, answer, options)
@@ -75,14 +75,14 @@ def _again(api: Api, app: dict[str, Any], options: argparse.Namespace) -> dict[s
         changes["branch"] = options.branch
     if changes:
         approved(api, options.wait, lambda: api.post("/api/apps/update", id=app["id"], **changes))
-    return dict(approved(api, options.wait, lambda: api.post("/api/apps/redeploy", id=app["id"])))
+    return dict(approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"])))
 
 
 def redeploy(options: argparse.Namespace) -> int:
     """Build the newest version of an app."""
     api = api_of(options)
     app = app_named(api, options.app)
-    answer = approved(api, options.wait, lambda: api.post("/api/apps/redeploy", id=app["id"], noCache=options.no_cache))
+    answer = approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"], noCache=options.no_cache))
     return _watch(api, answer, options)
 
 
@@ -91,7 +91,7 @@ def rollback(options: argparse.Namespace) -> int:
     api = api_of(options)
     app = app_named(api, options.app)
     wanted = options.deployment or ""
-    answer = approved(api, options.wait, lambda: api.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
+    answer = approved(api, options.wait, lambda: api.once("/api/apps/rollback", id=app["id"], deploymentId=wanted))
     return _watch(api, answer, options)
 
 

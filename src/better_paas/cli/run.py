@@ -199,12 +199,20 @@ def _app_commands(commands: Any) -> None:
     made.add_argument("action", nargs="?", choices=("add", "remove"))
     made.add_argument("domain", nargs="?", metavar="DOMAIN")
     _waiting(made)
-    for name, help in (("stop", "stop an app"), ("start", "start a stopped app"), ("delete", "delete an app")):
+    for name, help in (
+        ("stop", "stop an app"),
+        ("start", "start a stopped app"),
+        ("delete", "put an app into the trash"),
+    ):
         made = _command(commands, name, f"apps:{name}", help)
         _app_argument(made)
         _waiting(made)
         if name == "delete":
             made.add_argument("--yes", action="store_true", help="without asking")
+    _command(commands, "trash", "apps:trash", "deleted apps that can be restored")
+    made = _command(commands, "restore", "apps:restore", "bring a deleted app back")
+    _app_argument(made)
+    _waiting(made)
     made = _command(commands, "open", "status:open_app", "an app, or the dashboard, in the browser")
     _app_argument(made, nargs="?")
 

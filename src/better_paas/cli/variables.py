@@ -119,7 +119,7 @@ def _apply(options: argparse.Namespace, wanted: dict[str, str], gone: list[str],
 def _redeploy(api: Api, app: dict[str, Any], options: argparse.Namespace) -> int:
     from better_paas.cli.follow import follow, result
 
-    answer = approved(api, options.wait, lambda: api.post("/api/apps/redeploy", id=app["id"]))
+    answer = approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"]))
     return result(api, app["id"], follow(api, answer["deploymentId"], quiet=options.json), options.json)
 
 

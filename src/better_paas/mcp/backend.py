@@ -50,11 +50,14 @@ class Backend:
         text = urlencode({name: value for name, value in query.items() if value})
         return await self._call("GET", path, text, b"")
 
-    async def post(self, path: str, **fields: Any) -> Any:
-        """Errors: CallFailed, ApprovalNeeded."""
-        return await self._call("POST", path, "", json.dumps(fields).encode())
+    async def post(self, path: str, *, once: str = "", **fields: Any) -> Any:
+        """once: a key; a call that comes again with the same one is answered, not done again.
 
-    async def _call(self, method: str, path: str, query: str, body: bytes) -> Any:
+        Errors: CallFailed, ApprovalNeeded.
+        """
+        return await self._call("POST", path, "", json.dumps(fields).encode(), once)
+
+    async def _call(self, method: str, path: str, query: str, body: bytes, once: str = "") -> Any:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -65,7 +68,7 @@ class Backend:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": self._headers,
+            "headers": [*self._headers, (b"idempotency-key", once.encode())] if once else self._headers,
             "server": self._request.scope.get("server"),
             "client": self._request.scope.get("client"),
         }

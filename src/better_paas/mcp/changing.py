@@ -20,12 +20,12 @@ async def deploy(backend: Backend, arguments: Arguments) -> Result:
         fields["envVars"] = arguments["env"]
     if arguments.get("project"):
         fields["projectId"] = await project_named(backend, arguments["project"])
-    return _started(await backend.post("/api/deploy", **fields))
+    return _started(await backend.post("/api/deploy", once=arguments.get("key", ""), **fields))
 
 
 async def redeploy(backend: Backend, arguments: Arguments) -> Result:
     app = await app_named(backend, arguments["app"])
-    return _started(await backend.post("/api/apps/redeploy", id=app["id"]))
+    return _started(await backend.post("/api/apps/redeploy", once=arguments.get("key", ""), id=app["id"]))
 
 
 async def rollback(backend: Backend, arguments: Arguments) -> Result:

@@ -104,6 +104,12 @@ _GET_DEPLOYMENT, _BUILD_LOG, _RUNTIME_LOG = (
     "GET /api/apps/runtime-logs",
 )
 _STARTED = {"app": _STRING, "url": _STRING, "deploymentId": _STRING, "next": _STRING}
+_KEY = {
+    "type": "string",
+    "maxLength": 200,
+    "pattern": "^[ -~]*$",
+    "description": "Any text of yours: a call that is sent again with the same one is done once.",
+}
 _APP_ALONE = {"app": _APP}
 
 TOOLS: tuple[Tool, ...] = (
@@ -224,6 +230,7 @@ TOOLS: tuple[Tool, ...] = (
             "rootDir": _SHORT,
             "project": _APP,
             "env": _VARIABLES,
+            "key": _KEY,
         },
         ("name", "gitRepo"),
         _STARTED,
@@ -234,7 +241,7 @@ TOOLS: tuple[Tool, ...] = (
         "Build the newest commit of an app and bring it live without losing a request.",
         ("POST /api/apps/redeploy", _GET_APP),
         changing.redeploy,
-        _APP_ALONE,
+        {"app": _APP, "key": _KEY},
         ("app",),
         _STARTED,
     ),
@@ -328,7 +335,8 @@ TOOLS: tuple[Tool, ...] = (
     _tool(
         "delete_app",
         "Delete",
-        "Delete an app with its deployments; volumes stay. A person is usually asked first.",
+        "Put an app into the trash: it stops answering, and people can restore it for some days. "
+        "A person is usually asked first.",
         ("POST /api/apps/delete", _GET_APP),
         changing.delete_app,
         _APP_ALONE,
