@@ -30,6 +30,7 @@ from better_paas.domains import endpoints as domains
 from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
 from better_paas.install import endpoints as install
+from better_paas.kit.memory import settle
 from better_paas.mcp.endpoint import McpEndpoint
 from better_paas.metrics import endpoints as metrics
 from better_paas.middleware import Surroundings
@@ -69,6 +70,7 @@ def create_app(platform: Platform | None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert platform is not None
         await platform.start()
+        settle()
         yield
         await platform.stop()
 

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from obstore.exceptions import AlreadyExistsError
-from obstore.store import S3Store
-
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
@@ -32,6 +29,10 @@ async def put_new(bucket: str, prefix: str, objects: Sequence[tuple[str, bytes]]
 
     A checksum goes with each: buckets with object lock take nothing without one.
     """
+    # Loaded when it is used: 4 MB that most installations never need.
+    from obstore.exceptions import AlreadyExistsError
+    from obstore.store import S3Store
+
     config: S3Config = {
         "region": access.region,
         "access_key_id": access.access_key_id,
