@@ -10,6 +10,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from sqlalchemy import text
 
 from better_paas import policy
 from better_paas.app import create_app
@@ -114,15 +115,18 @@ def test_annotations_come_from_the_policy_table():
 
 
 async def test_reading_tools_write_nothing(driver, platform, settings):
-    app = await driver.live("shop")
+    app = await driver.live("shop", watchMinutes=0)
+    open_jobs = text("SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')")
+    # A job's own end is written after that of its deployment.
+    while await platform.database.read(lambda session: session.execute(open_jobs).scalar()):
+        await asyncio.sleep(0.02)
     made = await make(driver, profile="operator", scopes=None)
 
     def state(session):
         return [
             session.execute(query).all()
             for query in map(
-                __import__("sqlalchemy").text,
-                ("SELECT * FROM apps", "SELECT * FROM deployments", "SELECT * FROM domains", "SELECT * FROM jobs"),
+                text, ("SELECT * FROM apps", "SELECT * FROM deployments", "SELECT * FROM domains", "SELECT * FROM jobs")
             )
         ]
 
