@@ -81,7 +81,7 @@ async def apps_deploy(request: Request, body: schemas.DeployBody) -> schemas.Dep
     wanted = body.model_dump()
 
     def unit(session: Session) -> tuple[str, str]:
-        app = service.create(session, wanted, platform.rules)
+        app = service.create(session, wanted, platform.rules, caller_of(request).sees_app)
         deployment = _queue(platform, session, app, request, "manual")
         return app.id, deployment.id
 
@@ -127,7 +127,7 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
 def _update(request: Request, session: Session, app_id: str, changes: dict[str, Any], rules: Any) -> None:
     """Change an app, and leave what changed for the audit log."""
     before = service.settings_of(session, app_id)
-    service.update(session, app_id, changes, rules)
+    service.update(session, app_id, changes, rules, caller_of(request).sees_app)
     request.state.diff = service.difference(before, service.settings_of(session, app_id))
 
 
@@ -138,7 +138,7 @@ def _app_of_upload(request: Request, session: Session, config: schemas.UploadCon
         _update(request, session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, rules)
         return config.id
     wanted = {**config.model_dump(exclude={"id"}), "git_repo": UPLOAD_PREFIX, "git_token": "", "branch": ""}
-    return service.create(session, wanted, rules).id
+    return service.create(session, wanted, rules, caller_of(request).sees_app).id
 
 
 @router.post("/api/deploy/plan")

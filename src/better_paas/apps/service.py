@@ -201,7 +201,7 @@ def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[
     }
 
 
-def create(session: Session, wanted: dict[str, Any], rules: HostRules) -> App:
+def create(session: Session, wanted: dict[str, Any], rules: HostRules, sees: domains.Sees) -> App:
     """A new app from the checked fields of a deploy call. A taken name gets `-2`, `-3` …"""
     name = free_name(session, wanted["name"])
     app_id = new_id()
@@ -233,11 +233,11 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules) -> App:
     session.add(app)
     session.flush()
     _set_environment(session, app, wanted["env_vars"], wanted["secret_keys"])
-    domains.replace(session, app.id, wanted["domains"], rules)
+    domains.replace(session, app.id, wanted["domains"], rules, sees)
     return app
 
 
-def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRules) -> App:
+def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRules, sees: domains.Sees) -> App:
     """Change only what `changes` names. Errors: NotFound, Conflict, Invalid."""
     app = get(session, app_id)
     for column in _COLUMNS:
@@ -248,7 +248,7 @@ def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRu
     if "env_vars" in changes or "secret_keys" in changes:
         _set_environment(session, app, changes.get("env_vars"), changes.get("secret_keys"))
     if "domains" in changes:
-        domains.replace(session, app.id, changes["domains"], rules)
+        domains.replace(session, app.id, changes["domains"], rules, sees)
     app.updated_at = now()
     return app
 

@@ -18,7 +18,7 @@ from better_paas.domains.models import Domain
 from better_paas.domains.routing import Routing
 from better_paas.domains.state import state_of
 from better_paas.kit.schema import Answer
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["Domains"])
 AppIdQuery = Annotated[str, Query(max_length=40)]
@@ -101,7 +101,7 @@ async def apps_domain_add(request: Request, body: DomainBody) -> AppAnswer:
 
     def change(session: Session, rules: HostRules) -> None:
         apps.get(session, body.id)
-        service.add(session, body.id, body.domain, rules)
+        service.add(session, body.id, body.domain, rules, caller_of(request).sees_app)
 
     return await change_app(request, body.id, change)
 

@@ -1,5 +1,6 @@
 """Custom domains of apps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from better_paas.errors import Conflict, Invalid, NotFound
 from better_paas.kit.clock import now
 
 MOST_DOMAINS = 50
+# Whether a caller sees an app (its id, its project's id): nobody takes a path of a host that is not theirs to see.
+Sees = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def names_of(session: Session, app_ids: list[str]) -> dict[str, list[str]]:
     return {app_id: [domain.name for domain in found] for app_id, found in of_apps(session, app_ids).items()}
 
 
-def add(session: Session, app_id: str, text: str, rules: HostRules) -> str:
+def add(session: Session, app_id: str, text: str, rules: HostRules, sees: Sees) -> str:
     """Give an app a domain, or a path of one. Errors: Invalid; Conflict if another app has it."""
     host, path = split_name(text)
     name = host + path
@@ -59,7 +62,12 @@ def add(session: Session, app_id: str, text: str, rules: HostRules) -> str:
                 session.flush()
         elif domain.name == name and owner.id == app_id:
             return name
-        elif domain.name == name or app is None or owner.project_id != app.project_id:
+        elif owner.id != app_id and (
+            domain.name == name
+            or app is None
+            or owner.project_id != app.project_id
+            or not sees(owner.id, owner.project_id)
+        ):
             raise Conflict(f"{name} is attached to another app", "Remove it there first.", code="domain_taken")
     if len(names_of(session, [app_id]).get(app_id, [])) >= MOST_DOMAINS:
         raise Conflict(f"an app has at most {MOST_DOMAINS} domains", "Remove one first.")
@@ -109,12 +117,12 @@ def change(session: Session, app_id: str, text: str, redirect_to: str | None, st
     return domain
 
 
-def replace(session: Session, app_id: str, texts: list[str], rules: HostRules) -> None:
+def replace(session: Session, app_id: str, texts: list[str], rules: HostRules, sees: Sees) -> None:
     """Make `texts` the app's domains. Errors: as `add`."""
     wanted = list(dict.fromkeys("".join(split_name(text)) for text in texts))
     session.execute(delete(Domain).where(Domain.app_id == app_id, Domain.name.not_in(wanted)))
     for name in wanted:
-        add(session, app_id, name, rules)
+        add(session, app_id, name, rules, sees)
 
 
 def sites(session: Session, wishes: list[SiteWish], rules: HostRules) -> list[Site]:
