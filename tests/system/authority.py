@@ -43,7 +43,7 @@ class Authority:
         self._dns.start_thread()
         self._hosts = folder / "hosts"
         self.root = folder / "caddy/pki/authorities/local/root.crt"
-        self.directory = f"https://localhost:{self.port}/acme/local/directory"
+        self.directory = f"https://127.0.0.1:{self.port}/acme/local/directory"
         folder.mkdir()
         self._hosts.write_text("".join(f"{at} {name}\n" for name, at in {"localhost": "127.0.0.1", **hosts}.items()))
         acme = {
@@ -62,12 +62,12 @@ class Authority:
                     "servers": {
                         "acme": {
                             "listen": [f"127.0.0.1:{self.port}"],
-                            "routes": [{"match": [{"host": ["localhost"]}], "handle": [acme]}],
+                            "routes": [{"match": [{"host": ["127.0.0.1"]}], "handle": [acme]}],
                             "automatic_https": {"disable_redirects": True},
                         }
                     },
                 },
-                "tls": {"automation": {"policies": [{"subjects": ["localhost"], "issuers": [{"module": "internal"}]}]}},
+                "tls": {"automation": {"policies": [{"subjects": ["127.0.0.1"], "issuers": [{"module": "internal"}]}]}},
             },
         }
         (folder / "config.json").write_text(json.dumps(config))
