@@ -203,6 +203,16 @@ class TestProcesses:
         with pytest.raises(NoPlan, match="can't be the name"):
             plan({**self.FILES, "Procfile": "web: x\nMy_Worker: y\n"})
 
+    @pytest.mark.parametrize("name", ["main", "once"])
+    def test_a_name_that_the_runtime_calls_its_own(self, name):
+        with pytest.raises(NoPlan, match="can't be the name"):
+            plan({**self.FILES, "Procfile": f"web: x\n{name}: y\n"})
+
+    def test_more_processes_than_there_may_be(self):
+        lines = "".join(f"worker{number}: y\n" for number in range(11))
+        with pytest.raises(NoPlan, match="at most 10 processes"):
+            plan({**self.FILES, "Procfile": f"web: x\n{lines}"})
+
 
 @pytest.mark.parametrize("runtime", sorted(set(LANGUAGES) - {"python", "node", "static", "run"}))
 def test_every_language_gets_a_dockerfile_that_runs_as_nobody(runtime):

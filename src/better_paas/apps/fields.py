@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from better_paas.builders import procfile
 from better_paas.git.source import SourceRefused, check_ref, parse_address
 from better_paas.runtime.protocol import Volume, memory_bytes
 
@@ -18,9 +19,7 @@ _HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,299}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 _MOST_VARIABLES, _LARGEST_VALUE, _LARGEST_ENVIRONMENT = 500, 32 * 1024, 256 * 1024
 _SMALLEST_MEMORY = 6 * 2**20
-_PROCESS = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_RESERVED_PROCESSES = ("main", "web", "release", "once")
-_MOST_PROCESSES, _LONGEST_COMMAND = 10, 4000
+_LONGEST_COMMAND = 4000
 SAMPLES = ("hello-python", "hello-node", "hello-static")
 
 
@@ -125,14 +124,11 @@ def _check_volumes(value: list[str]) -> list[str]:
 
 
 def _check_processes(value: dict[str, str]) -> dict[str, str]:
+    procfile.check_names(value)
     for name, command in value.items():
-        if not _PROCESS.fullmatch(name) or name in _RESERVED_PROCESSES:
-            raise ValueError(f"'{name[:40]}' can't be the name of a process: use a-z, 0-9 and '-', such as worker")
         if len(command) > _LONGEST_COMMAND:
             raise ValueError(f"the command of {name} must be at most {_LONGEST_COMMAND} characters")
         _check_command(command)
-    if len(value) > _MOST_PROCESSES:
-        raise ValueError(f"at most {_MOST_PROCESSES} processes")
     return value
 
 

@@ -1,15 +1,18 @@
 """Procfiles: `name: command` lines, as Heroku defined them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
-_PROCESS_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _MOST_PROCESSES = 10
 _WEB, _RELEASE = "web", "release"
+# What the Procfile itself and the runtime call their own: the main process, and a command that is run once.
+_RESERVED = (_WEB, _RELEASE, "main", "once")
 
 
 def commands(files: Files) -> dict[str, str]:
@@ -25,6 +28,15 @@ def main_command(files: Files) -> str:
     return found.get(_WEB) or (others[0] if others else "")
 
 
+def check_names(processes: Collection[str]) -> None:
+    """Of the processes beside the main one. Errors: ValueError, for people."""
+    for name in processes:
+        if not _NAME.fullmatch(name) or name in _RESERVED:
+            raise ValueError(f"'{name[:40]}' can't be the name of a process: use a-z, 0-9 and '-', such as worker")
+    if len(processes) > _MOST_PROCESSES:
+        raise ValueError(f"at most {_MOST_PROCESSES} processes")
+
+
 def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> BuildPlan:
     """The plan with what the Procfile and the app's owner want beside the main process. Errors: NoPlan."""
     found = commands(files)
@@ -34,10 +46,12 @@ def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> Build
     main = _WEB if _WEB in found else next((name for name in found if name != _RELEASE), _WEB)
     beside = {name: command for name, command in found.items() if name not in (main, _RELEASE)}
     wanted = {name: command for name, command in {**beside, **overrides.processes}.items() if command}
-    if wrong := next((name for name in wanted if not _PROCESS_NAME.fullmatch(name)), None):
-        raise NoPlan(f"'{wrong[:40]}' can't be the name of a process", "Use a-z, 0-9 and '-' in the Procfile.")
-    if len(wanted) > _MOST_PROCESSES:
-        raise NoPlan(f"more than {_MOST_PROCESSES} processes", "Make several apps of one project of them.")
+    try:
+        check_names(wanted)
+    except ValueError as error:
+        raise NoPlan(
+            str(error), "Change the Procfile. Further processes can be apps of their own in the same project."
+        ) from None
     return replace(
         plan,
         port=0 if is_worker else plan.port,
