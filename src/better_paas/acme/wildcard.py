@@ -1,7 +1,6 @@
 """Fetches a wildcard certificate by the challenge over DNS. Blocking; to be run in a thread."""
 
 import contextlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,21 +10,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from josepy.jwk import JWKRSA
 
-from better_paas.acme.authority import Authority, NoCertificate
+from better_paas.acme.authority import Authority, NoCertificate, TextRecord
 from better_paas.kit.files import write_atomically
 
 _KEY_BITS = 2048
 _DEADLINE = timedelta(minutes=3)
-# Called with a record's name and text: a block in which that record is there for all to see.
-TextRecord = Callable[[str, str], contextlib.AbstractContextManager[None]]
 
 
 def fetch(domain: str, authority: Authority, account_file: Path, text_record: TextRecord) -> tuple[bytes, bytes]:
     """(chain, key) in PEM for `*.domain`. Errors: NoCertificate."""
     key = ec.generate_private_key(ec.SECP256R1())
-    key_text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    key_text = _text(key)
     try:
         connection = _connect(authority, account_file)
         order = connection.new_order(crypto_util.make_csr(key_text, domains=[f"*.{domain}"]))
@@ -68,9 +63,13 @@ def _connect(authority: Authority, account_file: Path) -> client.ClientV2:
 def _account_key(file: Path) -> JWKRSA:
     if not file.exists():
         key = rsa.generate_private_key(65537, _KEY_BITS)
-        text = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(file, text.decode())
+        write_atomically(file, _text(key).decode())
     return JWKRSA(key=serialization.load_pem_private_key(file.read_bytes(), None))
+
+
+def _text(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    """In PEM, as both are stored."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -14,9 +14,10 @@ _LOG_TAIL = 512 * 1024
 
 @dataclass(frozen=True)
 class Found:
-    """A certificate that is served. expires_at: aware."""
+    """A certificate that is served. begins_at, expires_at: aware."""
 
     issuer: str
+    begins_at: datetime
     expires_at: datetime
 
 
@@ -36,7 +37,7 @@ def read_certificate(file: Path) -> Found | None:
     names = certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     names = names or certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     issuer = str(names[0].value) if names else certificate.issuer.rfc4514_string()
-    return Found(issuer, certificate.not_valid_after_utc)
+    return Found(issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def last_error(folder: Path, host: str) -> str:

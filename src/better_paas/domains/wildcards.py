@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
-from better_paas.acme.authority import Authority, NoCertificate
+from better_paas.acme.authority import Authority, NoCertificate, TextRecord
 from better_paas.cloudflare.client import Cloudflare, CloudflareFailed
 from better_paas.domains.certificates import Found, read_certificate
 from better_paas.domains.render import Certificate
@@ -18,8 +18,6 @@ from better_paas.kit.files import write_atomically
 
 _LOOK_SECONDS = 6 * 3600.0
 _RETRY_SECONDS = 600.0
-# A third of the ninety days that public authorities give.
-_RENEW_BEFORE = timedelta(days=30)
 _RECORD_SECONDS = 60
 _log = structlog.get_logger(__name__)
 
@@ -82,14 +80,14 @@ class Wildcard:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
 
-    def _fetch(self, text_record: Callable[[str, str], contextlib.AbstractContextManager[None]]) -> tuple[bytes, bytes]:
+    def _fetch(self, text_record: TextRecord) -> tuple[bytes, bytes]:
         from better_paas.acme.wildcard import fetch  # 15 MB that most installations never need
 
         return fetch(self._domain, self._authority, self._folder / "account.key", text_record)
 
     async def _renew_if_due(self) -> None:
         found = self.found()
-        if found is not None and found.expires_at - now() > _due_before(found):
+        if found is not None and now() < renewal_at(found):
             self.problem = ""
             return
         cloudflare = await self._access()
@@ -98,35 +96,23 @@ class Wildcard:
             return
         loop = asyncio.get_running_loop()
 
+        def in_loop(coroutine: Awaitable[bool | None]) -> None:
+            asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, _RECORD_SECONDS), loop).result()
+
         @contextlib.contextmanager
         def text_record(name: str, text: str) -> Iterator[None]:
-            """The record is made by the event loop, while the thread that asks for it waits."""
-            done = asyncio.Event()
-
-            async def hold(ready: asyncio.Future[None]) -> None:
-                try:
-                    async with cloudflare.text_record(name, text):
-                        await asyncio.sleep(self._spread_seconds)
-                        ready.set_result(None)
-                        await done.wait()
-                except CloudflareFailed as error:
-                    if not ready.done():
-                        ready.set_exception(error)
-
-            async def begin() -> tuple[asyncio.Future[None], asyncio.Task[None]]:
-                ready: asyncio.Future[None] = loop.create_future()
-                return ready, asyncio.create_task(hold(ready))
-
-            ready, task = asyncio.run_coroutine_threadsafe(begin(), loop).result(_RECORD_SECONDS)
+            """The event loop makes the record, while the thread that asks for it waits."""
+            record = cloudflare.text_record(name, text)
             try:
-                asyncio.run_coroutine_threadsafe(_wait(ready), loop).result(_RECORD_SECONDS + self._spread_seconds)
-                yield
-            except FutureTimeout:
+                in_loop(record.__aenter__())
+            except TimeoutError:
                 raise NoCertificate("the DNS record could not be made in time") from None
+            try:
+                time.sleep(self._spread_seconds)
+                yield
             finally:
-                loop.call_soon_threadsafe(done.set)
-                with contextlib.suppress(Exception):
-                    asyncio.run_coroutine_threadsafe(_wait(task), loop).result(_RECORD_SECONDS)
+                with contextlib.suppress(Exception):  # a leftover does no harm
+                    in_loop(record.__aexit__(None, None, None))
 
         chain, key = await asyncio.to_thread(self._fetch, text_record)
         # A name of its own for each: the ingress loads what has a new name.
@@ -140,11 +126,6 @@ class Wildcard:
             old.with_suffix(".key").unlink(missing_ok=True)
 
 
-def _due_before(found: Found) -> timedelta:
-    """How long before its end a certificate is renewed: short-lived ones of private authorities too."""
-    left = found.expires_at - now()
-    return min(_RENEW_BEFORE, max(left / 3, timedelta(hours=1)))
-
-
-async def _wait(awaited: asyncio.Future[None]) -> None:
-    await awaited
+def renewal_at(found: Found) -> datetime:
+    """After two thirds of a certificate's life, as the ingress does it with its own."""
+    return found.expires_at - (found.expires_at - found.begins_at) / 3
