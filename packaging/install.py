@@ -47,11 +47,7 @@ def main() -> None:
             raise SetupFailed("Run this as root: it installs a service.")
         if shutil.which("systemctl") is None:
             raise SetupFailed("This machine has no systemd. './run' starts Better-PaaS without it.")
-        machine.install_packages({"git": "git", "prlimit": "util-linux"})
-        machine.ensure_engine()
-        machine.install_packages({"debootstrap": "debootstrap", machine.DEBIAN_KEYS: "debian-archive-keyring"})
-        machine.ensure_environment("requirements.lock")
-        machine.build_dashboard()
+        machine.prepare_server()
         release = put_release(environment())
         before = current()
         write_unit()
@@ -148,16 +144,9 @@ def answers(since: float) -> bool:
 
 
 def address() -> str:
-    host, _, port = settings().get("LISTEN_ADDR", ":8080").rpartition(":")
-    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"
-
-
-def settings() -> dict[str, str]:
-    """The service's: those of its settings file, and of this environment where a test says so."""
-    file = data_dir() / "settings.env"
-    lines = file.read_text().splitlines() if file.exists() else []
-    stored = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
-    return {**stored, **({"LISTEN_ADDR": os.environ["LISTEN_ADDR"]} if os.environ.get("LISTEN_ADDR") else {})}
+    """By the service's settings file, or by this environment where a test says so."""
+    tested = {"LISTEN_ADDR": os.environ["LISTEN_ADDR"]} if os.environ.get("LISTEN_ADDR") else {}
+    return machine.api_url({**machine.stored_settings(data_dir()), **tested})
 
 
 def data_dir() -> Path:

@@ -139,6 +139,29 @@ def forget_dead_engine() -> None:
             path.unlink(missing_ok=True)
 
 
+def prepare_server() -> None:
+    """All that the server needs here, but for its settings and base images."""
+    install_packages({"git": "git", "prlimit": "util-linux"})
+    ensure_engine()
+    if os.geteuid() == 0:
+        install_packages({"debootstrap": "debootstrap", DEBIAN_KEYS: "debian-archive-keyring"})
+    ensure_environment("requirements.lock")
+    build_dashboard()
+
+
+def stored_settings(data: Path) -> dict[str, str]:
+    """What settings.env in the data folder says."""
+    file = data / "settings.env"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+
+
+def api_url(settings: dict[str, str]) -> str:
+    """Where this machine gets to the server."""
+    host, _, port = settings.get("LISTEN_ADDR", ":8080").rpartition(":")
+    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"
+
+
 def ensure_environment(lock: str) -> None:
     """The Python environment in .venv, exactly as the lock file says."""
     wanted = hashlib.sha256((ROOT / lock).read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()

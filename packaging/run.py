@@ -45,12 +45,7 @@ def main() -> None:
         raise SystemExit(0 if sys.argv[1] in ("--help", "-h", "help") else 2)
     started = time.monotonic()
     try:
-        machine.install_packages({"git": "git", "prlimit": "util-linux"})
-        machine.ensure_engine()
-        if os.geteuid() == 0:
-            machine.install_packages({"debootstrap": "debootstrap", machine.DEBIAN_KEYS: "debian-archive-keyring"})
-        machine.ensure_environment("requirements.lock")
-        machine.build_dashboard()
+        machine.prepare_server()
         data = data_dir()
         stop_server(data)
         settings = write_settings(data)
@@ -79,13 +74,8 @@ def data_dir() -> Path:
 def write_settings(data: Path) -> dict[str, str]:
     """What the server will use: the environment, then settings.env, which is completed where a port is taken."""
     file = data / "settings.env"
-    stored = dict(
-        line.split("=", 1)
-        for line in (file.read_text().splitlines() if file.exists() else [])
-        if "=" in line and line[0] != "#"
-    )
     added: dict[str, str] = {}
-    current = {**stored, **{name: value for name, value in os.environ.items() if value}}
+    current = {**machine.stored_settings(data), **{name: value for name, value in os.environ.items() if value}}
     ingress_runs = (data / "caddy" / "caddy.pid").exists()
     if "LISTEN_ADDR" not in current and not port_is_free(8080):
         added["LISTEN_ADDR"] = f":{free_port(8090)}"
@@ -154,23 +144,18 @@ def start_server(data: Path, settings: dict[str, str]) -> None:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
             raise SetupFailed(f"The server ended at once. The end of {log}:\n{tail}")
         try:
-            urllib.request.urlopen(f"{api_url(settings)}/api/health", timeout=5).read()
+            urllib.request.urlopen(f"{machine.api_url(settings)}/api/health", timeout=5).read()
             return
         except OSError:
             time.sleep(0.1)
     raise SetupFailed(f"The server does not answer. See {log}.")
 
 
-def api_url(settings: dict[str, str]) -> str:
-    host, _, port = settings.get("LISTEN_ADDR", ":8080").rpartition(":")
-    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"
-
-
 class Server:
     """The running server's API."""
 
     def __init__(self, settings: dict[str, str], token: str) -> None:
-        self.settings, self._token, self.url = settings, token, api_url(settings)
+        self.settings, self._token, self.url = settings, token, machine.api_url(settings)
 
     def call(self, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(

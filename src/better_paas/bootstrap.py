@@ -216,7 +216,7 @@ class Platform:
 
     async def cloudflare(self) -> Cloudflare | None:
         """Access to DNS with the stored token, or None without one."""
-        token = await self.database.read(lambda session: stored.get(session, "cloudflare-token"))
+        token = await self.database.read(lambda session: stored.get(session, stored.CLOUDFLARE))
         return Cloudflare(token, self.settings.cloudflare_api) if token else None
 
     async def _new_certificate(self) -> None:

@@ -151,8 +151,8 @@ class Operations:
             await self._runtime.stop(deployment_id)
             await self._runtime.remove(deployment_id)
 
-    async def restore(self, app_id: str) -> str:
-        """Bring an app back from the trash as it was; its name, which may have got a number. Errors: NotFound, 503.
+    async def restore(self, app_id: str) -> None:
+        """Bring an app back from the trash as it was; its name may have got a number. Errors: NotFound, 503.
 
         If it can't be started, it is back all the same, and the error says why it does not run.
         """
@@ -167,7 +167,6 @@ class Operations:
             await self._apply_ingress()
             if release is not None and app.wanted:
                 await self._bring_up(app, release)
-        return app.name
 
     async def purge(self, app_id: str, with_volumes: bool) -> trash.Purged:
         """Delete for good what an app in the trash still has. Errors: NotFound, Conflict."""

@@ -4,14 +4,12 @@ A name is free the moment its app is in the trash: the row keeps it with a mark 
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from better_paas.apps import service
-from better_paas.apps.fields import parse_volume
 from better_paas.apps.models import App
 from better_paas.db.names import marked, unmarked
 from better_paas.deployments import service as deployments
@@ -19,6 +17,20 @@ from better_paas.domains import service as domains
 from better_paas.errors import NotFound
 from better_paas.kit.clock import now
 from better_paas.projects import service as projects
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """An app in the trash. purge_at: when it goes for good. volumes: see own_volumes. has_release: it can run again."""
+
+    id: str
+    name: str
+    project_id: str
+    deleted_at: datetime
+    purge_at: datetime
+    domains: list[str]
+    volumes: list[tuple[str, str]]
+    has_release: bool
 
 
 @dataclass(frozen=True)
@@ -110,20 +122,19 @@ def own_volumes(session: Session, app_id: str) -> list[tuple[str, str]]:
 def volumes_of(session: Session, app: App) -> set[str]:
     """Names of the volumes that an app is to have, or that its live release has."""
     release = deployments.live_release(session, app)
-    texts = [*app.volumes, *(release.settings["volumes"] if release is not None else ())]
-    return {parse_volume(text).name for text in texts}
+    return {volume.name for volume in [*deployments.volumes_of(app), *deployments.volumes_of(release)]}
 
 
-def description(session: Session, app: App, days: int) -> dict[str, Any]:
-    """Fields of the answer that lists an app in the trash."""
+def description(session: Session, app: App, days: int) -> Trashed:
+    """days: how long an app stays in the trash."""
     assert app.deleted_at is not None
-    return {
-        "id": app.id,
-        "name": unmarked(app.name),
-        "project_id": app.project_id,
-        "deleted_at": app.deleted_at,
-        "purge_at": app.deleted_at + timedelta(days=days),
-        "domains": domains.names_of(session, [app.id]).get(app.id, []),
-        "volumes": own_volumes(session, app.id),
-        "has_release": app.live_release_id is not None,
-    }
+    return Trashed(
+        id=app.id,
+        name=unmarked(app.name),
+        project_id=app.project_id,
+        deleted_at=app.deleted_at,
+        purge_at=app.deleted_at + timedelta(days=days),
+        domains=domains.names_of(session, [app.id]).get(app.id, []),
+        volumes=own_volumes(session, app.id),
+        has_release=app.live_release_id is not None,
+    )

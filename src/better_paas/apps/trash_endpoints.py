@@ -58,7 +58,7 @@ async def apps_trash(request: Request) -> list[TrashedApp]:
     """Deleted apps that can still be restored, the newest first."""
     platform, caller = platform_of(request), caller_of(request)
 
-    def unit(session: Session) -> list[dict[str, object]]:
+    def unit(session: Session) -> list[trash.Trashed]:
         seen = [app for app in trash.all_trashed(session) if caller.sees_app(app.id, app.project_id)]
         return [trash.description(session, app, platform.settings.trash_days) for app in seen]
 
@@ -66,15 +66,19 @@ async def apps_trash(request: Request) -> list[TrashedApp]:
     sizes = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
     return [
         TrashedApp(
-            **{
-                **entry,
-                "volumes": [
-                    TrashedVolume(name=name, size=sizes[project, name])
-                    for project, name in entry["volumes"]  # type: ignore[attr-defined]
-                    if (project, name) in sizes
-                ],
-                "images": len(await platform.runtime.images(str(entry["id"]))),
-            }
+            id=entry.id,
+            name=entry.name,
+            project_id=entry.project_id,
+            deleted_at=entry.deleted_at,
+            purge_at=entry.purge_at,
+            domains=entry.domains,
+            volumes=[
+                TrashedVolume(name=name, size=sizes[project, name])
+                for project, name in entry.volumes
+                if (project, name) in sizes
+            ],
+            images=len(await platform.runtime.images(entry.id)),
+            has_release=entry.has_release,
         )
         for entry in found
     ]

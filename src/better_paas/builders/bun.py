@@ -18,7 +18,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     scripts = table(package, "scripts")
     entry = next((name for name in _ENTRIES if name in names), "")
     start = "bun run start" if "start" in scripts else f"bun {entry}" if entry else ""
-    chosen = overrides.start_command or procfile.main_command(files) or start
+    chosen = procfile.start(files, overrides, start)
     if not chosen:
         raise NoPlan("this is for Bun, but nothing says how to start it", "Add a 'start' script to package.json.")
     needs = bool(table(package, "dependencies") or table(package, "devDependencies"))
@@ -30,5 +30,4 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command or install,
         build=overrides.build_command or ("bun run build" if "build" in scripts else ""),
         start=chosen,
-        port=overrides.port or 8080,
     )

@@ -17,7 +17,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     start = f"deno run --allow-net --allow-env --allow-read {entry}" if entry else ""
     if "start" in tasks:
         start = "deno task start"
-    chosen = overrides.start_command or procfile.main_command(files) or start
+    chosen = procfile.start(files, overrides, start)
     if not chosen:
         raise NoPlan("this is for Deno, but nothing says how to start it", "Add a 'start' task to deno.json.")
     build = "deno task build" if "build" in tasks else f"deno cache {entry}" if entry else ""
@@ -26,5 +26,4 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command,
         build=overrides.build_command or build,
         start=chosen,
-        port=overrides.port or 8080,
     )

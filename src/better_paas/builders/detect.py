@@ -4,7 +4,7 @@ import re
 
 from better_paas.builders import bun, deno, dotnet, elixir, go, java, node, php, procfile, python, ruby, rust, static
 from better_paas.builders.files import Files
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides
 
 # The first that knows the source wins: what names its language plainly stands before what many sources have besides
 # (a Rails or Laravel app has a package.json for its assets).
@@ -56,7 +56,7 @@ def _own_dockerfile(path: str, text: str, overrides: Overrides) -> BuildPlan:
     return BuildPlan(
         runtime="dockerfile",
         start=overrides.start_command,
-        port=overrides.port or (exposed[-1] if exposed else 8080),
+        port=exposed[-1] if exposed else DEFAULT_PORT,
         dockerfile_path=path,
         notes=notes,
     )

@@ -34,6 +34,5 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework="ASP.NET Core" if _WEB in text else "",
         install=overrides.install_command,
         build=overrides.build_command or f"dotnet publish {chosen} -c Release -o /app/published",
-        start=overrides.start_command or procfile.main_command(files) or start,
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, start),
     )

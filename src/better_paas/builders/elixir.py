@@ -27,8 +27,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework="Phoenix" if phoenix else "",
         install=overrides.install_command or (install if needs else ""),
         build=overrides.build_command or release,
-        start=overrides.start_command or procfile.main_command(files) or f"/app/release/bin/{name[1]} start",
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, f"/app/release/bin/{name[1]} start"),
     )
 
 

@@ -27,8 +27,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework=_framework(module),
         install=overrides.install_command or ("go mod download" if needs else ""),
         build=build,
-        start=overrides.start_command or procfile.main_command(files) or _BINARY,
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, _BINARY),
         manifests=() if local or overrides.install_command or not needs else manifests,
     )
 

@@ -31,8 +31,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         package_manager=tool,
         install=overrides.install_command,
         build=overrides.build_command or build,
-        start=overrides.start_command or procfile.main_command(files) or f"java -Dserver.port=$PORT -jar {_JAR}",
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, f"java -Dserver.port=$PORT -jar {_JAR}"),
     )
 
 
@@ -42,8 +41,7 @@ def _single_file(files: Files, overrides: Overrides) -> BuildPlan:
         version=wanted_version(files, ""),
         install=overrides.install_command,
         build=overrides.build_command or "javac -d /app/classes *.java",
-        start=overrides.start_command or procfile.main_command(files) or "java -cp /app/classes Main",
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, "java -cp /app/classes Main"),
     )
 
 

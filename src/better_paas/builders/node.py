@@ -50,15 +50,13 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append(version_note)
     run = f"{manager} run" if manager != "yarn" else "yarn"
     build = overrides.build_command or (f"{run} build" if "build" in scripts else "")
-    port = overrides.port or 8080
-    start = overrides.start_command or procfile.main_command(files) or _start(files, package, scripts, manager)
+    start = procfile.start(files, overrides, _start(files, package, scripts, manager))
     common: dict[str, Any] = {
         "version": version,
         "package_manager": manager,
         "manager_package": manager_package(package, manager),
         "install": install,
         "build": build,
-        "port": port,
         "manifests": () if overrides.install_command else manifests,
         "notes": tuple(notes),
     }

@@ -34,8 +34,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework=framework,
         install=overrides.install_command or install,
         build=overrides.build_command,
-        start=overrides.start_command or procfile.main_command(files) or SERVER,
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, SERVER),
         output=folder or ".",
         notes=tuple(notes),
     )

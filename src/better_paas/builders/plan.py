@@ -19,6 +19,8 @@ NAMES = {
     "bun": "Bun",
     "deno": "Deno",
 }
+# Where nothing says otherwise.
+DEFAULT_PORT = 8080
 
 
 class NoPlan(ValueError):
@@ -62,7 +64,7 @@ class BuildPlan:
     start: str = ""
     processes: dict[str, str] = field(default_factory=dict)
     release: str = ""
-    port: int = 8080
+    port: int = DEFAULT_PORT
     output: str = ""
     single_page: bool = False
     dockerfile_path: str = ""

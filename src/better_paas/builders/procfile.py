@@ -28,6 +28,11 @@ def main_command(files: Files) -> str:
     return found.get(_WEB) or (others[0] if others else "")
 
 
+def start(files: Files, overrides: Overrides, found: str) -> str:
+    """The main process's command: what the owner wants, else the Procfile, else what was found in the source."""
+    return overrides.start_command or main_command(files) or found
+
+
 def check_names(processes: Collection[str]) -> None:
     """Of the processes beside the main one. Errors: ValueError, for people."""
     for name in processes:
@@ -54,7 +59,7 @@ def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> Build
         ) from None
     return replace(
         plan,
-        port=0 if is_worker else plan.port,
+        port=0 if is_worker else overrides.port or plan.port,
         processes=wanted,
         release=overrides.release_command or found.get(_RELEASE, ""),
     )

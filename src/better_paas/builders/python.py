@@ -38,7 +38,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install = f"{install} && {add}" if install else add
     if version_note := _pinned_elsewhere(top):
         notes.append(version_note)
-    chosen = overrides.start_command or procfile.main_command(files) or start
+    chosen = procfile.start(files, overrides, start)
     if not chosen:
         raise NoPlan(
             "this is a Python app, but nothing says how to start it",
@@ -55,7 +55,6 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command or install,
         build=build,
         start=chosen,
-        port=overrides.port or 8080,
         manifests=() if overrides.install_command else manifests,
         notes=tuple(notes),
     )

@@ -25,7 +25,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         start = f"{prefix}puma -b tcp://0.0.0.0:$PORT" if puma else f"{prefix}rackup -o 0.0.0.0 -p $PORT"
     elif scripts:
         start = f"{prefix}ruby {scripts[0]}"
-    chosen = overrides.start_command or procfile.main_command(files) or start
+    chosen = procfile.start(files, overrides, start)
     if not chosen:
         raise NoPlan(
             "this is a Ruby source, but nothing says how to start it",
@@ -41,7 +41,6 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command or ("bundle install --jobs 4 --retry 3" if gems else ""),
         build=overrides.build_command or build,
         start=chosen,
-        port=overrides.port or 8080,
         manifests=("Gemfile", "Gemfile.lock") if gems and locked and not re.search(r"path:|gemspec", gems) else (),
         notes=() if locked or not gems else ("There is no Gemfile.lock: versions may change from build to build.",),
     )

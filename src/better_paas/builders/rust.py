@@ -30,8 +30,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework=next((label for key, label in known.items() if key in dependencies), ""),
         install=overrides.install_command,
         build=build,
-        start=overrides.start_command or procfile.main_command(files) or _BINARY,
-        port=overrides.port or 8080,
+        start=procfile.start(files, overrides, _BINARY),
         notes=notes,
     )
 

@@ -11,5 +11,5 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     names = set(files.names())
     for folder in _FOLDERS:
         if (f"{folder}/index.html" if folder else "index.html") in names:
-            return BuildPlan(runtime="static", output=folder or ".", port=overrides.port or 8080)
+            return BuildPlan(runtime="static", output=folder or ".")
     return None

@@ -1,6 +1,5 @@
 """Copies of the state: one is made before each change of its schema, so that there is a way back."""
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -56,5 +55,5 @@ def bring_back(database: Path, backup: Path) -> Path:
     incoming.chmod(0o600)
     for leftover in (database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")):
         leftover.unlink(missing_ok=True)
-    os.replace(incoming, database)  # noqa: PTH105  # one step
+    incoming.replace(database)  # one step
     return replaced

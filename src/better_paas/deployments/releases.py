@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from better_paas.apps.fields import parse_volume
 from better_paas.apps.models import App
 from better_paas.builders.plan import BuildPlan
 from better_paas.caddy.process import CaddyFailed
@@ -112,7 +111,7 @@ class Releases:
         app, old = await self._database.read(lambda session: _app_and_release(session, work.deployment.app_id))
         if app is None or old is None or not app.wanted or old.deployment_id == work.deployment.id:
             return False
-        shared = _single_writers(spec.volumes) & _single_writers(_volumes(old))
+        shared = _single_writers(spec.volumes) & _single_writers(service.volumes_of(old))
         if not shared:
             return False
         work.log.say(f"Only one release may write to {', '.join(sorted(shared))}: requests wait while they change over")
@@ -217,7 +216,7 @@ class Releases:
             environment=kept["environment"],
             memory=kept["memory"],
             cpus=kept["cpus"],
-            volumes=_volumes(release),
+            volumes=service.volumes_of(release),
         )
 
     async def wait_until_healthy(
@@ -306,10 +305,6 @@ class Releases:
 async def _stayed_up(since: float) -> probe.Probe:
     seconds = time.monotonic() - since
     return probe.Probe(seconds >= _WORKER_SECONDS, f"it has been up for {seconds:.0f} s")
-
-
-def _volumes(release: Release) -> tuple[Volume, ...]:
-    return tuple(parse_volume(text) for text in release.settings["volumes"])
 
 
 def _single_writers(volumes: tuple[Volume, ...]) -> set[str]:

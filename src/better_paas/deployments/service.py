@@ -15,6 +15,7 @@ from better_paas.errors import Conflict, Invalid, NotFound
 from better_paas.jobs import queue
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
+from better_paas.runtime.protocol import Volume
 
 DEPLOY, RETIRE, WATCH = "deploy", "retire", "watch"
 ACTIVE = ("queued", "building")
@@ -322,8 +323,13 @@ def live_releases(session: Session) -> list[tuple[App, Release | None]]:
 
 def has_one_writer(app: App, release: Release | None) -> bool:
     """Whether a change of releases may have to stop the old one first, for a volume that only one may write to."""
-    texts = [*app.volumes, *(release.settings["volumes"] if release is not None else ())]
-    return any(parse_volume(text).has_one_writer for text in texts)
+    return any(volume.has_one_writer for volume in [*volumes_of(app), *volumes_of(release)])
+
+
+def volumes_of(owner: App | Release | None) -> tuple[Volume, ...]:
+    """What an app is to have with its next release, or what a release has."""
+    texts = owner.volumes if isinstance(owner, App) else owner.settings["volumes"] if owner is not None else ()
+    return tuple(parse_volume(text) for text in texts)
 
 
 def settled_release(session: Session, app_id: str) -> tuple[App, Release] | None:

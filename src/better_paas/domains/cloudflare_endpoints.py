@@ -12,7 +12,6 @@ from better_paas.tokens.guard import GuardedRoute, platform_of
 from better_paas.vault import stored
 
 router = APIRouter(route_class=GuardedRoute, tags=["Cloudflare"])
-TOKEN = "cloudflare-token"  # noqa: S105  # the name that it is stored under
 
 
 class CloudflareStatus(Answer):
@@ -68,7 +67,7 @@ async def cloudflare_token_save(request: Request, body: TokenBody) -> SavedAnswe
         raise Invalid(
             f"Cloudflare does not take this token: {error}", "Make one with Zone.Zone and Zone.DNS."
         ) from None
-    await platform.database.write(lambda session: stored.put(session, TOKEN, body.token))
+    await platform.database.write(lambda session: stored.put(session, stored.CLOUDFLARE, body.token))
     platform.wildcard.wake()
     return SavedAnswer(status="saved")
 
@@ -79,7 +78,7 @@ async def cloudflare_token_delete(request: Request) -> SavedAnswer:
     """Forget the token. Certificates that are there are served until they end."""
 
     def unit(session: Session) -> None:
-        stored.delete(session, TOKEN)
+        stored.delete(session, stored.CLOUDFLARE)
 
     await platform_of(request).database.write(unit)
     return SavedAnswer(status="deleted")

@@ -221,10 +221,8 @@ def _routes(site: Site, names: list[Name], settings: IngressSettings, scheme: st
 
 def _moved(name: Name, settings: IngressSettings, scheme: str) -> dict[str, Any]:
     standard, port = (443, settings.https_port) if scheme == "https" else (80, settings.http_port)
-    location = f"{scheme}://{name.redirect_to}{'' if port == standard else f':{port}'}{{http.request.uri}}"
     match = {"host": [name.host], **({"path": [name.path, f"{name.path}/*"]} if name.path else {})}
-    handler = {"handler": "static_response", "status_code": 308, "headers": {"Location": [location]}}
-    return {"match": [match], "handle": [handler], "terminal": True}
+    return _leads_to(f"{scheme}://{name.redirect_to}{'' if port == standard else f':{port}'}", match)
 
 
 def _app_route(site: Site, match: dict[str, Any], settings: IngressSettings, strip: str) -> dict[str, Any]:
@@ -301,9 +299,14 @@ def _redirect(hosts: list[str], settings: IngressSettings) -> list[dict[str, Any
     if not hosts:
         return []
     port = "" if settings.https_port == 443 else f":{settings.https_port}"
-    location = f"https://{{http.request.host}}{port}{{http.request.uri}}"
+    return [_leads_to(f"https://{{http.request.host}}{port}", {"host": hosts})]
+
+
+def _leads_to(origin: str, match: dict[str, Any]) -> dict[str, Any]:
+    """Visitors are sent to the same path there, for good, with method and body."""
+    location = f"{origin}{{http.request.uri}}"
     handler = {"handler": "static_response", "status_code": 308, "headers": {"Location": [location]}}
-    return [{"match": [{"host": hosts}], "handle": [handler], "terminal": True}]
+    return {"match": [match], "handle": [handler], "terminal": True}
 
 
 def _not_found() -> dict[str, Any]:

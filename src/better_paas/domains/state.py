@@ -46,11 +46,10 @@ async def state_of(
     addresses = await look_up(host)
     is_local = host.endswith(".localhost")
     points_here = None if public_address is None or is_local else public_address in addresses
+    problem, hint = _dns_problem(host, addresses, points_here, public_address)
     if not rules.is_https(host):
-        problem, hint = _dns_problem(host, addresses, points_here, public_address)
         return DomainState(addresses, points_here, "none", problem="" if is_local else problem, hint=hint)
     found = lent or await asyncio.to_thread(certificates.stored, folder, host)
-    problem, hint = _dns_problem(host, addresses, points_here, public_address)
     if found is not None:
         return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint)
     error = await asyncio.to_thread(certificates.last_error, folder, host)

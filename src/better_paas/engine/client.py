@@ -117,7 +117,7 @@ class Engine:
         return str(created["Id"])
 
     async def containers(self, *labels: str) -> list[Container]:
-        """All containers, stopped ones too, that carry every one of `labels` (`name=value`)."""
+        """Containers, stopped ones too, that carry every one of `labels` (`name=value`); without one, everybody's."""
         listed = await self._json("GET", "containers/json", None, {"all": True, "filters": {"label": list(labels)}})
         return [
             Container(
@@ -135,10 +135,6 @@ class Engine:
     async def root_folder(self) -> str:
         """Where the engine keeps everything, on its machine."""
         return str((await self._json("GET", "info"))["DockerRootDir"])
-
-    async def all_containers(self) -> list[Container]:
-        """Everybody's: to find out whether there is anyone else."""
-        return await self.containers()
 
     async def prune_build_cache(self, most_bytes: int) -> int:
         """Trim the build cache to `most_bytes`, the oldest first; the bytes that went."""

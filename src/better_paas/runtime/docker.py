@@ -324,7 +324,7 @@ class DockerRuntime:
 
     async def trim_build_cache(self, most_bytes: int) -> int:
         with _told():
-            containers = await self._engine.all_containers()
+            containers = await self._engine.containers()
             if any(_INSTANCE not in container.labels for container in containers):
                 return 0  # others build on this engine too, and nothing says whose an entry is
             return await self._engine.prune_build_cache(most_bytes)
@@ -335,7 +335,7 @@ class DockerRuntime:
             process = attributes.get(_PROCESS, MAIN)
             if process == _ONCE:
                 continue
-            it = "it" if process == MAIN else f"its process {process}"
+            it = _called(process)
             what = {"oom": f"{it} ran out of memory", "start": ""}.get(
                 event["Action"], f"{it} ended with code {attributes.get('exitCode', '?')}"
             )
@@ -374,8 +374,13 @@ def _process(container: Container) -> str:
     return container.labels.get(_PROCESS, MAIN)
 
 
+def _called(process: str) -> str:
+    """What a person who is told about an app is told of its process."""
+    return "it" if process == MAIN else f"its process {process}"
+
+
 def _reason(container: Container, process: str) -> str:
-    it = "it" if process == MAIN else f"its process {process}"
+    it = _called(process)
     if container.out_of_memory:
         return f"{it} ran out of memory"
     if container.status == "restarting":

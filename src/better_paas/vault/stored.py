@@ -5,6 +5,9 @@ from sqlalchemy.orm import Session
 from better_paas.db.sealed import place, seal, unseal
 from better_paas.vault.models import StoredSecret
 
+# Under which Cloudflare's token is kept.
+CLOUDFLARE = "cloudflare-token"
+
 
 def _place(name: str) -> str:
     return place("stored_secrets", name, "value")
