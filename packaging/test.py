@@ -11,7 +11,7 @@ HELP = """Usage: ./test [unit | all] [pytest arguments]
 
   ./test        everything: style, types, import rules, unit tests, the real engine, ingress, Git and browser.
                 As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
-  ./test unit   style, types, import rules and the tests that need no engine; takes seconds.
+  ./test unit   style, types, import rules and the unit tests; takes seconds.
 """
 
 BIN = machine.VENV / "bin"
@@ -35,13 +35,15 @@ def main() -> None:
         raise SystemExit(1) from None
     environment = {**machine.os.environ, **(machine.node_environment() if what == "all" else {})}
     # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
-    runs = ["not engine and not browser"] if what == "unit" else ["not browser", "browser"]
+    side_by_side = ["-n", "2", "--dist", "loadgroup"]
+    runs = {
+        "unit": [[*side_by_side, "tests/unit"]],
+        "all": [[*side_by_side, "-m", "not browser"], ["-m", "browser"]],
+    }
     code = 0
-    for selected in runs:
-        step(f"Tests: {selected}")
-        done = subprocess.run(
-            [BIN / "pytest", "-m", selected, *arguments], cwd=machine.ROOT, env=environment, check=False
-        )
+    for selected in runs[what]:
+        step(f"Tests: {' '.join(selected)}")
+        done = subprocess.run([BIN / "pytest", *selected, *arguments], cwd=machine.ROOT, env=environment, check=False)
         code = code or done.returncode
     say(f"Took {time.monotonic() - started:.0f} s")
     raise SystemExit(code)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator
 
@@ -15,6 +16,17 @@ from better_paas.settings import Settings
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
+# Workers that run side by side must not fight over ports: each has a range of its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+APP_PORTS = f"{31000 + 100 * WORKER}-{31099 + 100 * WORKER}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the machine's engine run one after another, in one worker."""
+    for item in items:
+        if item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +45,7 @@ def settings(tmp_path, migrated) -> Settings:
     shutil.copy(migrated, tmp_path / "data")
     return Settings(
         better_paas_data_dir=tmp_path / "data", admin_token=ADMIN_TOKEN, health_timeout=3, drain_seconds=1,
-        app_ports="31000-31099", git_allowed_private_hosts="127.0.0.1", docker_host="unix:///nonexistent.sock",
+        app_ports=APP_PORTS, git_allowed_private_hosts="127.0.0.1", docker_host="unix:///nonexistent.sock",
     )  # fmt: skip
 
 
