@@ -24,7 +24,7 @@ from better_paas.agents import token
 from better_paas.agents.registry import Grant, Registry
 from better_paas.app import create_app
 from better_paas.audit import service as audit
-from better_paas.audit.archive import verify_file
+from better_paas.audit.archive import prove
 from better_paas.audit.merkle import leaf_hash
 from better_paas.bootstrap import Platform
 from better_paas.settings import Settings
@@ -151,7 +151,7 @@ async def long_log(platform: Platform, path: Path, count: int) -> None:
     await platform.checkpoints.make()
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     started = time.perf_counter()
-    report = verify_file(path.parent, platform.checkpoints.signer.verifier)
+    report = prove(path.parent, "", platform.checkpoints.signer.verifier)
     ours = count / (time.perf_counter() - started)
     assert report.ok, report.findings
     started = time.perf_counter()

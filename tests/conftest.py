@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
 
 from better_paas.app import create_app
 from better_paas.bootstrap import Platform
-from better_paas.db import sqlite
+from better_paas.db import schema, sqlite
+from better_paas.db.postgres import engine as create_engine
 from better_paas.settings import Settings
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+from tests.postgres import TEMPLATE, PostgresServer
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 # Workers that run side by side must not fight over ports: each has a range of its own.
@@ -21,12 +23,14 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 APP_PORTS = f"{31000 + 100 * WORKER}-{31099 + 100 * WORKER}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", action="store_true", help="Keep the state of the servers under test in PostgreSQL.")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that share the machine's engine run one after another, in one worker."""
-    for item in items:
-        if item.get_closest_marker("engine"):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+    if item.get_closest_marker("engine"):
+        item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +38,47 @@ def migrated(tmp_path_factory):
     """An empty database with all tables; copying it takes a tenth of migrating one."""
     path = tmp_path_factory.mktemp("migrated") / "better-paas.db"
     engine = sqlite.writer(path)
-    sqlite.migrate(engine)
+    schema.upgrade(engine, lambda: None)
     engine.dispose()
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres) -> str:
+    """The name of an empty database with all tables."""
+    engine = create_engine(postgres.make_template())
+    schema.upgrade(engine, lambda: None)
+    engine.dispose()
+    return TEMPLATE
+
+
 @pytest.fixture
-def settings(tmp_path, migrated) -> Settings:
+def database_url(request) -> Iterator[str]:
+    """Where the state is: in SQLite, or in a database of this test's own with --postgres."""
+    if not request.config.getoption("--postgres"):
+        yield ""
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.new_database(request.getfixturevalue("migrated_postgres"))
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def settings(tmp_path, migrated, database_url) -> Settings:
     (tmp_path / "data").mkdir()
-    shutil.copy(migrated, tmp_path / "data")
+    if not database_url:
+        shutil.copy(migrated, tmp_path / "data")
     return Settings(
-        better_paas_data_dir=tmp_path / "data", admin_token=ADMIN_TOKEN, health_timeout=3, drain_seconds=1,
+        database_url=database_url, better_paas_data_dir=tmp_path / "data", admin_token=ADMIN_TOKEN, health_timeout=3, drain_seconds=1,
         app_ports=APP_PORTS, git_allowed_private_hosts="127.0.0.1", docker_host="unix:///nonexistent.sock",
     )  # fmt: skip
 

@@ -27,8 +27,10 @@ from better_paas.builders.bases import Bases, TrustSource
 from better_paas.caddy.process import CaddyFailed
 from better_paas.cloudflare.client import Cloudflare
 from better_paas.connect.identity import Issuers
-from better_paas.db.database import Database, after_commit
+from better_paas.db.database import Database, after_commit, tell
 from better_paas.db.sealed import KEYRING
+from better_paas.db.sqlite import FILE_NAME, SqliteStore
+from better_paas.db.store import News, Store
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Deployment
@@ -92,7 +94,6 @@ class Platform:
         self.data_dir = prepare_data_dir(settings.data_dir)
         self.admin_token = AdminToken(self.data_dir, settings.admin_token)
         self.failures = FailureLimit()
-        self.tickets = Tickets()
         self.figures = Figures()
         self.issuers = Issuers()
         self.events = EventBus()
@@ -100,9 +101,10 @@ class Platform:
         self.rules = host_rules(settings, self.public_address)
         ring = Keyring()
         session_info: dict[str, Any] = {KEYRING: ring}
-        self.database = Database(self.data_dir / "better-paas.db", audit.append, session_info)
+        self.tickets = Tickets(ring, lambda name: self.tell_others("ticket", name))
+        self.database = Database(store_of(settings), audit.append, session_info)
         # Answers to GET /api/apps, for as long as nothing is committed: dashboards and agents ask for it most.
-        self.app_lists: Recent[tuple[int, bytes, dict[str, str]]] = Recent(_APP_LISTS)
+        self.app_lists: Recent[tuple[tuple[int, int], bytes, dict[str, str]]] = Recent(_APP_LISTS)
         self.agents = Registry()
         self.agent_watch = AgentWatch(
             self.database,
@@ -116,7 +118,7 @@ class Platform:
         self.checkpoints = Checkpointer(self.database, signer, self._checkpointed)
         session_info[ON_AUDIT] = self._audited
         self._couriers = [
-            Courier(self.database, Sink(kind, address), audit_access(settings), lambda: self.publish("audit", ""))
+            Courier(self.database, Sink(kind, address), audit_access(settings), lambda: self.show("audit", ""))
             for kind, addresses in (("anchor", settings.anchors), ("stream", settings.streams))
             for address in addresses
         ]
@@ -163,6 +165,7 @@ class Platform:
             self.database, self.runtime, self.ingress, self.releases, self.worker, self.logbook, self.uploads
         )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._duties: list[asyncio.Task[Any]] = []
 
     async def open(self) -> None:
         """Take the data directory, and see that its secrets can be opened. Errors: StartRefused."""
@@ -172,7 +175,8 @@ class Platform:
         await asyncio.to_thread(self.database.start)
         try:
             await self.vault.open()
-            await self.database.read(self._load_agents)
+            await self._load_agents()
+            await self._recall_deployments()
         except BaseException:
             await asyncio.to_thread(self.database.close)
             raise
@@ -181,8 +185,10 @@ class Platform:
     async def start(self) -> None:
         """Errors: StartRefused. A missing engine or ingress does not keep the control plane down."""
         await self.open()
-        await self.operations.tidy_up()
-        await self.deployer.sweep_workspaces()
+        self.database.listen(self._heard)
+        if len(await self.database.read(self.database.living)) <= 1:
+            await self.operations.tidy_up()
+            await self.deployer.sweep_workspaces()
         deploy = Kind(
             deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
         )
@@ -191,21 +197,70 @@ class Platform:
         self.worker.register(Kind(deployments.RETIRE, self.releases.retire, self.releases.retire_failed, _RETIRE_SLOTS))
         self.worker.register(Kind(deployments.WATCH, self.watcher.watch, self.watcher.watch_failed, _WATCH_SLOTS))
         await self.ingress.start()
-        self.background(self.checkpoints.run())
-        self.background(self._empty_trash())
         self.background(self.figures.keep_time())
-        self.background(self.wildcard.keep())
-        for courier in self._couriers:
-            self.background(courier.run())
         self.background(self._run())
 
     async def _run(self) -> None:
+        """What only one of the processes does, then jobs, which all do."""
+        if self.database.is_shared:
+            await self.worker.start()
+            self.database.lead(self._leading)
+            return
+        await self._bring_in_step()
+        await self.worker.start()
+        self._leading(True)
+
+    async def _bring_in_step(self) -> None:
         try:
             await self.operations.reconcile()
         except Exception:
             _log.exception("the state could not be brought in step")
-        await self.worker.start()
-        await self.operations.watch_faults(lambda app_id: self.publish("app", app_id))
+
+    def _leading(self, is_leader: bool) -> None:
+        """This process began, or ended, to be the one that looks after what is there once."""
+        for task in self._duties:
+            task.cancel()
+        self._duties.clear()
+        if not is_leader:
+            return
+        duties = [
+            self.checkpoints.run(),
+            self._empty_trash(),
+            self.wildcard.keep(),
+            self.operations.watch_faults(lambda app_id: self.publish("app", app_id)),
+            *(courier.run() for courier in self._couriers),
+            *((self._take_over(),) if self.database.is_shared else ()),
+        ]
+        self._duties = [self.background(duty) for duty in duties]
+
+    async def _take_over(self) -> None:
+        """The leader until now may have died at any point of its work."""
+        _log.info("this process leads", process=self.database.process)
+        self.checkpoints.note()
+        await self.worker.take_over()
+        await self._bring_in_step()
+        await self.worker.keep_taking_over()
+
+    def _heard(self, news: list[News] | None) -> None:
+        """Another process has committed something. None: what, may have been missed."""
+        if news is None:
+            self.events.publish({"topic": "reset"})
+        topics = {"agent", "jobs", "audit"} if news is None else {item["topic"] for item in news}
+        if "agent" in topics:
+            self.background(self._load_agents())
+        if "jobs" in topics:
+            self.worker.wake()
+        if "audit" in topics:
+            self._audited()
+        for item in news or ():
+            if item["topic"] == "cancel":
+                self.worker.cancel_if_mine(item["id"])
+            elif item["topic"] == "ticket":
+                self.tickets.use(item["id"])
+            elif item["topic"] == "deployment-by":
+                self.agents.recall_deployment(item["id"], time.monotonic())
+            elif item["topic"] not in ("audit", "jobs"):
+                self.show(item["topic"], item["id"])
 
     async def _empty_trash(self) -> None:
         """An age is no event: it has to be looked for."""
@@ -247,21 +302,32 @@ class Platform:
         await self.engine.close()
         await asyncio.to_thread(self.database.close)
 
-    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` besides; it ends with the server."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def publish(self, topic: str, identity: str) -> None:
-        """Tell open event streams that something changed."""
+        """Tell open event streams, those of other processes too, that something changed."""
+        self.show(topic, identity)
+        self.tell_others(topic, identity)
+
+    def show(self, topic: str, identity: str) -> None:
+        """Tell the event streams of this process."""
         self.events.publish({"topic": topic, "id": identity})
 
+    def tell_others(self, topic: str, identity: str) -> None:
+        self.database.tell_others(topic, identity)
+
     def announce(self, session: Session, topic: str, identity: str) -> None:
-        """The same, once the unit is on disk."""
-        after_commit(session, lambda: self.publish(topic, identity))
+        """Like `publish`, once the unit is on disk."""
+        tell(session, topic, identity)
+        after_commit(session, lambda: self.show(topic, identity))
 
     def wake_jobs(self, session: Session) -> None:
+        tell(session, "jobs")
         after_commit(session, self.worker.wake)
 
     def notify(self, kind: str, identity: str, text: str, url: str = "") -> None:
@@ -294,16 +360,23 @@ class Platform:
         with contextlib.suppress(Exception):  # the disk is full: the failures were refused all the same
             await self.database.write(unit)
 
-    def _load_agents(self, session: Session) -> None:
-        self.agents.load(agents.all_agents(session))
-        self.agents.frozen = agents.is_frozen(session)
+    async def _recall_deployments(self) -> None:
+        """Those of the last hour count against their tokens' budgets."""
         moment, clock = now(), time.monotonic()
-        for actor, created in deployments.made_since(session, moment - timedelta(hours=1)):
+        since = moment - timedelta(hours=1)
+        for actor, created in await self.database.read(lambda session: deployments.made_since(session, since)):
             self.agents.recall_deployment(actor, clock - (moment - created).total_seconds())
+
+    async def _load_agents(self) -> None:
+        found, frozen = await self.database.read(
+            lambda session: (agents.all_agents(session), agents.is_frozen(session))
+        )
+        self.agents.load(found)
+        self.agents.frozen = frozen
 
     def _audited(self) -> None:
         self.checkpoints.note()
-        self.publish("audit", "")
+        self.show("audit", "")
         for courier in self._couriers:
             if courier.sink.kind == "stream":
                 courier.wake()
@@ -353,6 +426,16 @@ class Platform:
             default_cpus=settings.default_cpus,
             uploads=self.uploads,
         )
+
+
+def store_of(settings: Settings) -> Store:
+    """Where the state is kept."""
+    path = settings.data_dir / FILE_NAME
+    if not settings.database_url:
+        return SqliteStore(path)
+    from better_paas.db.postgres import PostgresStore
+
+    return PostgresStore(settings.database_url, path)
 
 
 def audit_access(settings: Settings) -> Access:

@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     admin_token: str | None = Field(
         None, min_length=16, description="Pins the admin token. Unset: one is made on first run."
     )
+    database_url: str = Field(
+        "",
+        pattern=r"^(postgres(ql)?://[^\s]{1,1000})?$",
+        description="PostgreSQL that keeps the state, as postgresql://user:password@host/database; it may be shared "
+        "by several servers. Unset: SQLite in the data directory.",
+    )
     better_paas_secret_key: str | None = Field(
         None,
         description="Key that seals stored secrets: 32 bytes, hex or base64. Unset: secret.key, made on first run.",

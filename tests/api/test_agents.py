@@ -141,7 +141,8 @@ async def test_a_budget_counts_what_runs_and_outlasts_a_restart(driver, platform
         assert (await agent.get("/api/agents/self")).json()["deploysLeft"] == 1
         await driver.ended(ran.json()["deploymentId"])
         platform.agents.remove([few["id"]])
-        await platform.database.read(platform._load_agents)
+        await platform._load_agents()
+        await platform._recall_deployments()
         assert (await agent.get("/api/agents/self")).json()["deploysLeft"] == 1
 
 

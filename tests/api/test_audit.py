@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from better_paas.audit import service as audit
-from better_paas.audit.archive import verify_file
+from better_paas.audit.archive import prove
 from better_paas.audit.verify import read_anchors
 from tests.api.test_agents import holding, make
 
@@ -38,7 +38,7 @@ async def log(platform, settings):
     anchor = (await platform.checkpoints.make()).note
 
     def prove(anchors: str = ""):
-        return verify_file(settings.data_dir, platform.checkpoints.signer.verifier, anchors)
+        return prove(settings.data_dir, settings.database_url, platform.checkpoints.signer.verifier, anchors)
 
     prove.anchor = anchor
     return prove
@@ -142,7 +142,7 @@ async def test_checkpoints_come_by_number_and_at_the_stop(platform, settings):
     assert (await platform.database.read(audit.last_checkpoint)).size == 1000
     await write(platform, 3)
     await platform.stop()
-    report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier)
+    report = prove(settings.data_dir, settings.database_url, platform.checkpoints.signer.verifier)
     assert (report.ok, report.uncovered) == (True, 0)
 
 

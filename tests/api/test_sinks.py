@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from better_paas.audit import service
-from better_paas.audit.archive import verify_file
+from better_paas.audit.archive import prove
 from better_paas.bootstrap import Platform
 from tests.api.test_audit import write
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
@@ -78,7 +78,9 @@ async def test_checkpoints_go_to_a_file_and_prove_the_log_later(settings, tmp_pa
         await write(platform, 5)
         await platform.checkpoints.make()
         await until(lambda: anchors.read_text().count("\u2014") == 2)
-        report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, anchors.read_text())
+        report = prove(
+            settings.data_dir, settings.database_url, platform.checkpoints.signer.verifier, anchors.read_text()
+        )
         assert (report.ok, report.anchors) == (True, 2)
 
 
@@ -152,7 +154,7 @@ async def test_checkpoints_become_commits_of_a_branch_that_prove_the_log_later(s
             await until_delivered(platform)
         branch = f"audit/{platform.checkpoints.signer.verifier.name.partition('/')[0]}"
         kept = git(repository.path, "log", "--reverse", "--format=%B", branch)
-        report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, kept)
+        report = prove(settings.data_dir, settings.database_url, platform.checkpoints.signer.verifier, kept)
         assert (report.ok, report.anchors) == (True, 2)
     server.close()
 
@@ -190,7 +192,7 @@ async def test_checkpoints_go_to_a_bucket_under_names_that_are_never_overwritten
             await platform.checkpoints.make()
             await until_delivered(platform)
         notes = "".join(path.read_text() for path in sorted(folder.rglob("*.txt")))
-        report = verify_file(settings.data_dir, platform.checkpoints.signer.verifier, notes)
+        report = prove(settings.data_dir, settings.database_url, platform.checkpoints.signer.verifier, notes)
         assert report.ok
         assert report.anchors >= 1
         # A wrong key is a problem that the dashboard shows, and nothing arrives.

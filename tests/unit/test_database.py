@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from better_paas.audit import service as audit
-from better_paas.db import sqlite, tables
-from better_paas.db.database import Database, DatabaseInUse, after_commit
+from better_paas.db import schema, sqlite, tables
+from better_paas.db.database import Database, after_commit
+from better_paas.db.sqlite import SqliteStore
+from better_paas.db.store import DatabaseInUse
 
 
 def add_project(name, identity=None):
@@ -75,7 +77,7 @@ async def test_an_appender_that_fails_fails_every_caller(tmp_path):
     def appender(connection, rows):
         raise OSError(28, "No space left on device")
 
-    database = Database(tmp_path / "x.db", appender)
+    database = Database(SqliteStore(tmp_path / "x.db"), appender)
     database.start()
     try:
         with pytest.raises(OSError, match="No space"):
@@ -106,17 +108,17 @@ async def test_readers_can_not_write(database):
 
 
 async def test_one_process_owns_the_file(database, tmp_path):
-    second = Database(tmp_path / "x.db", audit.append)
+    second = Database(SqliteStore(tmp_path / "x.db"), audit.append)
     with pytest.raises(DatabaseInUse):
         second.start()
 
 
 async def test_what_was_written_survives_a_close_and_no_migration_is_run_twice(tmp_path):
-    database = Database(tmp_path / "x.db", audit.append)
+    database = Database(SqliteStore(tmp_path / "x.db"), audit.append)
     database.start()
     await database.write(add_project("kept"))
     database.close()
-    again = Database(tmp_path / "x.db", audit.append)
+    again = Database(SqliteStore(tmp_path / "x.db"), audit.append)
     again.start()
     assert await count(again, "projects") == 1
     again.close()
@@ -136,8 +138,8 @@ def test_migrations_make_what_the_models_say(tmp_path):
     from alembic.script import ScriptDirectory
 
     engine = sqlite.writer(tmp_path / "m.db")
-    sqlite.migrate(engine)
+    schema.upgrade(engine, lambda: None)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.Base.metadata) == []
     engine.dispose()
-    assert ScriptDirectory(str(sqlite._MIGRATIONS)).get_heads() == [sqlite.HEAD]
+    assert ScriptDirectory(str(schema._MIGRATIONS)).get_heads() == [schema.HEAD]

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from better_paas.commands import app as command
-from better_paas.db import backups, sqlite
-from better_paas.db.database import locked
+from better_paas.db import backups, schema, sqlite
+from better_paas.db.sqlite import locked
 from better_paas.errors import StartRefused
 
 
@@ -41,29 +41,29 @@ def version(path) -> str:
 def test_the_state_is_copied_before_a_migration(tmp_path):
     path = tmp_path / "better-paas.db"
     engine = sqlite.writer(path)
-    sqlite.migrate(engine)
+    schema.upgrade(engine, lambda: backups.keep(path, f"before-{schema.HEAD}"))
     assert backups.all_backups(path) == []  # a new one has nothing to lose
     engine.dispose()
     from alembic import command as alembic
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(sqlite._MIGRATIONS))
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
     engine = sqlite.writer(path)
     config.attributes["engine"] = engine
     alembic.downgrade(config, "0004")
-    sqlite.migrate(engine)
+    schema.upgrade(engine, lambda: backups.keep(path, f"before-{schema.HEAD}"))
     engine.dispose()
     (kept,) = backups.all_backups(path)
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert (version(kept), version(path)) == ("0004", sqlite.HEAD)
+    assert (version(kept), version(path)) == ("0004", schema.HEAD)
 
 
 def test_a_newer_state_is_not_touched(database):
     set_version(database, "9999")
     engine = sqlite.writer(database)
     with pytest.raises(StartRefused, match="newer version"):
-        sqlite.migrate(engine)
+        schema.upgrade(engine, lambda: None)
     engine.dispose()
     assert version(database) == "9999"
 
@@ -75,7 +75,7 @@ def test_copies_are_made_shown_and_brought_back(database, capsys):
     assert run("db", "backups") == 0
     assert str(kept) in capsys.readouterr().out
     assert run("db", "restore", str(kept)) == 0
-    assert version(database) == sqlite.HEAD
+    assert version(database) == schema.HEAD
     assert [version(path) for path in backups.all_backups(database) if "replaced" in path.name] == ["9999"]
 
 

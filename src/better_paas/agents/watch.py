@@ -11,7 +11,7 @@ from better_paas.agents import service
 from better_paas.agents.models import Agent
 from better_paas.agents.registry import Grant, Holder, Registry
 from better_paas.audit import service as audit
-from better_paas.db.database import Database, after_commit
+from better_paas.db.database import Database, after_commit, tell
 from better_paas.kit.ids import new_id
 
 _FLUSH_SECONDS = 5.0
@@ -97,6 +97,7 @@ class AgentWatch:
                 audit.record(session, entry)
                 grant = Grant.of(agent)
                 after_commit(session, lambda: self._registry.put(grant))
+                tell(session, "agent", agent_id)
             return agent
 
         agent = await self._database.write(unit)

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
@@ -12,7 +11,7 @@ from better_paas.apps import secrets, trash
 from better_paas.apps import service as apps
 from better_paas.apps.models import App
 from better_paas.caddy.process import CaddyFailed
-from better_paas.db.database import Database
+from better_paas.db.database import Database, tell
 from better_paas.deployments import service as deployments
 from better_paas.deployments.logbook import LogBook
 from better_paas.deployments.models import Release
@@ -47,7 +46,6 @@ class Operations:
     ) -> None:
         self._database, self._runtime, self._ingress = database, runtime, ingress
         self._releases, self._worker, self._logbook, self._uploads = releases, worker, logbook, uploads
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def stop(self, app_id: str) -> None:
         """The route says "stopped" first, then the release ends. Errors: NotFound, Conflict."""
@@ -59,7 +57,7 @@ class Operations:
             return deployments.live_release(session, app)
 
         await self._database.read(lambda session: apps.get(session, app_id))
-        async with self._locks[app_id]:
+        async with self._database.exclusive(f"app/{app_id}"):
             release = await self._database.write(mark)
             await self._releases.point(app_id)
             if release is not None:
@@ -77,7 +75,7 @@ class Operations:
             return app, release
 
         await self._database.read(lambda session: apps.get(session, app_id))
-        async with self._locks[app_id]:
+        async with self._database.exclusive(f"app/{app_id}"):
             app, release = await self._database.read(look)
             await self._bring_up(app, release)
 
@@ -118,7 +116,9 @@ class Operations:
                     f"this deployment has ended ({deployment.status})", "To undo a successful one, roll back instead."
                 )
             before = queue.request_cancel(session, deployment.job_id)
-            if before != "running":
+            if before == "running":
+                tell(session, "cancel", deployment.job_id)
+            else:
                 # Waiting, or its job is over without having said so.
                 deployments.fail(session, deployment_id, "cancelled", "cancelled before it began", "")
             return deployment.job_id, before
@@ -133,11 +133,14 @@ class Operations:
             raise Unavailable(
                 "the deployment is being cancelled, which takes long", "Look again in a minute."
             ) from None
+        ended = await self._database.read(lambda session: deployments.get(session, deployment_id).status)
+        if ended == "success":  # another process was just making it live
+            raise Conflict("this deployment has gone live", "To undo it, roll back instead.")
 
     async def delete(self, app_id: str) -> None:
         """Put the app into the trash: its routes go and its processes end; the rest stays. Errors: NotFound."""
         await self._database.read(lambda session: apps.get(session, app_id))
-        async with self._locks[app_id]:
+        async with self._database.exclusive(f"app/{app_id}"):
             await self._end_deployments(app_id)
             await self._database.write(lambda session: trash.put(session, app_id))
             await self._take_down(app_id)
@@ -161,7 +164,7 @@ class Operations:
             app = trash.take_back(session, app_id)
             return app, deployments.live_release(session, app)
 
-        async with self._locks[app_id]:
+        async with self._database.exclusive(f"app/{app_id}"):
             app, release = await self._database.write(bring_back)
             await self._releases.point(app_id)
             await self._apply_ingress()
@@ -170,7 +173,7 @@ class Operations:
 
     async def purge(self, app_id: str, with_volumes: bool) -> trash.Purged:
         """Delete for good what an app in the trash still has. Errors: NotFound, Conflict."""
-        async with self._locks[app_id]:
+        async with self._database.exclusive(f"app/{app_id}"):
             await self._database.read(lambda session: trash.get(session, app_id))
             await self._take_down(app_id)
             images = await self._runtime.images(app_id)
@@ -186,7 +189,6 @@ class Operations:
             name, project_id = await self._database.write(lambda session: trash.purge(session, app_id))
             if project_id:
                 await self._runtime.remove_project(project_id)
-        self._locks.pop(app_id, None)
         return trash.Purged(name, len(images), [name for _, name in volumes] if with_volumes else [])
 
     async def purge_expired(self, days: int) -> None:
@@ -250,7 +252,7 @@ class Operations:
             if release is None or _is_as_wanted(app, release, states.get(release.deployment_id, GONE)):
                 continue
             try:
-                async with self._locks[app.id]:
+                async with self._database.exclusive(f"app/{app.id}"):
                     await self._match(app.id)
             except (RuntimeFailed, SecretUnreadable) as error:
                 fault, deployment_id = str(error), release.deployment_id

@@ -91,7 +91,11 @@ async def audit_verify(request: Request, body: schemas.VerifyBody) -> schemas.Pr
     platform = platform_of(request)
     await platform.checkpoints.make()
     report = await asyncio.to_thread(
-        archive.verify_file, platform.data_dir, platform.checkpoints.signer.verifier, body.anchors
+        archive.prove,
+        platform.data_dir,
+        platform.settings.database_url,
+        platform.checkpoints.signer.verifier,
+        body.anchors,
     )
     return schemas.ProofAnswer.model_validate({**vars(report), "ok": report.ok})
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Computed, Index, LargeBinary
+from sqlalchemy import ColumnElement, Computed, Index, LargeBinary
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
@@ -19,8 +20,33 @@ FILTERED = {
 }
 
 
+class _Taken(ColumnElement[str]):
+    """A field of the record."""
+
+    inherit_cache = True
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+
+@compiles(_Taken)
+def _in_sqlite(element: _Taken, compiler: Any, **options: Any) -> str:
+    return f"json_extract(record, '$.{element.field}')"
+
+
+@compiles(_Taken, "postgresql")
+def _in_postgres(element: _Taken, compiler: Any, **options: Any) -> str:
+    return f"record::json ->> '{element.field}'"
+
+
+@compiles(Computed, "postgresql")
+def _stored(element: Computed, compiler: Any, **options: Any) -> str:
+    """Before version 18 PostgreSQL has no columns that are computed when they are read."""
+    return f"GENERATED ALWAYS AS ({compiler.sql_compiler.process(element.sqltext)}) STORED"
+
+
 def _taken(field: str) -> Any:
-    return mapped_column(Computed(f"json_extract(record, '$.{field}')", persisted=False), nullable=True)
+    return mapped_column(Computed(_Taken(field), persisted=False), nullable=True)
 
 
 class AuditEntry(Base):

@@ -1,22 +1,19 @@
 """Proves the log: every entry against its hash, the tree against the signed checkpoints, those against anchors.
 
-Reads the database file directly, entry by entry: memory stays the same however long the log is.
+Memory stays the same however long the log is.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from better_paas.audit.merkle import Tree, leaf_hash, leaf_hashes
 from better_paas.audit.notes import Checkpoint, NoteRefused, Verifier
+from better_paas.audit.stored_log import Row, StoredLog
 
-# More at once is slower: the texts no longer fit the processor's cache.
-_BATCH = 512
 _MOST_FINDINGS = 50
-_MOST_DANGLING = 100
 # A clock that is corrected by less than this is no finding.
 _CLOCK_TOLERANCE = timedelta(seconds=90)
 _TIME = b'"createdAt":"'
@@ -24,8 +21,6 @@ _TIME_LENGTH = 27
 # Names are sorted, so an entry begins with its action.
 PRUNED = "audit:pruned"
 _PRUNED = f'{{"action":"{PRUNED}"'.encode()
-# (number, text, leaf)
-_Row = tuple[int, bytes | None, bytes]
 
 
 @dataclass
@@ -76,28 +71,16 @@ def read_anchors(text: str) -> list[str]:
     return [*notes, "\n".join(lines)] if any(line.strip() for line in lines) else notes
 
 
-def verify(connection: sqlite3.Connection, verifier: Verifier, anchors: Iterable[str] = ()) -> Report:
-    """connection: read-only. anchors: signed checkpoints that were kept elsewhere."""
+def verify(log: StoredLog, verifier: Verifier, anchors: Iterable[str] = ()) -> Report:
+    """anchors: signed checkpoints that were kept elsewhere."""
     report = Report()
-    stored = _statements(
-        (
-            (f"the checkpoint at {size}", note)
-            for size, note in connection.execute("SELECT size, note FROM audit_checkpoints ORDER BY size")
-        ),
-        verifier,
-        report,
-    )
+    stored = _statements(((f"the checkpoint at {size}", note) for size, note in log.notes()), verifier, report)
     kept = _statements(((f"anchor {number}", note) for number, note in enumerate(anchors, 1)), verifier, report)
     report.checkpoints, report.anchors = len(stored), len(kept)
-    # As bytes: the text is hashed as it is stored, and decoding it would cost more than the hash.
-    text_factory, connection.text_factory = connection.text_factory, bytes
-    try:
-        _walk(connection, sorted([*stored, *kept], key=lambda statement: statement.size), report)
-    finally:
-        connection.text_factory = text_factory
+    _walk(log, sorted([*stored, *kept], key=lambda statement: statement.size), report)
     covered = max((statement.size for statement in stored), default=0)
     report.uncovered = max(0, report.entries - covered)
-    report.dangling = _dangling(connection)
+    report.dangling = log.dangling()
     return report
 
 
@@ -116,11 +99,11 @@ def _statements(notes: Iterable[tuple[str, str]], verifier: Verifier, report: Re
     return found
 
 
-def _walk(connection: sqlite3.Connection, statements: list[_Statement], report: Report) -> None:
+def _walk(log: StoredLog, statements: list[_Statement], report: Report) -> None:
     tree, waiting, good_until, reader = Tree(), list(reversed(statements)), 0, _Reader(report)
     while waiting and waiting[-1].size == 0:
         good_until = _compare(waiting.pop(), tree, good_until, report)
-    for rows in _rows(connection):
+    for rows in log.rows():
         leaves = reader.leaves_of(rows)
         # Trees are compared where somebody vouches for one; in between whole batches are hashed at once.
         while waiting and waiting[-1].size <= tree.size + len(leaves):
@@ -140,12 +123,6 @@ def _walk(connection: sqlite3.Connection, statements: list[_Statement], report: 
     _check_pruned(reader.missing, reader.prunes, report)
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[list[_Row]]:
-    cursor = connection.execute("SELECT id, record, leaf FROM audit_entries ORDER BY id")
-    while rows := cursor.fetchmany(_BATCH):
-        yield rows
-
-
 class _Reader:
     """Checks rows one after the other. broken: a number is missing, so the tree can't be followed any further."""
 
@@ -157,11 +134,11 @@ class _Reader:
         self.missing: list[int] = []
         self.broken = False
 
-    def leaves_of(self, rows: list[_Row]) -> list[bytes]:
+    def leaves_of(self, rows: list[Row]) -> list[bytes]:
         """The leaf hashes of these rows, made from what is stored."""
         return self._quick(rows) or self._careful(rows)
 
-    def _quick(self, rows: list[_Row]) -> list[bytes] | None:
+    def _quick(self, rows: list[Row]) -> list[bytes] | None:
         """A batch in which all is as it should be; else nothing, and each row is looked at by itself."""
         first, last = rows[0][0], rows[-1][0]
         texts = [text for _, text, _ in rows if text is not None]
@@ -179,7 +156,7 @@ class _Reader:
         self._expected, self._last_time, self._report.entries = last + 1, times[-1], last
         return made
 
-    def _careful(self, rows: list[_Row]) -> list[bytes]:
+    def _careful(self, rows: list[Row]) -> list[bytes]:
         leaves: list[bytes] = []
         for number, text, leaf in rows:
             if number != self._expected:
@@ -253,13 +230,3 @@ def _check_pruned(missing: list[int], prunes: list[tuple[int, int]], report: Rep
     unexplained = [number for number in missing if not any(first <= number <= last for first, last in prunes)]
     if unexplained:
         report.find(f"the text of entry {unexplained[0]} is gone, and the log does not say that it was pruned")
-
-
-def _dangling(connection: sqlite3.Connection) -> list[int]:
-    """Intents whose outcome was never written: the server died in between."""
-    query = """
-        SELECT id FROM audit_entries AS intent WHERE outcome = 'intent' AND NOT EXISTS (
-            SELECT 1 FROM audit_entries AS other
-            WHERE other.request_id = intent.request_id AND other.outcome IN ('success', 'failure')
-        ) ORDER BY id DESC LIMIT ?"""
-    return [row[0] for row in connection.execute(query, (_MOST_DANGLING,))]

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from better_paas.kit.files import write_atomically
+from better_paas.kit.files import file_lock, write_atomically
 from better_paas.kit.subprocess import child_environment
 
 _START_SECONDS = 20.0
@@ -44,13 +44,18 @@ class Caddy:
             raise CaddyFailed(f"the path {self.socket} is too long for a socket; use a shorter BETTER_PAAS_DATA_DIR")
         transport = httpx2.AsyncHTTPTransport(uds=str(self.socket))
         self._client = httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=30)
-        pid = await self._answering_pid()
-        if pid is not None:
-            self._watch(pid)
-            return True
-        self._remember(config)
-        self._watch(await self._spawn())
-        return False
+        async with self._alone():
+            pid = await self._answering_pid()
+            if pid is not None:
+                self._watch(pid)
+                return True
+            self._remember(config)
+            self._watch(await self._spawn())
+            return False
+
+    def _alone(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Several servers may look after the same Caddy: one of them starts it."""
+        return file_lock(self.folder / "start.lock")
 
     def keep_trying(self) -> None:
         """After a failed start: try again until it runs, with the configuration that was given then."""
@@ -165,7 +170,8 @@ class Caddy:
             while pid is None:
                 await asyncio.sleep(pause)
                 try:
-                    pid = await self._spawn()
+                    async with self._alone():
+                        pid = await self._answering_pid() or await self._spawn()
                 except (CaddyFailed, OSError):
                     pause = min(pause * 2, _LONGEST_PAUSE)
             self._set_running(True)

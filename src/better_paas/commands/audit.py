@@ -20,7 +20,7 @@ def verify(
     *, anchor: Annotated[list[Path] | None, Parameter(help="File with checkpoints that were kept elsewhere.")] = None
 ) -> None:
     """Check every entry, the tree and all checkpoints, also while no server runs. Exit code 1 if something is wrong."""
-    from better_paas.audit.archive import verify_file
+    from better_paas.audit.archive import prove
     from better_paas.audit.notes import PUBLIC_FILE, NoteRefused, Verifier
 
     folder = settings().data_dir
@@ -29,10 +29,11 @@ def verify(
         anchors = "\n".join(path.read_text() for path in anchor or [])
     except (OSError, NoteRefused) as error:
         fail(f"can't be checked: {error}")
-    if not (folder / "better-paas.db").exists():
-        fail(f"there is no database in {folder}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
     started = time.perf_counter()
-    report = verify_file(folder, verifier, anchors)
+    try:
+        report = prove(folder, settings().database_url, verifier, anchors)
+    except OSError as error:
+        fail(str(error), "Set BETTER_PAAS_DATA_DIR and DATABASE_URL to what the server uses.")
     seconds = time.perf_counter() - started
     print(f"Entries      {report.entries:,}" + (f" ({report.pruned:,} pruned)" if report.pruned else ""))
     print(f"Checkpoints  {report.checkpoints:,} signed by {verifier.name}; {report.uncovered} entries are newer")

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import httpx2
 from pydantic import ValidationError
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from better_paas.settings import Settings, load
@@ -87,14 +88,31 @@ def _no_server(address: str) -> NoReturn:
 
 def read_state(unit: Callable[[Session], T], info: dict[str, Any] | None = None) -> T:
     """The result of `unit` on the state as it is on disk, read-only: the server may run or not."""
-    from better_paas.db import sqlite
-
-    path = Path(settings().data_dir) / "better-paas.db"
-    if not path.exists():
-        fail(f"there is no database in {path.parent}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
-    engine = sqlite.reader(path)
+    engine = state_engine()
     try:
         with Session(engine, info=dict(info or {})) as session:
             return unit(session)
     finally:
         engine.dispose()
+
+
+def state_engine() -> Engine:
+    """For reading the state, which the server may use meanwhile."""
+    found = settings()
+    if found.database_url:
+        from better_paas.db import postgres
+
+        return postgres.reader(found.database_url)
+    from better_paas.db import sqlite
+
+    return sqlite.reader(state_file())
+
+
+def state_file() -> Path:
+    """The file in which SQLite keeps the state."""
+    from better_paas.db.sqlite import FILE_NAME
+
+    path = settings().data_dir / FILE_NAME
+    if not path.exists():
+        fail(f"there is no database in {path.parent}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
+    return path

@@ -1,14 +1,21 @@
-"""`better-paas db`: copies of the state, and the way back to one."""
+"""`better-paas db`: copies of the state, the way back to one, and the move from SQLite to PostgreSQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from sqlalchemy import Engine
 
-from better_paas.commands.local import fail, settings
-from better_paas.db import backups
-from better_paas.db.database import DatabaseInUse, locked
+from better_paas.commands.local import fail, settings, state_file
+from better_paas.db import backups, schema, sqlite
+from better_paas.db.store import DatabaseInUse
 from better_paas.errors import StartRefused
+
+if TYPE_CHECKING:
+    from better_paas.db.postgres import PostgresStore
 
 app = App(name="db", help="Copies of the state.")
 
@@ -16,8 +23,14 @@ app = App(name="db", help="Copies of the state.")
 @app.command
 def backup() -> None:
     """Copy the state now; the server may run or not."""
+    url = settings().database_url
     try:
-        print(backups.keep(_database(), "by-hand"))
+        if url:
+            from better_paas.db import copies, postgres
+
+            print(copies.keep(postgres.engine(url), _file(), "by-hand"))
+        else:
+            print(backups.keep(state_file(), "by-hand"))
     except StartRefused as error:
         fail(str(error), error.hint)
 
@@ -25,7 +38,7 @@ def backup() -> None:
 @app.command(name="backups")
 def show() -> None:
     """Show the copies that there are, the newest first. One is made before each change by an update."""
-    found = backups.all_backups(_database())
+    found = backups.all_backups(_file())
     for path in found:
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         print(f"{when:%Y-%m-%d %H:%M}  {path.stat().st_size // 1024:>8} KiB  {path}")
@@ -36,20 +49,90 @@ def show() -> None:
 @app.command
 def restore(file: Path, /) -> None:
     """Put a copy in the place of the state, while no server runs. The state until now is kept as a copy too."""
-    database = _database()
     if not file.is_file():
         fail(f"there is no file {file}", "'better-paas db backups' shows what there is.")
+    url = settings().database_url
     try:
-        with locked(database):
-            replaced = backups.bring_back(database, file)
+        if url:
+            replaced = _restore_to_postgres(url, file)
+        else:
+            with sqlite.locked(state_file()):
+                replaced = backups.bring_back(state_file(), file)
     except (ValueError, StartRefused) as error:
         hint = "Stop the server first." if isinstance(error, DatabaseInUse) else "Choose another file."
         fail(str(error), hint)
     print(f"The state is that of {file.name}. The one until now is kept in {replaced}.")
 
 
-def _database() -> Path:
-    path = Path(settings().data_dir) / "better-paas.db"
-    if not path.exists():
-        fail(f"there is no database in {path.parent}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
-    return path
+@app.command
+def copy(*, back: Annotated[bool, Parameter(negative=(), help="From PostgreSQL to SQLite instead.")] = False) -> None:
+    """Copy the state from SQLite to the PostgreSQL that DATABASE_URL names, while no server runs.
+
+    The target has to be empty. What it was copied from stays as it is: that is the way back.
+    """
+    url = settings().database_url
+    if not url:
+        fail("DATABASE_URL is not set", "Put it into settings.env in the data directory: a password has no place here.")
+    from better_paas.db import copies
+
+    try:
+        with _postgres(url) as shared, _sqlite(must_exist=not back) as single:
+            source, target = (shared.writer, single) if back else (single, shared.writer)
+            with source.begin() as reading, target.begin() as writing:
+                if not copies.is_empty(writing):
+                    fail(
+                        "there is a state at the target already",
+                        "Move better-paas.db away first." if back else "Name an empty database in DATABASE_URL.",
+                    )
+                counts = copies.copy(reading, writing)
+                if missing := copies.differences(reading, writing):
+                    fail(f"not everything arrived in {', '.join(missing)}; nothing was changed")
+    except StartRefused as error:
+        fail(str(error), error.hint)
+    for name, count in sorted(counts.items()):
+        print(f"{count:>10,}  {name}")
+    if back:
+        print("All is copied. Take DATABASE_URL out of settings.env, then start the server.")
+    else:
+        print("All is copied. Start the server: it uses PostgreSQL now. better-paas.db is no longer used.")
+
+
+def _restore_to_postgres(url: str, file: Path) -> Path:
+    from better_paas.db import copies
+
+    with _postgres(url) as store:
+        replaced = copies.keep(store.reader, _file(), "replaced")
+        copies.replace(store.writer, file)
+    return replaced
+
+
+@contextmanager
+def _postgres(url: str) -> Iterator["PostgresStore"]:
+    """A state that no server uses meanwhile, neither it nor the SQLite one. Errors: StartRefused, DatabaseInUse."""
+    from better_paas.db.postgres import PostgresStore
+
+    store = PostgresStore(url, _file())
+    store.open()
+    try:
+        with store.reader.connect() as connection:
+            if store.living(connection) - {store.process()}:
+                raise DatabaseInUse("a server uses this database", "Stop it first.")
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _sqlite(must_exist: bool) -> Iterator[Engine]:
+    file = state_file() if must_exist else _file()
+    engine = sqlite.writer(file)
+    try:
+        schema.upgrade(engine, lambda: backups.keep(file, f"before-{schema.HEAD}"))
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _file() -> Path:
+    """Where SQLite keeps the state, or would."""
+    return Path(settings().data_dir).absolute() / sqlite.FILE_NAME

@@ -207,6 +207,7 @@ async def connect_identity(request: Request, body: schemas.IdentityBody) -> sche
         def unit(session: Session) -> service.Made:
             made, gone = trust.exchange(session, body.token, claims)
             after_commit(session, lambda: platform.agents.remove(gone))
+            platform.announce(session, "agent", "")
             _settle(request, session, made, "connect:identity")
             return made
 

@@ -14,9 +14,7 @@ _KEPT = 5
 
 def keep(database: Path, reason: str) -> Path:
     """A whole and consistent copy beside the database. Errors: StartRefused if it can't be written."""
-    folder = database.parent / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{now():%Y%m%d-%H%M%S}-{reason}.db"
+    target = new_file(database, reason)
     try:
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("VACUUM INTO ?", (str(target),))
@@ -25,10 +23,22 @@ def keep(database: Path, reason: str) -> Path:
         raise StartRefused(
             f"the state can't be copied before it is changed: {error}", "Free some space, then start again."
         ) from error
-    target.chmod(0o600)
+    settle(target, database)
+    return target
+
+
+def new_file(database: Path, reason: str) -> Path:
+    """Where the next copy goes."""
+    folder = database.parent / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{now():%Y%m%d-%H%M%S}-{reason}.db"
+
+
+def settle(made: Path, database: Path) -> None:
+    """A copy is whole: close it to others, and let the oldest go."""
+    made.chmod(0o600)
     for old in all_backups(database)[_KEPT:]:
         old.unlink()
-    return target
 
 
 def all_backups(database: Path) -> list[Path]:

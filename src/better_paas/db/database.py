@@ -1,29 +1,27 @@
 """`read` and `write`: the only two ways to the state.
 
-Reads run on two threads with read-only connections (more threads only fight over the interpreter lock).
-Writes are drained by one thread that commits many units at once: durability costs one disk flush a group,
-and one writing connection is also what keeps SQLite before 3.51.3 clear of its WAL-reset fault.
+Reads run on a few threads with read-only connections. Writes are drained by one thread that commits many units at
+once: durability costs one disk flush a group, and one writing connection is also what keeps SQLite before 3.51.3
+clear of its WAL-reset fault. Where several processes share the state, their groups take turns.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from better_paas.db import sqlite
-from better_paas.errors import StartRefused
+from better_paas.db.store import News, Store
+from better_paas.errors import Unavailable
 
 T = TypeVar("T")
 Hook = Callable[[], None]
@@ -33,10 +31,6 @@ Appender = Callable[[Connection, list[Any]], None]
 _LARGEST_GROUP = 256
 _SLOW_UNIT_SECONDS = 0.05
 _log = structlog.get_logger(__name__)
-
-
-class DatabaseInUse(StartRefused):
-    """Another process owns the data directory."""
 
 
 @dataclass(frozen=True)
@@ -56,56 +50,45 @@ def append_row(session: Session, row: Any) -> None:
     session.info.setdefault("rows", []).append(row)
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """The lock of a database's data directory, for a command that works while no server runs. Errors: DatabaseInUse."""
-    lock = _take_lock(path)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _take_lock(path: Path) -> int:
-    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise DatabaseInUse(
-            f"another server uses {path.parent}", "Stop it first, or set BETTER_PAAS_DATA_DIR."
-        ) from error
-    return lock
+def tell(session: Session, topic: str, identity: str = "") -> None:
+    """Let other processes that share the state know of a change, once the unit is durable."""
+    session.info.setdefault("news", []).append({"topic": topic, "id": identity})
 
 
 class Database:
-    """One SQLite database that this process owns."""
+    """The state."""
 
-    def __init__(self, path: Path, appender: Appender, info: dict[str, Any] | None = None) -> None:
+    def __init__(self, store: Store, appender: Appender, info: dict[str, Any] | None = None) -> None:
         """info: what each session carries (`session.info`), such as the key ring."""
-        self._path = path
+        self._store = store
         self._info = info or {}
         self._appender = appender
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._reader_engine: Engine | None = None
-        self._writer_engine: Engine | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
-        self._lock: int | None = None
-        # Changes with each commit: what was made of the state under the same number is still true.
-        self.version = 0
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._commits = self._foreign_commits = 0
+        self._change = asyncio.Event()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write to the state too."""
+        return self._store.is_shared
+
+    @property
+    def process(self) -> str:
+        """This process among those that share the state."""
+        return self._store.process()
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes with each commit: what was made of the state under the same version is still true."""
+        return self._commits, self._foreign_commits
 
     def start(self) -> None:
-        """Take the lock, bring the schema up to date, start the threads. Errors: DatabaseInUse."""
-        self._lock = _take_lock(self._path)
-        self._writer_engine = sqlite.writer(self._path)
-        try:
-            sqlite.migrate(self._writer_engine)
-        except BaseException:
-            self.close()
-            raise
-        self._reader_engine = sqlite.reader(self._path)
-        self._readers = ThreadPoolExecutor(2, thread_name_prefix="database-read")
+        """Take the lock, bring the schema up to date, start the threads. Errors: StartRefused."""
+        self._store.open()
+        self._readers = ThreadPoolExecutor(self._store.readers, thread_name_prefix="database-read")
         self._writer = threading.Thread(target=self._write_groups, name="database-write", daemon=True)
         self._writer.start()
 
@@ -116,19 +99,62 @@ class Database:
             self._writer.join()
         if self._readers is not None:
             self._readers.shutdown()
-        for engine in (self._reader_engine, self._writer_engine):
-            if engine is not None:
-                engine.dispose()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._store.close()
+
+    def listen(self, told: Callable[[list[News] | None], None]) -> None:
+        """Call `told` on this event loop with what other processes commit; None: something may have been missed."""
+        loop = asyncio.get_running_loop()
+
+        def heard(news: list[News] | None) -> None:
+            self._foreign_commits += 1
+            change, self._change = self._change, asyncio.Event()
+            change.set()
+            told(news)
+
+        def pass_on(news: list[News] | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(heard, news)
+
+        self._store.listen(pass_on)
+
+    def next_foreign_commit(self) -> asyncio.Event:
+        """Set when another process commits something. Take it before reading, so that nothing falls between."""
+        return self._change
+
+    def tell_others(self, topic: str, identity: str) -> None:
+        """Let other processes know of what is no change of the state; nothing where there are none."""
+        if self.is_shared and self._writer is not None and self._writer.is_alive():
+            loop = asyncio.get_running_loop()
+            unit = _Unit(lambda session: tell(session, topic, identity), loop.create_future(), loop)
+            unit.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+            self._units.put(unit)
+
+    def lead(self, leading: Callable[[bool], None]) -> None:
+        """Call `leading` on this event loop when this process begins or ends to lead those that share the state."""
+        loop = asyncio.get_running_loop()
+
+        def pass_on(is_leader: bool) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(leading, is_leader)
+
+        self._store.lead(pass_on)
+
+    def living(self, session: Session) -> set[str]:
+        """The processes that share the state and are alive; empty where none can."""
+        return self._store.living(session.connection())
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[None]:
+        """Nobody else, in no process, does the same meanwhile."""
+        async with self._locks.setdefault(name, asyncio.Lock()), self._store.exclusive(name):
+            yield
 
     async def read(self, unit: Callable[[Session], T]) -> T:
         """The result of `unit`, which sees one consistent state and can't change it."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, unit)
 
     def _read(self, unit: Callable[[Session], T]) -> T:
-        with Session(self._reader_engine, expire_on_commit=False, info=dict(self._info)) as session:
+        with Session(self._store.reader, expire_on_commit=False, info=dict(self._info)) as session:
             return unit(session)
 
     async def write(self, unit: Callable[[Session], T]) -> T:
@@ -144,8 +170,7 @@ class Database:
         return await future
 
     def _write_groups(self) -> None:
-        assert self._writer_engine is not None
-        with self._writer_engine.connect() as connection:
+        with self._store.writer.connect() as connection:
             stopping = False
             while not stopping:
                 first = self._units.get()
@@ -161,8 +186,11 @@ class Database:
                 self._commit_group(connection, group)
 
     def _commit_group(self, connection: Connection, group: list[_Unit]) -> None:
-        """Commit all units at once; if that fails, each by itself, so that one can't fail the others."""
-        if not self._commit(connection, group, last_try=len(group) == 1):
+        """Commit all units at once; if that fails, each by itself, so that one can't fail the others.
+
+        A connection that broke while nothing was written is opened again for the second try.
+        """
+        if not self._commit(connection, group, last_try=len(group) == 1 and not self.is_shared):
             for unit in group:
                 self._commit(connection, [unit], last_try=True)
 
@@ -170,22 +198,31 @@ class Database:
         outcomes: list[tuple[_Unit, Any, BaseException | None]] = []
         hooks: list[tuple[_Unit, Hook]] = []
         rows: list[Any] = []
+        news: list[News] = []
+        is_sent = False
         try:
-            with connection.begin():
+            with connection.begin() as transaction:
                 for unit in group:
                     result, error, info = _run_unit(connection, unit, self._info)
                     outcomes.append((unit, result, error))
                     if error is None:
                         hooks.extend((unit, hook) for hook in info.get("hooks", ()))
                         rows.extend(info.get("rows", ()))
+                        news.extend(info.get("news", ()))
                 if rows:
                     self._appender(connection, rows)
-        except BaseException as error:  # whatever it was, nothing is on disk: every caller must hear it
+                    news.append({"topic": "audit", "id": ""})
+                self._store.tell(connection, news)
+                is_sent = True
+                transaction.commit()
+        except BaseException as error:  # whatever it was, nothing is known to be on disk: every caller must hear it
             _log.error("group commit failed", units=len(group), error=str(error))
-            if not last_try:
+            unclear = is_sent and connection.invalidated
+            if not last_try and not unclear:
                 return False
-            outcomes, hooks = [(unit, None, error) for unit in group], []
-        self.version += 1
+            told = _unclear(error) if unclear else error
+            outcomes, hooks = [(unit, None, told) for unit in group], []
+        self._commits += 1
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Unit, Any, BaseException | None]]] = {}
         for outcome in outcomes:
             by_loop.setdefault(outcome[0].loop, []).append(outcome)
@@ -211,6 +248,13 @@ def _run_unit(
         seconds = time.perf_counter() - started
         if seconds > _SLOW_UNIT_SECONDS:
             _log.warning("slow write unit", unit=getattr(unit.run, "__qualname__", "?"), seconds=round(seconds, 3))
+
+
+def _unclear(error: BaseException) -> BaseException:
+    """The answer to a commit was lost: it may be there, so it is not tried again."""
+    made = Unavailable("The database broke off while this was stored", "Look whether it was done, then try again.")
+    made.__cause__ = error
+    return made
 
 
 def _resolve(outcomes: list[tuple[_Unit, Any, BaseException | None]], hooks: list[Hook]) -> None:

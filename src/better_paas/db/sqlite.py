@@ -1,17 +1,86 @@
-"""SQLite engines: one writer with full durability, readers that can't write, and the migrations."""
+"""The state in SQLite: one writer with full durability, readers that can't write, and the data directory's lock."""
 
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event
 
-from better_paas.db import backups
-from better_paas.errors import StartRefused
+from better_paas.db import backups, schema
+from better_paas.db.store import DatabaseInUse, News, Told
 
-# The newest migration. A start with this version in place need not load Alembic (0.2 s).
-HEAD = "0005"
+FILE_NAME = "better-paas.db"
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
+
+class SqliteStore:
+    """One file that one process owns."""
+
+    is_shared = False
+    # More threads only fight over the interpreter lock.
+    readers = 2
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: int | None = None
+        self.writer, self.reader = writer(path), reader(path)
+
+    def open(self) -> None:
+        self._lock = take_lock(self._path, fcntl.LOCK_EX)
+        try:
+            schema.upgrade(self.writer, lambda: backups.keep(self._path, f"before-{schema.HEAD}"))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for engine in (self.reader, self.writer):
+            engine.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def tell(self, connection: Connection, news: list[News]) -> None: ...
+
+    def listen(self, told: Told) -> None: ...
+
+    def lead(self, leading: Callable[[bool], None]) -> None:
+        leading(True)
+
+    def process(self) -> str:
+        return ""
+
+    def living(self, connection: Connection) -> set[str]:
+        return set()
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The lock of a database's data directory, for a command that works while no server runs. Errors: DatabaseInUse."""
+    lock = take_lock(path, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def take_lock(path: Path, how: int) -> int:
+    """The open lock file of a database's data directory. how: alone or shared. Errors: DatabaseInUse."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise DatabaseInUse(
+            f"another server uses {path.parent}", "Stop it first, or set BETTER_PAAS_DATA_DIR."
+        ) from error
+    return lock
 
 
 def writer(path: Path) -> Engine:
@@ -54,30 +123,3 @@ def reader(path: Path) -> Engine:
         connection.execute("PRAGMA busy_timeout=5000")
 
     return engine
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema to HEAD, after a copy of the state was made. The caller holds the data directory's lock.
-
-    Errors: StartRefused if the state is of a newer version, or if it can't be copied.
-    """
-    current = None
-    with engine.connect() as connection:
-        if inspect(connection).has_table("alembic_version"):
-            current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if current == HEAD:
-        return
-    if current is not None and current > HEAD:
-        raise StartRefused(
-            f"this state is of a newer version of Better-PaaS ({current}, this one knows {HEAD})",
-            "Start the newer version, or bring back the copy from before its update: better-paas db backups.",
-        )
-    if current is not None and engine.url.database:
-        backups.keep(Path(engine.url.database), f"before-{HEAD}")
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["engine"] = engine
-    command.upgrade(config, "head")

@@ -10,7 +10,8 @@ from better_paas.kit import logs
 from better_paas.kit.logs import Lines, LogFile
 from better_paas.kit.redact import Redactor
 
-_LOOK_AGAIN_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 1.0
+FOLLOWED_BYTES = 256 * 1024
 
 
 class DeploymentLog:
@@ -67,8 +68,13 @@ class LogBook:
     ) -> AsyncIterator[Lines]:
         """Everything from byte `offset` on, until the deployment ends. One that is queued is waited for."""
         while deployment_id not in self._open and await is_active():
+            # It may also be cancelled, which opens nothing, or run in another process: look now and then.
+            lines = self.read(app_id, deployment_id, offset, FOLLOWED_BYTES)
+            if lines.entries:
+                offset = lines.offset
+                yield lines
+                continue
             with contextlib.suppress(TimeoutError):
-                # A queued one may also be cancelled, which opens nothing: look now and then.
                 await asyncio.wait_for(self._opened.wait(), _LOOK_AGAIN_SECONDS)
         async for lines in logs.follow(self.path(app_id, deployment_id), self._open.get(deployment_id), offset):
             yield lines

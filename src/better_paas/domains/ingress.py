@@ -22,7 +22,7 @@ from better_paas.domains.render import (
     without_https,
     worker_address,
 )
-from better_paas.kit.files import write_atomically
+from better_paas.kit.files import file_lock, write_atomically
 
 _log = structlog.get_logger(__name__)
 
@@ -79,10 +79,11 @@ class Ingress:
 
         If only HTTPS can't be served, the rest is loaded and `problem` says so.
         """
-        async with self._lock:
+        async with self._lock, file_lock(self._settings.folder / "apply.lock"):
             sites = await self._sites()
             config = render(sites, self._settings, self._certificates())
-            if config == self._loaded:
+            # Another process may have loaded one since.
+            if self._loaded is not None and config == self._caddy.remembered():
                 return
             if not self._caddy.running:
                 raise CaddyFailed(self.problem)

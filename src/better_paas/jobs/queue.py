@@ -1,6 +1,6 @@
 """Enqueue, claim, renew and finish jobs. Each call is one write unit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,8 +59,15 @@ def enqueue(
     return job
 
 
-def claim(session: Session, kinds: frozenset[str]) -> Claim | None:
-    """The oldest queued job of `kinds` whose lock is free, now running under a new lease."""
+class LeaseLost(Conflict):
+    """Another worker has taken the job over, and looks after all that belongs to it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker has taken this job over", code="stale_lease")
+
+
+def claim(session: Session, kinds: frozenset[str], process: str = "") -> Claim | None:
+    """The oldest queued job of `kinds` whose lock is free, now running under a new lease of this process."""
     held = select(Job.lock_key).where(Job.status == "running", Job.lock_key.is_not(None))
     job = session.scalars(
         select(Job)
@@ -70,14 +77,14 @@ def claim(session: Session, kinds: frozenset[str]) -> Claim | None:
     ).first()
     if job is None:
         return None
-    job.status, job.lease_token, job.lease_until = "running", new_id(24), now() + LEASE
+    job.status, job.lease_token, job.lease_until = "running", f"{process}.{new_id(24)}", now() + LEASE
     job.attempt += 1
     job.started_at = job.started_at or now()
     return Claim(job.id, job.kind, job.payload, job.lease_token, job.attempt, job.cancel_requested)
 
 
 def renew(session: Session, claimed: Claim) -> None:
-    """Extend the lease. Errors: Conflict if another worker took the job over."""
+    """Extend the lease. Errors: LeaseLost."""
     _held(session, claimed).lease_until = now() + LEASE
 
 
@@ -101,18 +108,27 @@ def is_open(session: Session, job_id: str) -> bool:
 
 
 def finish(session: Session, claimed: Claim, status: str, error: str = "") -> None:
-    """End the job. Errors: Conflict if another worker took it over."""
+    """End the job. Errors: LeaseLost."""
     _end(_held(session, claimed), status, error)
 
 
-def release_orphans(session: Session) -> tuple[int, list[str]]:
-    """Queue the jobs that a dead process left running; those that failed too often are returned as lost.
+def orphans(session: Session, living: Collection[str]) -> list[Job]:
+    """Running jobs whose process is not among the living ones, or has not renewed its lease."""
+    moment = now()
+    return [
+        job
+        for job in session.scalars(select(Job).where(Job.status == "running"))
+        if (job.lease_token or "").partition(".")[0] not in living
+        or job.lease_until is None
+        or job.lease_until < moment
+    ]
 
-    Called at start, when the data directory's lock says that no other process is alive.
-    """
+
+def release_orphans(session: Session, living: Collection[str] = ()) -> tuple[int, list[str]]:
+    """Queue jobs that nobody works at any more: (how many, those of them that failed too often)."""
     lost: list[str] = []
     resumed = 0
-    for job in session.scalars(select(Job).where(Job.status == "running")).all():
+    for job in orphans(session, living):
         if job.attempt >= MOST_ATTEMPTS:
             lost.append(job.id)
         resumed += 1
@@ -149,7 +165,7 @@ def saved_output(session: Session, job_id: str, name: str) -> dict[str, Any] | N
 
 
 def save_step(session: Session, claimed: Claim, name: str, status: str, output: dict[str, Any] | None) -> None:
-    """Record that a step began (`running`) or ended. Errors: Conflict if the lease is gone."""
+    """Record that a step began (`running`) or ended. Errors: LeaseLost."""
     _held(session, claimed)
     step = session.get(JobStep, (claimed.id, name))
     if step is None:
@@ -190,7 +206,7 @@ def fail_running_steps(session: Session, job_id: str, status: str) -> None:
 def _held(session: Session, claimed: Claim) -> Job:
     job = session.get(Job, claimed.id)
     if job is None or job.status != "running" or job.lease_token != claimed.lease_token:
-        raise Conflict("Another worker has taken this job over", code="stale_lease")
+        raise LeaseLost
     return job
 
 

@@ -1,16 +1,17 @@
 """Runs jobs in this process. It sleeps until a commit wakes it; nothing is polled."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from better_paas.db.database import Database
-from better_paas.errors import Conflict
 from better_paas.jobs import queue
-from better_paas.jobs.queue import Claim
+from better_paas.jobs.queue import Claim, LeaseLost
 
 Handler = Callable[["JobRun"], Awaitable[None]]
 # Called with the reason when a job can't go on: it must leave the world tidy.
@@ -44,6 +45,8 @@ class JobRun:
         self.begun = False
         # From here on a cancellation comes too late.
         self.final = False
+        # Another process has taken it over.
+        self.is_lost = False
         # How it ended; empty until then.
         self.outcome = ""
         self._database = database
@@ -89,12 +92,33 @@ class Worker:
 
     async def start(self) -> None:
         """Take over what a dead process left, then run."""
-        resumed, lost = await self._database.write(queue.release_orphans)
+        await self.take_over()
+        self._main = asyncio.create_task(self._loop(), name="jobs")
+
+    async def take_over(self) -> None:
+        """Queue again what processes that died, or no longer renew their leases, were working at."""
+
+        def unit(session: Session) -> tuple[int, list[str]]:
+            return queue.release_orphans(session, self._database.living(session))
+
+        resumed, lost = await self._database.write(unit)
         if resumed:
             _log.info("jobs taken over from a stopped process", count=resumed)
-        self._lost = set(lost)
-        self._main = asyncio.create_task(self._loop(), name="jobs")
+        self._lost |= set(lost)
         self.wake()
+
+    async def keep_taking_over(self) -> None:
+        """The same whenever a lease has run out. Never returns; for the leader of several processes."""
+
+        def look(session: Session) -> bool:
+            return bool(queue.orphans(session, self._database.living(session)))
+
+        while True:
+            # A process that stops working says nothing: only time tells.
+            await asyncio.sleep(_RENEW_SECONDS)
+            with contextlib.suppress(Exception):  # the database is away; so it is for everybody
+                if await self._database.read(look):
+                    await self.take_over()
 
     def wake(self) -> None:
         """Look for queued jobs now. Call it after the commit that queued one."""
@@ -114,6 +138,11 @@ class Worker:
                 entry[1].cancel()
         return True
 
+    def cancel_if_mine(self, job_id: str) -> None:
+        """Another process was asked to cancel a job, which may run here."""
+        if job_id in self._running:
+            self.cancel(job_id)
+
     async def stop(self) -> None:
         """Interrupt everything without ending it: the next process goes on at the first unfinished step."""
         self._stopping = True
@@ -124,10 +153,15 @@ class Worker:
         await asyncio.gather(*(task for task in [self._main, *tasks] if task), return_exceptions=True)
 
     async def wait(self, job_id: str) -> None:
-        """Return when the job is not running in this process."""
+        """Return when the job does not run any more."""
         entry = self._running.get(job_id)
         if entry is not None:
             await asyncio.wait({entry[1]})
+        while self._database.is_shared:
+            change = self._database.next_foreign_commit()
+            if not await self._database.read(lambda session: queue.is_open(session, job_id)):
+                return
+            await change.wait()
 
     async def _loop(self) -> None:
         while True:
@@ -149,7 +183,8 @@ class Worker:
             self._running[claimed.id] = (run, task)
 
     async def _claim(self, kinds: frozenset[str]) -> Claim | None:
-        return await self._database.write(lambda session: queue.claim(session, kinds))
+        process = self._database.process
+        return await self._database.write(lambda session: queue.claim(session, kinds, process))
 
     def _free_kinds(self) -> frozenset[str]:
         busy = [run.claim.kind for run, _ in self._running.values()]
@@ -157,7 +192,7 @@ class Worker:
 
     async def _run(self, run: JobRun) -> None:
         claimed = run.claim
-        renewal = asyncio.create_task(self._renew(claimed))
+        renewal = asyncio.create_task(self._renew(run))
         try:
             status, reason = await self._attempt(self._kinds[claimed.kind], run)
             await self._finish(claimed, status, reason)
@@ -167,7 +202,10 @@ class Worker:
             if not self._stopping:
                 raise
             # An orderly stop is no failed attempt.
-            await self._database.write(lambda session: queue.give_back(session, claimed))
+            with contextlib.suppress(LeaseLost):
+                await self._database.write(lambda session: queue.give_back(session, claimed))
+        except LeaseLost:
+            _log.warning("another process has taken a job over", kind=claimed.kind, job=claimed.id)
         except Exception:
             _log.exception("job could not be ended", kind=claimed.kind, job=claimed.id)
         finally:
@@ -182,7 +220,7 @@ class Worker:
             try:
                 await self._database.write(lambda session: queue.finish(session, claimed, status, reason[:2000]))
                 return
-            except Conflict:
+            except LeaseLost:
                 raise
             except Exception as error:
                 self.problem = f"a job's end can't be written: {error}"
@@ -201,11 +239,16 @@ class Worker:
             run.final = True
             return "succeeded", ""
         except asyncio.CancelledError:
+            if run.is_lost:
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                raise LeaseLost from None
             if run.claim.id not in self._cancelled:
                 raise
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
             await self._tidy(kind, run, Cancelled())
             return "cancelled", "cancelled"
+        except LeaseLost:
+            raise
         except Exception as error:  # every failure ends in the job's own failure handler
             await self._tidy(kind, run, error)
             return "failed", str(error)
@@ -220,10 +263,17 @@ class Worker:
             _log.exception("clean-up after a failed job failed", kind=kind.name, job=run.claim.id)
         self._announce(run)
 
-    async def _renew(self, claimed: Claim) -> None:
+    async def _renew(self, run: JobRun) -> None:
+        claimed = run.claim
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             try:
                 await self._database.write(lambda session: queue.renew(session, claimed))
+            except LeaseLost:
+                # Two must not work at the same: what this one still did would be the other's to undo.
+                run.is_lost = True
+                if claimed.id in self._running:
+                    self._running[claimed.id][1].cancel()
+                return
             except Exception as error:  # the next round may have more luck
                 _log.warning("a lease could not be renewed", job=claimed.id, reason=str(error))

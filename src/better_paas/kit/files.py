@@ -1,8 +1,11 @@
-"""Files that must be whole or absent, whatever kills the process."""
+"""Files that must be whole or absent, whatever kills the process, and locks among processes."""
 
+import asyncio
+import contextlib
 import os
 import secrets
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 
@@ -27,3 +30,19 @@ def write_atomically(path: Path, content: str, mode: int = 0o600) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.asynccontextmanager
+async def file_lock(path: Path) -> AsyncIterator[None]:
+    """No other process that asks for the same lock has it meanwhile; the system frees that of a dead one."""
+    import fcntl  # the client runs where there is none
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -137,7 +137,7 @@ def is_current(platform: Platform, caller: Caller) -> bool:
     """Whether the token that let this caller in is still good."""
     if caller.kind == "admin":
         return platform.admin_token.matches_digest(caller.proof)
-    if caller.holder is None:
+    if caller.kind != "agent":
         return False
     moment = now()
     found = platform.agents.get(caller.id, moment)
@@ -152,6 +152,6 @@ def renewed(platform: Platform, caller: Caller, action: Action) -> Caller:
     """The caller with the rights of this moment. Errors: Unauthorized if the token is gone; Forbidden."""
     if not is_current(platform, caller):
         raise Unauthorized
-    if caller.holder is None:
+    if caller.kind == "admin":
         return caller
     return dataclasses.replace(caller, holder=platform.agents.get(caller.id, now()))

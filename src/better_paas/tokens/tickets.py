@@ -1,30 +1,55 @@
 """One-use tickets that let a browser open a WebSocket without a token in the address."""
 
+import hashlib
+import json
 import secrets
 import time
+from collections.abc import Callable
 
+from better_paas.kit.crypto import CannotOpen, Keyring, is_sealed
 from better_paas.tokens.caller import Caller
 
 LIFETIME_SECONDS = 60
 _MOST = 10_000
+_PLACE = "tickets/-/caller"
 
 
 class Tickets:
-    """Kept in memory: they live for a minute."""
+    """Sealed, so that each process that shares the state can redeem what another issued.
 
-    def __init__(self) -> None:
-        self._open: dict[str, tuple[float, Caller]] = {}
+    Used ones are remembered for their minute. used: tells the other processes of one.
+    """
+
+    def __init__(self, ring: Keyring, used: Callable[[str], None]) -> None:
+        self._ring, self._tell = ring, used
+        self._used: dict[str, float] = {}
 
     def issue(self, caller: Caller) -> str:
-        """A ticket that carries the caller's rights, once."""
-        moment = time.monotonic()
-        if len(self._open) >= _MOST:
-            self._open = {ticket: entry for ticket, entry in self._open.items() if entry[0] > moment}
-        ticket = secrets.token_hex(32)
-        self._open[ticket] = (moment + LIFETIME_SECONDS, caller)
-        return ticket
+        """A ticket with which the caller can open one connection."""
+        fields = [caller.kind, caller.id, caller.address, caller.source, caller.name, caller.proof, caller.rotated]
+        sealed = self._ring.seal(json.dumps([time.time() + LIFETIME_SECONDS, secrets.token_hex(16), fields]), _PLACE)
+        return sealed.encode().hex()
 
     def redeem(self, ticket: str) -> Caller | None:
-        """The caller behind `ticket`, the first time and within its minute."""
-        expires, caller = self._open.pop(ticket, (0.0, None))
-        return caller if expires > time.monotonic() else None
+        """Who asked for `ticket`, the first time and within its minute. What its token allows is to be looked up."""
+        try:
+            sealed = bytes.fromhex(ticket).decode()
+            if not is_sealed(sealed):  # clear text would be taken as it is
+                return None
+            expires, _, fields = json.loads(self._ring.open(sealed, _PLACE))
+        except (ValueError, CannotOpen):
+            return None
+        name = hashlib.sha256(ticket.encode()).hexdigest()
+        if expires <= time.time() or name in self._used:
+            return None
+        self.use(name)
+        self._tell(name)
+        kind, identity, address, source, named, proof, rotated = fields
+        return Caller(kind, identity, address, source, named, proof, None, rotated)
+
+    def use(self, name: str) -> None:
+        """A ticket was redeemed, here or by another process. name: the digest of it."""
+        moment = time.monotonic()
+        if len(self._used) >= _MOST:
+            self._used = {used: until for used, until in self._used.items() if until > moment}
+        self._used[name] = moment + LIFETIME_SECONDS

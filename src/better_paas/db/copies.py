@@ -1,0 +1,102 @@
+"""Copies a whole state from one database to another, of whatever kind each is."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from better_paas.db import backups, schema, sqlite
+from better_paas.errors import StartRefused
+
+_BATCH = 2_000
+
+
+def copy(source: Connection, target: Connection) -> dict[str, int]:
+    """Copy all rows into the tables of `target`, which are empty; how many, by table. The caller commits.
+
+    Both have the same schema. Rows go as they are stored: what is sealed stays sealed, numbers stay.
+    """
+    before, after = MetaData(), MetaData()
+    before.reflect(source)
+    after.reflect(target)
+    counts: dict[str, int] = {}
+    for table in after.sorted_tables:
+        if table.name == "alembic_version":
+            continue
+        counts[table.name] = _copy_table(before.tables[table.name], table, source, target)
+    return counts
+
+
+def _copy_table(before: Table, after: Table, source: Connection, target: Connection) -> int:
+    names = [column.name for column in after.columns if column.computed is None]
+    query = select(*(before.columns[name] for name in names)).order_by(*before.primary_key.columns)
+    count = 0
+    with source.execution_options(yield_per=_BATCH).execute(query) as rows:
+        for batch in rows.mappings().partitions():
+            target.execute(insert(after), [dict(row) for row in batch])
+            count += len(batch)
+    return count
+
+
+def differences(source: Connection, target: Connection) -> list[str]:
+    """Tables that do not have the same number of rows in both."""
+    found = MetaData()
+    found.reflect(target)
+    before = MetaData()
+    before.reflect(source)
+    return [name for name in found.tables if _count(before.tables[name], source) != _count(found.tables[name], target)]
+
+
+def _count(table: Table, connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar() or 0
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether there is no row in any table."""
+    found = MetaData()
+    found.reflect(connection)
+    return not any(_count(table, connection) for table in found.sorted_tables if table.name != "alembic_version")
+
+
+def keep(source: Engine, database: Path, reason: str) -> Path:
+    """A copy of a state as a SQLite file beside `database`. Errors: StartRefused if it can't be written."""
+    target = backups.new_file(database, reason)
+    engine = sqlite.writer(target)
+    try:
+        with source.connect() as reading:
+            schema.upgrade_to(engine, schema.version(reading) or schema.HEAD)
+            with engine.begin() as writing:
+                copy(reading.execution_options(isolation_level="REPEATABLE READ"), writing)
+    except (SQLAlchemyError, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise StartRefused(
+            f"the state can't be copied: {getattr(error, 'orig', error)}", "Free some space, then try again."
+        ) from error
+    finally:
+        engine.dispose()
+    for leftover in (target.with_name(f"{target.name}-wal"), target.with_name(f"{target.name}-shm")):
+        leftover.unlink(missing_ok=True)
+    backups.settle(target, database)
+    return target
+
+
+def replace(target: Engine, backup: Path) -> dict[str, int]:
+    """Put a copy, a SQLite file, in the place of a state. Errors: ValueError if it is no whole one of this version."""
+    engine = sqlite.reader(backup)
+    try:
+        with engine.connect() as reading, target.begin() as writing:
+            if schema.version(reading) != schema.version(writing):
+                raise ValueError(f"{backup.name} is of another version of Better-PaaS than this database")
+            _empty(writing)
+            return copy(reading, writing)
+    finally:
+        engine.dispose()
+
+
+def _empty(connection: Connection) -> None:
+    """Delete all rows."""
+    found = MetaData()
+    found.reflect(connection)
+    for table in reversed(found.sorted_tables):
+        if table.name != "alembic_version":
+            connection.execute(table.delete())
