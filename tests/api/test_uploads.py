@@ -87,6 +87,8 @@ def zip_bomb() -> bytes:
         tar_of(*((f"{n}/" + "d/" * 40 + "f", b"") for n in range(5))), zip_of(*((f"f{n}", b"") for n in range(401))),
         tar_of(("__MACOSX/x", b"\0" * 6_000_000), ("a", b"1")), tar_of(("a", b"1" * 1000))[:-20], zip_of(("a", b"1" * 1000))[:-30],
     ],
+    # Archives hold the moment at which they were made: each worker would see tests of other names.
+    ids=lambda archive: "archive",
 )  # fmt: skip
 def test_archives_that_do_not_get_in(tmp_path, archive):
     with pytest.raises(ArchiveRefused):

@@ -2,7 +2,15 @@
 
 import pytest
 
+from tests.system import servers
 from tests.system.servers import GitServer, PaasServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state(request):
+    """With --postgres all servers keep their state there."""
+    if request.config.getoption("--postgres"):
+        servers.NEW_DATABASE = request.getfixturevalue("postgres").new_database
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+# Gives the address of a new database, where the tests' servers are to keep their state in PostgreSQL.
+NEW_DATABASE: Callable[[], str] | None = None
+
+
 class PaasServer:
     """`better-paas serve` as a process of its own, with its Caddy."""
 
@@ -37,12 +42,19 @@ class PaasServer:
             "GIT_ALLOWED_PRIVATE_HOSTS": "127.0.0.1", "HEALTH_TIMEOUT": "30", "DRAIN_SECONDS": "30",
             **_build_ca(), **settings,
         }  # fmt: skip
+        if NEW_DATABASE is not None:
+            self.settings.setdefault("DATABASE_URL", NEW_DATABASE())
         self.process: subprocess.Popen | None = None
         self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{self.api_port}",
             timeout=120,
             headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
         )
+
+    def move_to(self, api_port: int, http_port: int) -> None:
+        """These are the ports that its settings say."""
+        self.api_port, self.http_port = api_port, http_port
+        self.client.base_url = f"http://127.0.0.1:{api_port}"
 
     def start(self) -> None:
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
