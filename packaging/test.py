@@ -7,10 +7,12 @@ import time
 import machine
 from machine import SetupFailed, call, say, step
 
-HELP = """Usage: ./test [unit | all] [pytest arguments]
+HELP = """Usage: ./test [unit | all | postgres] [pytest arguments]
 
   ./test        everything: style, types, import rules, unit tests, the real engine, ingress, Git and browser.
                 As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
+                The API's tests are run on SQLite and on PostgreSQL.
+  ./test postgres  the same with all servers' state in PostgreSQL.
   ./test unit   style, types, import rules and the unit tests; takes seconds.
 """
 
@@ -22,23 +24,27 @@ def main() -> None:
     if arguments and arguments[0] in ("--help", "-h", "help"):
         print(HELP)
         return
-    what = arguments.pop(0) if arguments and arguments[0] in ("unit", "all") else "all"
+    what = arguments.pop(0) if arguments and arguments[0] in ("unit", "all", "postgres") else "all"
     started = time.monotonic()
     try:
         machine.install_packages({"git": "git", "prlimit": "util-linux"})
         machine.ensure_environment("requirements-dev.lock")
         checks()
-        if what == "all":
+        if what != "unit":
             prepare_machine()
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
-    environment = {**machine.os.environ, **(machine.node_environment() if what == "all" else {})}
+    environment = {**machine.os.environ, **(machine.node_environment() if what != "unit" else {})}
     # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
     side_by_side = ["-n", "2", "--dist", "loadgroup"]
     runs = {
         "unit": [[*side_by_side, "tests/unit"]],
-        "all": [[*side_by_side, "-m", "not browser"], ["-m", "browser"]],
+        "all": [[*side_by_side, "--state", "both", "-m", "not browser"], ["-m", "browser"]],
+        "postgres": [
+            [*side_by_side, "--state", "postgres", "-m", "not browser"],
+            ["--state", "postgres", "-m", "browser"],
+        ],
     }
     code = 0
     for selected in runs[what]:
@@ -63,6 +69,7 @@ def prepare_machine() -> None:
         machine.DEBIAN_KEYS: "debian-archive-keyring",
         "chromium": "chromium",
         "curl": "curl",
+        "/usr/lib/postgresql/15/bin/initdb": "postgresql-15",
         "/usr/sbin/sshd": "openssh-server",
         # What the browser tests drive Chromium with is linked against it.
         f"/usr/lib/{machine.os.uname().machine}-linux-gnu/libatomic.so.1": "libatomic1",

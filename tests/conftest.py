@@ -24,7 +24,24 @@ APP_PORTS = f"{31000 + 100 * WORKER}-{31099 + 100 * WORKER}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--postgres", action="store_true", help="Keep the state of the servers under test in PostgreSQL.")
+    parser.addoption(
+        "--state",
+        choices=["sqlite", "postgres", "both"],
+        default="sqlite",
+        help="Where the servers under test keep their state. both: API tests are run with each, all others with SQLite.",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_url" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--state")
+        kinds = ["sqlite", "postgres"] if chosen == "both" else [chosen]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They come first: all others are done meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -62,8 +79,8 @@ def migrated_postgres(postgres) -> str:
 
 @pytest.fixture
 def database_url(request) -> Iterator[str]:
-    """Where the state is: in SQLite, or in a database of this test's own with --postgres."""
-    if not request.config.getoption("--postgres"):
+    """Where the state is: in SQLite, or in a database of this test's own."""
+    if request.param == "sqlite":
         yield ""
         return
     server = request.getfixturevalue("postgres")

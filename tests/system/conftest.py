@@ -8,8 +8,8 @@ from tests.system.servers import GitServer, PaasServer
 
 @pytest.fixture(scope="session", autouse=True)
 def _state(request):
-    """With --postgres all servers keep their state there."""
-    if request.config.getoption("--postgres"):
+    """With --state=postgres all servers keep their state there."""
+    if request.config.getoption("--state") == "postgres":
         servers.NEW_DATABASE = request.getfixturevalue("postgres").new_database
 
 

@@ -28,7 +28,7 @@ def backup() -> None:
         if url:
             from better_paas.db import copies, postgres
 
-            print(copies.keep(postgres.engine(url), _file(), "by-hand"))
+            print(copies.keep(postgres.reader(url), _file(), "by-hand"))
         else:
             print(backups.keep(state_file(), "by-hand"))
     except StartRefused as error:

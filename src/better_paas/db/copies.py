@@ -59,14 +59,17 @@ def is_empty(connection: Connection) -> bool:
 
 
 def keep(source: Engine, database: Path, reason: str) -> Path:
-    """A copy of a state as a SQLite file beside `database`. Errors: StartRefused if it can't be written."""
+    """A copy of a state as a SQLite file beside `database`. Errors: StartRefused if it can't be written.
+
+    source: the engine of a store's readers, so that all tables are of one moment.
+    """
     target = backups.new_file(database, reason)
     engine = sqlite.writer(target)
     try:
         with source.connect() as reading:
             schema.upgrade_to(engine, schema.version(reading) or schema.HEAD)
             with engine.begin() as writing:
-                copy(reading.execution_options(isolation_level="REPEATABLE READ"), writing)
+                copy(reading, writing)
     except (SQLAlchemyError, OSError) as error:
         target.unlink(missing_ok=True)
         raise StartRefused(

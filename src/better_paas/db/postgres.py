@@ -108,7 +108,7 @@ class PostgresStore:
             alone.execute(text("SELECT pg_advisory_lock(:kind, :which)"), {"kind": _ONE_OF_A_KIND, "which": _UPGRADE})
             bare = engine(self._url)
             try:
-                schema.upgrade(bare, lambda: copies.keep(bare, self._path, f"before-{schema.HEAD}"))
+                schema.upgrade(bare, lambda: copies.keep(self.reader, self._path, f"before-{schema.HEAD}"))
             finally:
                 bare.dispose()
                 alone.invalidate()  # with its lock
