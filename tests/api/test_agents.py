@@ -9,6 +9,7 @@ import pytest
 from better_paas import policy
 from better_paas.agents import token as tokens
 from better_paas.app import create_app
+from tests.stored import everything
 
 CANARY = "canary-value-4711"
 
@@ -34,7 +35,7 @@ async def test_the_token_is_shown_once_and_stored_nowhere(driver, settings):
     assert [agent["id"] for agent in listed] == [made["id"]]
     assert "token" not in listed[0]
     secret = made["token"][16:]
-    stored = b"".join(path.read_bytes() for path in settings.data_dir.glob("better-paas.db*"))
+    stored = everything(settings)
     assert secret.encode() not in stored
     assert secret not in (await driver.client.get("/api/audit-logs")).text
 

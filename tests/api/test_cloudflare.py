@@ -3,6 +3,7 @@
 import pytest
 
 from tests.cloudflare import TOKEN, FakeCloudflare
+from tests.stored import everything
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def test_a_token_is_proven_kept_sealed_and_forgotten(driver, admin, platfo
     assert "Invalid API Token" in refused["error"]
     assert await driver.post("/api/cloudflare/token/save", token=TOKEN) == {"status": "saved"}
     assert (await admin.get("/api/cloudflare/status")).json()["connected"] is True
-    raw = (platform.data_dir / "better-paas.db").read_bytes() + (platform.data_dir / "better-paas.db-wal").read_bytes()
+    raw = everything(platform.settings)
     assert TOKEN.encode() not in raw
     assert TOKEN not in (await admin.get("/api/audit-logs")).text
     assert (await admin.delete("/api/cloudflare/token/delete")).json() == {"status": "deleted"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 
 import pytest
 
@@ -10,17 +9,9 @@ from better_paas.bootstrap import Platform
 from better_paas.errors import StartRefused
 from better_paas.kit.crypto import new_key
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+from tests.stored import everything, execute
 
 SECRETS = ("canary-of-a-variable", "canary-of-an-open-one", "canary-git-token")
-
-
-def on_disk(settings) -> bytes:
-    return b"".join(path.read_bytes() for path in settings.data_dir.glob("better-paas.db*"))
-
-
-def raw(settings, sql: str, *values):
-    with sqlite3.connect(settings.data_dir / "better-paas.db") as connection:
-        return connection.execute(sql, values).fetchall()
 
 
 def again(settings, **changes) -> Platform:
@@ -34,14 +25,14 @@ async def with_secrets(driver) -> dict:
 async def test_nothing_secret_is_in_the_database_files(driver, settings):
     app = await with_secrets(driver)
     assert app["envVars"] == {"KEY": "***", "OPEN": SECRETS[1]}
-    stored = on_disk(settings)
+    stored = everything(settings)
     assert not [secret for secret in SECRETS if secret.encode() in stored]
     assert oct((settings.data_dir / "secret.key").stat().st_mode & 0o777) == "0o600"
 
 
 async def test_a_value_that_was_moved_to_another_app_fails_and_never_runs_empty(driver, platform, settings):
     first, second = await with_secrets(driver), await driver.live("other", envVars={"A": "1"})
-    raw(
+    execute(
         settings,
         "UPDATE apps SET env_vars = (SELECT env_vars FROM apps WHERE id = ?) WHERE id = ?",
         first["id"],
@@ -60,7 +51,7 @@ async def test_a_value_that_was_moved_to_another_app_fails_and_never_runs_empty(
 
 async def test_one_app_that_can_not_be_opened_does_not_hide_the_others(driver, settings):
     first, second = await with_secrets(driver), await driver.live("other", envVars={"A": "1"})
-    raw(
+    execute(
         settings,
         "UPDATE apps SET env_vars = (SELECT env_vars FROM apps WHERE id = ?) WHERE id = ?",
         first["id"],
@@ -111,12 +102,12 @@ async def test_a_change_that_was_killed_goes_on_at_the_next_start(driver, platfo
 async def test_clear_text_from_before_is_read_and_sealed(driver, platform, settings):
     app = await with_secrets(driver)
     await platform.stop()
-    raw(settings, "UPDATE apps SET env_vars = ?, git_token = ?", '{"OLD": "canary-clear"}', "clear-token")
+    execute(settings, "UPDATE apps SET env_vars = ?, git_token = ?", '{"OLD": "canary-clear"}', "clear-token")
     later = again(settings)
     await later.start()
     try:
         async with asyncio.timeout(10):
-            while raw(settings, "SELECT git_token FROM apps")[0][0] == "clear-token":
+            while execute(settings, "SELECT git_token FROM apps")[0][0] == "clear-token":
                 await asyncio.sleep(0.05)
         from better_paas.apps import secrets
         from better_paas.apps.models import App
