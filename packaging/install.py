@@ -47,6 +47,7 @@ def main() -> None:
             raise SetupFailed("Run this as root: it installs a service.")
         if shutil.which("systemctl") is None:
             raise SetupFailed("This machine has no systemd. './run' starts Better-PaaS without it.")
+        machine.prepare_engine()
         machine.prepare_server()
         release = put_release(environment())
         before = current()

@@ -104,18 +104,21 @@ def ensure_engine() -> None:
         )
     install_packages({"dockerd": "docker.io", "iptables": "iptables"})
     step("Starting the Docker engine")
+    process = None
     if Path("/run/systemd/system").is_dir():
         call("systemctl", "enable", "--now", "docker")
     elif engine_answers():
         forget_dead_engine()
         log = Path("/var/log/dockerd.log")
         with log.open("ab") as output:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
             )
     for _ in range(120):
         if not engine_answers():
             return
+        if process is not None and process.poll() is not None:
+            break
         time.sleep(0.5)
     raise SetupFailed(
         "The Docker engine was started but does not answer. See /var/log/dockerd.log or 'journalctl -u docker'."
@@ -140,13 +143,23 @@ def forget_dead_engine() -> None:
 
 
 def prepare_server() -> None:
-    """All that the server needs here, but for its settings and base images."""
+    """All that the server needs here, but for what runs apps, its settings and base images."""
     install_packages({"git": "git", "prlimit": "util-linux"})
+    ensure_environment("requirements.lock")
+    build_dashboard()
+
+
+def prepare_engine() -> None:
+    """Apps as containers: an engine, and what base images are made with. Errors: SetupFailed."""
     ensure_engine()
     if os.geteuid() == 0:
         install_packages({"debootstrap": "debootstrap", DEBIAN_KEYS: "debian-archive-keyring"})
-    ensure_environment("requirements.lock")
-    build_dashboard()
+
+
+def prepare_processes() -> None:
+    """Apps as processes of this machine, where no engine can be had."""
+    if os.geteuid() == 0:
+        install_packages({"bwrap": "bubblewrap", "/usr/lib/python3.11/ensurepip/__init__.py": "python3-venv"})
 
 
 def stored_settings(data: Path) -> dict[str, str]:

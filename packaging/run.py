@@ -34,6 +34,10 @@ Stop the server:   kill $(cat <data>/server.pid)
 Stop the ingress:  .venv/bin/better-paas stop-ingress
 """
 
+PROCESSES = (
+    "That is good for a first look: they are kept apart less than containers, and Python, Node and static sites are "
+    "all that is built. Agent tokens may not deploy to it (PROCESS_AGENTS)."
+)
 COMMAND = machine.VENV / "bin" / "better-paas"
 START_SECONDS = 60
 DEPLOY_SECONDS = 900
@@ -45,12 +49,14 @@ def main() -> None:
         raise SystemExit(0 if sys.argv[1] in ("--help", "-h", "help") else 2)
     started = time.monotonic()
     try:
-        machine.prepare_server()
         data = data_dir()
+        runtime = prepare_runtime(data)
+        machine.prepare_server()
         stop_server(data)
-        settings = write_settings(data)
-        step("Looking after base images")
-        call(COMMAND, "images", "bootstrap", "--if-needed", environment=machine.node_environment(), show=True)
+        settings = write_settings(data, runtime)
+        if runtime == "docker":
+            step("Looking after base images")
+            call(COMMAND, "images", "bootstrap", "--if-needed", environment=machine.node_environment(), show=True)
         start_server(data, settings)
         server = Server(settings, (data / "admin_token.txt").read_text().strip())
         url = server.deploy_sample()
@@ -71,11 +77,33 @@ def data_dir() -> Path:
     return path
 
 
-def write_settings(data: Path) -> dict[str, str]:
+def prepare_runtime(data: Path) -> str:
+    """Bring here what runs apps, and say which it is. An installation that has containers never changes by itself.
+
+    Errors: SetupFailed.
+    """
+    chosen = current_settings(data).get("RUNTIME")
+    if chosen != "process":
+        try:
+            machine.prepare_engine()
+            return "docker"
+        except SetupFailed as error:
+            if chosen == "docker" or any(data.glob("better-paas.db*")):
+                raise
+            say(f"{error}\n\nNo engine can be had here, so apps will be processes of this machine. {PROCESSES}\n")
+    machine.prepare_processes()
+    return "process"
+
+
+def current_settings(data: Path) -> dict[str, str]:
+    return {**machine.stored_settings(data), **{name: value for name, value in os.environ.items() if value}}
+
+
+def write_settings(data: Path, runtime: str) -> dict[str, str]:
     """What the server will use: the environment, then settings.env, which is completed where a port is taken."""
     file = data / "settings.env"
-    added: dict[str, str] = {}
-    current = {**machine.stored_settings(data), **{name: value for name, value in os.environ.items() if value}}
+    current = current_settings(data)
+    added = {} if "RUNTIME" in current or runtime == "docker" else {"RUNTIME": runtime}
     ingress_runs = (data / "caddy" / "caddy.pid").exists()
     if "LISTEN_ADDR" not in current and not port_is_free(8080):
         added["LISTEN_ADDR"] = f":{free_port(8090)}"
@@ -226,6 +254,8 @@ Better-PaaS runs (set up in {seconds:.0f} s).
   Sample app   {url} answers {status}
   Your laptop  curl -fsSL http://{info["publicIp"] or "localhost"}:{port}/install/paas | python3 -
   Server log   {data}/server.log""")
+    if server.call("/api/health")["runtime"] == "process":
+        say(f"\n  Apps run as processes of this machine, without a container engine. {PROCESSES}")
 
 
 main()

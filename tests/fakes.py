@@ -19,6 +19,8 @@ from better_paas.runtime.protocol import (
 class FakeRuntime:
     """Attributes say how the next build or start goes."""
 
+    makes_images = True
+
     def __init__(self) -> None:
         self.built: dict[str, BuildRequest] = {}
         self.specs: dict[str, ReleaseSpec] = {}

@@ -63,7 +63,7 @@ export function Shell() {
     return () => abort.abort()
   }, [])
   const active = (to: string) => (to === '/' ? path === '/' || path.startsWith('/apps') || path === '/new' : path.startsWith(to))
-  const problem = health.data && (health.data.engine === null ? 'The Docker engine does not answer.' : health.data.ingress !== 'ok' ? `The ingress does not serve: ${health.data.ingress}` : '')
+  const problem = health.data && (health.data.engine === null && health.data.runtime === 'docker' ? 'The Docker engine does not answer.' : health.data.ingress !== 'ok' ? `The ingress does not serve: ${health.data.ingress}` : '')
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -105,6 +105,11 @@ export function Shell() {
         {problem && (
           <div className="notice attention" role="alert" style={{ marginBottom: 16 }}>
             <strong>{problem}</strong> <Link to="/system">See System</Link>
+          </div>
+        )}
+        {health.data?.runtime === 'process' && path === '/' && (
+          <div className="notice attention" style={{ marginBottom: 16 }}>
+            Apps run as processes of this machine, not in containers: good for a first look, and not to keep strangers’ code apart. <Link to="/system">See System</Link>
           </div>
         )}
         <Outlet />

@@ -24,6 +24,7 @@ from better_paas.audit.service import ON_AUDIT
 from better_paas.audit.sinks import Courier, Sink
 from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, TrustSource
+from better_paas.builders.dockerfile import CA_VARIABLES
 from better_paas.caddy.process import CaddyFailed
 from better_paas.cloudflare.client import Cloudflare
 from better_paas.connect.identity import Issuers
@@ -58,6 +59,7 @@ from better_paas.metrics.figures import Figures
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
 from better_paas.runtime.docker import DockerRuntime
+from better_paas.runtime.process.runtime import ProcessRuntime
 from better_paas.runtime.protocol import Runtime, memory_bytes
 from better_paas.settings import Settings
 from better_paas.tokens.admin import AdminToken
@@ -129,14 +131,7 @@ class Platform:
         self.trust = TrustSource(self.engine, settings.build_ca_file)
         self.bases = bases or make_bases(settings, self.engine, self.trust)
         self.logbook = LogBook(self.data_dir / "logs", settings.deployment_log_max_mb * 2**20)
-        self.runtime = runtime or DockerRuntime(
-            self.engine,
-            instance_id(self.data_dir),
-            settings.builder,
-            self.trust,
-            settings.app_networks,
-            BuildLimits.of(memory_bytes(settings.build_memory), float(settings.build_cpus or 0)),
-        )
+        self.runtime = runtime or self._make_runtime()
         own_apps = settings.apps_domain is not None and settings.ingress_tls == "auto"
         self.wildcard_domain = self.rules.suffix if own_apps else ""
         self.wildcard = Wildcard(
@@ -166,6 +161,21 @@ class Platform:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._duties: list[asyncio.Task[Any]] = []
+
+    def _make_runtime(self) -> Runtime:
+        settings = self.settings
+        if settings.runtime == "process":
+            authority = settings.build_ca_file
+            named = dict.fromkeys(CA_VARIABLES, str(authority)) if authority else {}
+            return ProcessRuntime(self.data_dir / "processes", named)
+        return DockerRuntime(
+            self.engine,
+            instance_id(self.data_dir),
+            settings.builder,
+            self.trust,
+            settings.app_networks,
+            BuildLimits.of(memory_bytes(settings.build_memory), float(settings.build_cpus or 0)),
+        )
 
     async def open(self) -> None:
         """Take the data directory, and see that its secrets can be opened. Errors: StartRefused."""
@@ -386,7 +396,9 @@ class Platform:
             courier.wake()
 
     async def engine_version(self) -> str | None:
-        """The engine's version, or None while it does not answer."""
+        """The engine's version, or None while it does not answer, or where there is none."""
+        if self.settings.runtime == "process":
+            return None
         with contextlib.suppress(Exception):
             async with asyncio.timeout(3):
                 return await self.engine.version()

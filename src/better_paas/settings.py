@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         description="auto: certificates are fetched. off: HTTP only. external: a proxy in front ends TLS.",
     )
 
+    runtime: Literal["docker", "process"] = Field(
+        "docker",
+        description="What runs apps. process: this machine itself, where no engine can be had; it isolates less.",
+    )
+    process_agents: bool = Field(
+        False, description="Agent tokens may deploy with RUNTIME=process too: what they deploy runs on this machine."
+    )
     docker_host: str | None = Field(None, description="The engine's address. Unset: the local socket.")
     app_ports: str = Field("20000-29999", description="Host ports (on 127.0.0.1) that releases are published on.")
     app_networks: str = Field("10.201.0.0/16", description="Private range that the projects' networks are made in.")

@@ -41,7 +41,7 @@ async def test_secret_values_leave_by_no_answer_and_no_log(driver, platform, adm
     assert "the-secret-value" not in listed + runtime + await driver.log(app["activeDeployId"])
     assert "***" in runtime
     request = next(iter(platform.runtime.built.values()))
-    assert "the-secret-value" not in request.dockerfile + str(request.lent)
+    assert "the-secret-value" not in request.recipe.dockerfile + str(request.recipe.lent)
 
 
 async def test_a_redeploy_replaces_the_release_and_the_old_one_goes(driver, platform):

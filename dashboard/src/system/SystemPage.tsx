@@ -11,20 +11,21 @@ export function SystemPage() {
   if (health.isPending || server.isPending) return <Loading />
   if (health.isError) return <Fault page error={health.error} retry={() => void health.refetch()} />
   if (server.isError) return <Fault page error={server.error} retry={() => void server.refetch()} />
-  const { engine, ingress, version, uptime } = health.data
-  const well = engine !== null && ingress === 'ok'
+  const { engine, ingress, runtime, version, uptime } = health.data
+  const hasEngine = runtime === 'docker'
+  const well = (engine !== null || !hasEngine) && ingress === 'ok'
   const info = server.data
   return (
     <>
-      <Head title="System" status={<Status status={well ? 'running' : 'failed'} word={well ? 'Healthy' : 'Needs attention'} />} truth={well ? 'Control plane, engine and ingress answer.' : 'Apps that run go on running; deployments may fail until this is mended.'} />
+      <Head title="System" status={<Status status={well ? 'running' : 'failed'} word={well ? 'Healthy' : 'Needs attention'} />} truth={well ? (hasEngine ? 'Control plane, engine and ingress answer.' : 'Control plane and ingress answer.') : 'Apps that run go on running; deployments may fail until this is mended.'} />
       <div className="split">
         <div className="stack">
           <Panel title="Parts">
             <dl className="facts">
               <dt>Control plane</dt>
               <dd><Status status="running" word={`Version ${version}, up ${duration(uptime)}`} /></dd>
-              <dt>Docker engine</dt>
-              <dd>{engine ? <Status status="running" word={`Version ${engine}`} /> : <><Status status="failed" word="Does not answer" /><div className="dim">Try <code>docker info</code> on the server; start the service if it fails.</div></>}</dd>
+              <dt>{hasEngine ? 'Docker engine' : 'Apps'}</dt>
+              <dd>{!hasEngine ? <><Status status="stopped" word="Processes of this machine" /><div className="dim">They are kept apart less than containers. Set up Docker and <code>RUNTIME=docker</code> before others use this server.</div></> : engine ? <Status status="running" word={`Version ${engine}`} /> : <><Status status="failed" word="Does not answer" /><div className="dim">Try <code>docker info</code> on the server; start the service if it fails.</div></>}</dd>
               <dt>Ingress</dt>
               <dd>{ingress === 'ok' ? <Status status="running" word={`Serves on ports ${info.httpPort} and ${info.httpsPort}`} /> : <><Status status="failed" word="Does not serve" /><div className="dim">{ingress}</div></>}</dd>
             </dl>

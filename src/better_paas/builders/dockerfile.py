@@ -21,7 +21,8 @@ _VARIABLES_TARGET = "/run/better-paas-variables"
 _TRUST_TARGET = "/run/better-paas-trust"
 _USER = "10001:10001"
 
-_CA_VARIABLES = (
+# What tells programs of builds which certificate authorities to trust.
+CA_VARIABLES = (
     "SSL_CERT_FILE",
     "PIP_CERT",
     "REQUESTS_CA_BUNDLE",
@@ -275,7 +276,7 @@ def trust_files(bundle: str) -> dict[str, str]:
 
 def with_build_ca(dockerfile: str, trust_image: str) -> str:
     """Let every RUN trust the bundle in `trust_image`: mounted and named by ARGs, so in no layer and no image."""
-    named = " ".join(f"{name}={_TRUST_TARGET}/ca.crt" for name in _CA_VARIABLES)
+    named = " ".join(f"{name}={_TRUST_TARGET}/ca.crt" for name in CA_VARIABLES)
     arguments = f"ARG {named} APT_CONFIG={_TRUST_TARGET}/apt.conf"
     mount = f"--mount=type=bind,from={trust_image},source=/,target={_TRUST_TARGET} "
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 from better_paas.builders import dockerfile
@@ -12,16 +11,7 @@ from better_paas.builders.files import TreeFiles
 from better_paas.builders.languages import LANGUAGES, RUN
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 from better_paas.errors import StepFailed
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What the builder gets. ignore: text of the tree's .dockerignore. lent: files beside the tree."""
-
-    dockerfile: str
-    generated: bool
-    ignore: str
-    lent: dict[str, str]
+from better_paas.runtime.protocol import Recipe
 
 
 async def make_plan(folder: Path, overrides: Overrides) -> BuildPlan:

@@ -147,22 +147,22 @@ class Deployer:
         return {"plan": plan.as_dict()}
 
     async def _build(self, work: Work, plan: BuildPlan) -> dict[str, Any]:
-        work.log.step("build", "Building the image")
+        work.log.step("build", "Building the image" if self._runtime.makes_images else "Building")
         finished = f"better-paas/app-{work.deployment.app_id}:{work.deployment.id}"
         if await self._runtime.has_image(finished):  # built, but killed before that was saved
             await self._database.write(lambda session: service.set_image(session, work.deployment.id, finished))
             return {"image": finished}
         folder = app_folder(await self._source(work), work.source.root_dir)
-        recipe = await planning.make_recipe(plan, folder, self._bases, work.public_variables, work.log.say)
+        recipe = None
+        if self._runtime.makes_images:
+            recipe = await planning.make_recipe(plan, folder, self._bases, work.public_variables, work.log.say)
         request = BuildRequest(
             app_id=work.deployment.app_id,
             deployment_id=work.deployment.id,
             tree=folder,
-            dockerfile=recipe.dockerfile,
-            generated=recipe.generated,
-            dockerfile_path=plan.dockerfile_path,
-            ignore=recipe.ignore,
-            lent=recipe.lent,
+            plan=plan,
+            variables=work.public_variables,
+            recipe=recipe,
             no_cache=work.deployment.no_cache,
             timeout=self._settings.build_timeout,
         )

@@ -62,11 +62,14 @@ async def run(
     stdin: bytes | None = None,
     timeout: float = 60,
     on_line: Callable[[str], None] | None = None,
+    all_output: bool = False,
+    umask: int = -1,
 ) -> Completed:
     """Run `argv` to its end and give what it printed.
 
-    environment: added to the short inherited one. timeout: seconds. on_line: called with each line of
-    standard error as it comes. Errors: ProgramFailed. The whole process group ends when this is cancelled.
+    environment: added to the short inherited one. timeout: seconds. on_line: called with each line of standard error
+    as it comes; all_output: and of standard output. umask: -1 for ours. Errors: ProgramFailed. The whole process group
+    ends when this is cancelled.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -77,13 +80,16 @@ async def run(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            umask=umask,
         )
     except OSError as error:
         raise ProgramFailed(argv[0], None, "", f"can't be started ({error.strerror})") from error
     try:
         async with asyncio.timeout(timeout):
             stdout, stderr, _ = await asyncio.gather(
-                _collect(process.stdout, None), _collect(process.stderr, on_line), _feed(process, stdin)
+                _collect(process.stdout, on_line if all_output else None),
+                _collect(process.stderr, on_line),
+                _feed(process, stdin),
             )
             code = await process.wait()
     except TimeoutError as error:

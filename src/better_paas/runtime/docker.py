@@ -48,6 +48,8 @@ _ONCE_LINES = 1000
 class DockerRuntime:
     """Everything that it makes carries the installation's id; nothing else is ever listed, changed or removed."""
 
+    makes_images = True
+
     def __init__(
         self,
         engine: Engine,
@@ -91,7 +93,9 @@ class DockerRuntime:
         return reference
 
     async def _build(self, request: BuildRequest, reference: str, way: str, say: Say) -> None:
-        dockerfile, name = request.dockerfile, f"{LENT}/Dockerfile" if request.generated else request.dockerfile_path
+        recipe = request.recipe
+        assert recipe is not None
+        dockerfile, name = recipe.dockerfile, f"{LENT}/Dockerfile" if recipe.generated else request.plan.dockerfile_path
         if way == "classic":
             if self._trust.bundle is not None:
                 say("The old builder knows no mounts: BUILD_CA_FILE has no effect.")
@@ -100,9 +104,9 @@ class DockerRuntime:
             dockerfile = with_build_ca(dockerfile, trust_image)
         with tempfile.TemporaryDirectory(prefix="better-paas-context-") as folder:
             archive = Path(folder) / "context.tar"
-            prefix = SOURCE if request.generated else ""
-            extra = {**request.lent, name: dockerfile}
-            await asyncio.to_thread(context.pack, archive, request.tree, prefix, request.ignore, extra)
+            prefix = SOURCE if recipe.generated else ""
+            extra = {**recipe.lent, name: dockerfile}
+            await asyncio.to_thread(context.pack, archive, request.tree, prefix, recipe.ignore, extra)
             labels = self._labels(request.app_id, request.deployment_id)
             await build(
                 self._engine,

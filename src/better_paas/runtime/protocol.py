@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from better_paas.builders.plan import BuildPlan
+
 Say = Callable[[str], None]
 
 
@@ -91,20 +93,28 @@ class StoredVolume:
 
 
 @dataclass(frozen=True)
-class BuildRequest:
-    """tree: the source. ignore: text of its .dockerignore. dockerfile: see `generated`.
+class Recipe:
+    """What an image is made by. ignore: text of the tree's .dockerignore. lent: files beside the tree.
 
-    generated: the Dockerfile is ours and the tree lies in `source/`; else it is the tree's own, at dockerfile_path.
+    generated: the Dockerfile is ours and the tree lies in `source/`; else it is the tree's own, at the plan's path.
     """
+
+    dockerfile: str
+    generated: bool
+    ignore: str
+    lent: dict[str, str]
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """tree: the source. variables: what the build command may know. recipe: see Runtime.makes_images."""
 
     app_id: str
     deployment_id: str
     tree: Path
-    dockerfile: str
-    generated: bool
-    dockerfile_path: str
-    ignore: str
-    lent: dict[str, str]
+    plan: BuildPlan
+    variables: dict[str, str]
+    recipe: Recipe | None
     no_cache: bool
     timeout: float
 
@@ -131,7 +141,12 @@ class Figures:
 
 
 class Runtime(Protocol):
-    """What runs releases. A release is named by its deployment's id, whatever it consists of."""
+    """What runs releases. A release is named by its deployment's id, whatever it consists of.
+
+    makes_images: builds follow a Dockerfile on base images, which come with the request.
+    """
+
+    makes_images: bool
 
     async def build(self, request: BuildRequest, say: Say) -> str:
         """Make the image of a deployment and give its reference. Doing it twice gives the same one."""

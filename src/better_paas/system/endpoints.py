@@ -37,7 +37,9 @@ class ErrorAnswer(Answer):
 
 
 class Health(Answer):
-    """uptime: seconds. engine: its version, or null while it does not answer. ingress, jobs: "ok" or the problem.
+    """uptime: seconds. runtime: what runs apps, "docker" or "process". ingress, jobs: "ok" or the problem.
+
+    engine: its version, or null while it does not answer and where apps are processes of the machine.
 
     queuedJobs: jobs that wait, the oldest for oldestJob seconds. loopLag: seconds that the server answers late.
     """
@@ -46,6 +48,7 @@ class Health(Answer):
     timestamp: str
     uptime: int
     version: str
+    runtime: str
     engine: str | None
     ingress: str
     jobs: str
@@ -99,6 +102,7 @@ async def health(request: Request) -> Health:
         timestamp=iso(now()) or "",
         uptime=int(asyncio.get_running_loop().time() - platform.started_at),
         version=better_paas.__version__,
+        runtime=platform.settings.runtime,
         engine=await platform.engine_version(),
         ingress=platform.ingress.problem or "ok",
         jobs=platform.worker.problem or "ok",

@@ -71,6 +71,11 @@ async def _check(platform: Platform, action: Action, caller: Caller, fields: dic
         raise Forbidden(
             "Forbidden: agent tokens are frozen, they may only read", "A person lifts this in the dashboard."
         )
+    if action.deploys and platform.settings.runtime == "process" and not platform.settings.process_agents:
+        raise Forbidden(
+            "Forbidden: here apps are processes of the server's own machine, which agent tokens may not deploy",
+            "A person allows it with PROCESS_AGENTS=true, or sets up a Docker engine.",
+        )
     if not caller.sees_all:
         await platform.database.read(lambda session: check_targets(session, action, caller, fields))
     if caller.rotated and action.resource == "agent" and action.mutates and action.name not in _LESSENING:

@@ -1,0 +1,79 @@
+"""From a plan to the commands that build and start it without images. Pure."""
+
+from dataclasses import dataclass, field
+
+from better_paas.builders.plan import BuildPlan, NoPlan
+
+# What runs where there is no engine; all else needs one.
+LANGUAGES = ("python", "node", "static")
+_HINT = "Install a Docker engine, set RUNTIME=docker, and deploy again."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """install, build: argv lists, one after the other; only those of build get the app's variables.
+
+    start: argv of the main process. environment: of all.
+    """
+
+    install: list[list[str]]
+    build: list[list[str]]
+    start: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def recipe(plan: BuildPlan, python: str, caddy: str) -> Recipe:
+    """Paths are those of images: /app, /tools, /venv. Errors: NoPlan for what needs an engine."""
+    if plan.runtime not in LANGUAGES:
+        what = "an own Dockerfile" if plan.runtime == "dockerfile" else plan.summary.partition(" · ")[0]
+        raise NoPlan(f"{what} can't be built without a Docker engine", _HINT)
+    if plan.runtime == "python":
+        return _python(plan, python)
+    made = _node(plan)
+    if plan.runtime == "static":
+        # The folder that is served is named in the site's configuration, which lies beside it.
+        start = [caddy, "run", "--config", "/tools/Caddyfile", "--adapter", "caddyfile"]
+        own = {**made.environment, "XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  # of the sandbox
+        return Recipe(made.install, made.build, start, own)
+    return Recipe(made.install, made.build, shell(plan.start), {**made.environment, "NODE_ENV": "production"})
+
+
+def shell(text: str) -> list[str]:
+    """A command of the app's own, as a container would be given it."""
+    return ["/bin/sh", "-c", text]
+
+
+def _python(plan: BuildPlan, python: str) -> Recipe:
+    install = [[python, "-m", "venv", "/venv/"]]
+    if plan.package_manager in ("uv", "poetry"):
+        install += [[python, "-m", "venv", "/tools/manager/"]]
+        install += [["/tools/manager/bin/python", "-m", "pip", "install", plan.package_manager]]
+    install += [shell(plan.install)] if plan.install else []
+    environment = {
+        "PATH": "/venv/bin:/tools/manager/bin:",
+        "VIRTUAL_ENV": "/venv/",
+        "UV_PROJECT_ENVIRONMENT": "/venv/",
+        "UV_LINK_MODE": "copy",
+        "POETRY_VIRTUALENVS_CREATE": "false",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Recipe(install, _build(plan), shell(plan.start), environment)
+
+
+def _node(plan: BuildPlan) -> Recipe:
+    manager = ["npm", "install", "--global", "--prefix", "/tools/", plan.manager_package]
+    install = [manager] if plan.manager_package else []
+    install += [shell(plan.install)] if plan.install else []
+    environment = {
+        "PATH": "/tools/bin:/app/node_modules/.bin:",
+        "npm_config_update_notifier": "false",
+        "npm_config_fund": "false",
+        "npm_config_audit": "false",
+        "CI": "true",
+    }
+    return Recipe(install, _build(plan), [], environment)
+
+
+def _build(plan: BuildPlan) -> list[list[str]]:
+    return [shell(plan.build)] if plan.build else []

@@ -1,0 +1,582 @@
+"""Releases as process groups of this machine, each kept up by a supervisor of its own that outlives the server.
+
+    images/<app>/<deployment>/   app, tools (with the virtual environment), made.json: what it is and how it starts
+    releases/<deployment>/       spec.json, state.json, lock, logs, and tmp, which is all that it may write to
+    volumes/<project>/<name>/    caches/<project>/    users.json    news.sock
+
+It does not isolate like containers do: see docs/operations.md.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from better_paas.builders.dockerfile import caddyfile
+from better_paas.builders.plan import BuildPlan, NoPlan
+from better_paas.kit.files import write_atomically
+from better_paas.kit.streams import merged
+from better_paas.kit.subprocess import ProgramFailed, child_environment, run
+from better_paas.runtime.process import sandbox
+from better_paas.runtime.process.recipes import recipe, shell
+from better_paas.runtime.process.sandbox import Means, Place
+from better_paas.runtime.process.supervisor import NEWS
+from better_paas.runtime.protocol import (
+    MAIN,
+    BuildRequest,
+    Figures,
+    LogLine,
+    ReleaseSpec,
+    RuntimeFailed,
+    Say,
+    State,
+    StoredVolume,
+    memory_bytes,
+)
+
+_FIRST_USER = 210_000
+# What a build makes is there to be read by whoever runs it.
+_UMASK = 0o022
+_STOP_SECONDS = 10.0
+_START_SECONDS = 20.0
+_ONCE_SECONDS = 3600.0
+_FOREVER = 1e9
+_SIZE_SECONDS = 5.0
+_FIGURES_SECONDS = 1.0
+_GONE = State(False, "it is not there any more")
+_NO_SANDBOX = "Install the package bubblewrap, or a Docker engine and set RUNTIME=docker."
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class _Image:
+    """Of made.json. programs: folders of the language runtimes that it needs."""
+
+    folder: Path
+    start: list[str]
+    environment: dict[str, str]
+    user: int
+    programs: tuple[Path, ...]
+    created: float
+
+    @property
+    def app(self) -> Path:
+        return self.folder / "app"
+
+    @property
+    def tools(self) -> Path:
+        return self.folder / "tools"
+
+
+@dataclass
+class ProcessRuntime:
+    """folder: where all of it lies. build_environment: what builds get besides, such as a certificate authority."""
+
+    folder: Path
+    build_environment: dict[str, str] = field(default_factory=dict)
+    makes_images = False
+    _means: Means | None = None
+    _users: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def build(self, request: BuildRequest, say: Say) -> str:
+        reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
+        image = self._image_folder(reference)
+        if (image / "made.json").exists():
+            return reference
+        means = await self._find_means()
+        if not means.bubblewrap:
+            say("There is no sandbox (bubblewrap) on this machine: the build sees what the server may see.")
+        programs = _programs(request.plan)
+        caddy = programs.get("caddy", "")
+        try:
+            plan = recipe(request.plan, programs.get("python", ""), caddy)
+        except NoPlan as error:
+            raise RuntimeFailed(str(error), error.hint) from error
+        user = await self._user(request.app_id)
+        cache = self.folder / "caches" / (request.plan.cache_scope or request.app_id)
+        if request.no_cache:
+            await asyncio.to_thread(shutil.rmtree, cache, True)
+        await asyncio.to_thread(self._lay_out, request, image, cache, user)
+        folders = tuple(sorted({Path(path).parent for path in programs.values()}))
+        place = Place(image / "app", image / "tools", cache, user, writable=True, programs=folders)
+        made = _Image(image, plan.start, plan.environment, user, folders, time.time())
+        deadline = time.monotonic() + request.timeout
+        for argv, variables in [
+            *((argv, {}) for argv in plan.install),
+            *((argv, request.variables) for argv in plan.build),
+        ]:
+            environment = self._environment(means, place, made, {**self.build_environment, **variables})
+            await _run_step(means, place, argv, environment, deadline - time.monotonic(), request.timeout, say)
+        if request.plan.runtime == "static":
+            self._write_caddyfile(means, place, request.plan)
+        described = {
+            "start": made.start,
+            "environment": made.environment,
+            "user": user,
+            "programs": [str(path) for path in folders],
+            "created": made.created,
+        }
+        write_atomically(image / "made.json", json.dumps(described))
+        return reference
+
+    def _lay_out(self, request: BuildRequest, image: Path, cache: Path, user: int) -> None:
+        shutil.rmtree(image, ignore_errors=True)
+        image.mkdir(parents=True)
+        shutil.copytree(request.tree, image / "app", symlinks=True, ignore=shutil.ignore_patterns(".git"))
+        (image / "tools" / "venv").mkdir(parents=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        for folder in (image, image / "app", image / "tools", image / "tools" / "venv", cache):
+            folder.chmod(0o755)
+        if os.geteuid() == 0:
+            _give(image / "app", user)
+            _give(image / "tools", user)
+            # Apps of a project share it, and each is a user of its own.
+            cache.chmod(0o1777)
+
+    def _write_caddyfile(self, means: Means, place: Place, plan: BuildPlan) -> None:
+        app, _, _ = sandbox.folders(means, place)
+        root = app if plan.output in ("", ".") else f"{app}/{plan.output}"
+        file = place.tools / "Caddyfile"
+        file.write_text(caddyfile(plan).replace("root * /srv", f"root * {root}"))
+        file.chmod(0o644)
+
+    async def start(self, spec: ReleaseSpec) -> None:
+        release = self.folder / "releases" / spec.deployment_id
+        if _is_alive(release):
+            return
+        means, image = await self._find_means(), self._image(spec.image)
+        place = self._place(means, image, release, spec)
+        environment = self._environment(means, place, image, spec.environment)
+        commands = {
+            MAIN: shell(spec.start_command) if spec.start_command else image.start,
+            **{name: shell(command) for name, command in spec.processes.items()},
+        }
+        memory = memory_bytes(spec.memory)
+        processes = {
+            name: {
+                "argv": sandbox.command(means, place, [sandbox.seen(means, place, word) for word in argv], memory),
+                "environment": {**environment, **({"PORT": str(spec.host_port)} if name == MAIN else {})},
+            }
+            for name, argv in commands.items()
+        }
+        described = {
+            "app": spec.app_id,
+            "project": spec.project_id,
+            "memory": memory,
+            "volumes": [volume.name for volume in spec.volumes],
+            "processes": processes,
+            "cwd": str(image.app),
+            "news": str(self.folder),
+            "settled": False,
+            "stopSeconds": _STOP_SECONDS,
+        }
+        (release / "state.json").unlink(missing_ok=True)
+        write_atomically(release / "spec.json", json.dumps(described))
+        await _start_supervisor(release)
+
+    def _place(self, means: Means, image: _Image, release: Path, spec: ReleaseSpec) -> Place:
+        """Errors: RuntimeFailed for volumes without a sandbox, which nothing could bring to their path."""
+        if spec.volumes and not means.bubblewrap:
+            raise RuntimeFailed("volumes need a sandbox, which this machine can't make", _NO_SANDBOX)
+        temporary = release / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        mounts = []
+        for volume in spec.volumes:
+            source = self.folder / "volumes" / spec.project_id / volume.name
+            is_new = not source.exists()
+            source.mkdir(parents=True, exist_ok=True)
+            if is_new and means.is_root:
+                os.chown(source, image.user, image.user)
+            mounts.append((source, volume.path, not volume.read_only))
+        if means.is_root:
+            os.chown(temporary, image.user, image.user)
+        return Place(image.app, image.tools, temporary, image.user, programs=image.programs, mounts=tuple(mounts))
+
+    def _environment(self, means: Means, place: Place, image: _Image, extra: dict[str, str]) -> dict[str, str]:
+        made = {name: sandbox.seen(means, place, value) for name, value in image.environment.items()}
+        _, _, temporary = sandbox.folders(means, place)
+        inherited = child_environment()
+        own = ":".join(str(path) for path in image.programs)
+        path = f"{made.pop('PATH', '')}{own}:{inherited['PATH']}"
+        return {**inherited, **made, "HOME": temporary, "TMPDIR": temporary, **extra, "PATH": path}
+
+    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+        release = self.folder / "releases" / spec.deployment_id
+        means, image = await self._find_means(), self._image(spec.image)
+        place = self._place(means, image, release, spec)
+        argv = [sandbox.seen(means, place, word) for word in shell(command)]
+        environment = self._environment(means, place, image, spec.environment)
+        try:
+            await run(
+                sandbox.command(means, place, argv, memory_bytes(spec.memory)),
+                environment=environment, cwd=image.app, timeout=_ONCE_SECONDS, on_line=say, all_output=True,
+                umask=_UMASK,
+            )  # fmt: skip
+        except ProgramFailed as error:
+            if error.code is None:
+                raise RuntimeFailed(f"the command {error.reason}") from error
+            return error.code
+        return 0
+
+    async def state(self, deployment_id: str) -> State:
+        return _state(self.folder / "releases" / deployment_id)
+
+    async def states(self) -> dict[str, State]:
+        return {release.name: _state(release) for release in self._releases()}
+
+    async def figures(self, deployment_id: str) -> Figures:
+        release = self.folder / "releases" / deployment_id
+        state = _read(release / "state.json")
+        if state is None or not _is_alive(release):
+            raise RuntimeFailed("it does not run", "Start the app.")
+        before = _taken(state["pid"])
+        await asyncio.sleep(_FIGURES_SECONDS)
+        after = _taken(state["pid"])
+        limit = int((_read(release / "spec.json") or {}).get("memory", 0))
+        return Figures(
+            cpu=round(max(0.0, after.seconds - before.seconds) / _FIGURES_SECONDS, 4),
+            memory=after.memory,
+            memory_limit=limit,
+            processes=after.count,
+        )
+
+    async def settle(self, deployment_id: str) -> None:
+        release = self.folder / "releases" / deployment_id
+        spec, state = _read(release / "spec.json"), _read(release / "state.json")
+        if spec is None or state is None:
+            raise RuntimeFailed("it is not there any more", "Deploy it again.")
+        write_atomically(release / "spec.json", json.dumps({**spec, "settled": True}))
+        if _is_alive(release):
+            os.kill(state["pid"], signal.SIGHUP)
+
+    async def stop(self, deployment_id: str) -> None:
+        release = self.folder / "releases" / deployment_id
+        state = _read(release / "state.json")
+        if state is None or not _is_alive(release):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state["pid"], signal.SIGTERM)
+        await asyncio.to_thread(_wait_until_dead, release)
+
+    async def remove(self, deployment_id: str) -> None:
+        await self.stop(deployment_id)
+        await asyncio.to_thread(shutil.rmtree, self.folder / "releases" / deployment_id, True)
+
+    async def logs(self, deployment_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[LogLine]:
+        release = self.folder / "releases" / deployment_id
+        names = list((_read(release / "spec.json") or {"processes": {}})["processes"])
+        several = len(names) > 1
+        if tail:
+            kept = [
+                LogLine(*_split(line), name if several else "")
+                for name in names
+                for line in await asyncio.to_thread(_last_lines, release / f"{name}.log", tail)
+            ]
+            for line in sorted(kept, key=lambda line: line.timestamp)[-tail:]:
+                yield line
+        if follow:
+            async for name, text in merged({name: _follow(release / f"{name}.log") for name in names}):
+                yield LogLine(*_split(text), name if several else "")
+
+    async def remove_project(self, project_id: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self.folder / "caches" / project_id, True)
+
+    async def images(self, app_id: str) -> list[tuple[str, str]]:
+        folders = (self.folder / "images" / app_id).glob("*")
+        made = [(found["created"], folder.name) for folder in folders if (found := _read(folder / "made.json"))]
+        return [(name, f"better-paas/app-{app_id}:{name}") for _, name in sorted(made, reverse=True)]
+
+    async def has_image(self, reference: str) -> bool:
+        return (self._image_folder(reference) / "made.json").exists()
+
+    async def remove_image(self, reference: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._image_folder(reference), True)
+
+    async def volumes(self) -> list[StoredVolume]:
+        found = [folder for folder in (self.folder / "volumes").glob("*/*") if folder.is_dir()]
+        deadline = time.monotonic() + _SIZE_SECONDS
+        return [
+            StoredVolume(folder.parent.name, folder.name, await asyncio.to_thread(_size, folder, deadline))
+            for folder in sorted(found)
+        ]
+
+    async def remove_volume(self, project_id: str, name: str) -> None:
+        for release in self._releases():
+            spec = _read(release / "spec.json") or {}
+            if spec.get("project") == project_id and name in spec.get("volumes", ()) and _is_alive(release):
+                raise RuntimeFailed("something uses this volume", "Stop the apps that have it first.")
+        await asyncio.to_thread(shutil.rmtree, self.folder / "volumes" / project_id / name, True)
+
+    async def storage(self) -> list[Path]:
+        return [self.folder]
+
+    async def trim_build_cache(self, most_bytes: int) -> int:
+        caches = self.folder / "caches"
+        size = await asyncio.to_thread(_size, caches, time.monotonic() + _SIZE_SECONDS)
+        if size is None or size <= most_bytes:
+            return 0
+        await asyncio.to_thread(shutil.rmtree, caches, True)
+        return size
+
+    async def faults(self) -> AsyncIterator[tuple[str, str]]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        news: asyncio.Queue[bytes] = asyncio.Queue()
+        with _listening(self.folder) as line:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(line.fileno(), lambda: news.put_nowait(line.recv(65536)))
+            try:
+                while True:
+                    said = json.loads(await news.get())
+                    yield said["deployment"], said["fault"]
+            finally:
+                loop.remove_reader(line.fileno())
+
+    async def has_sandbox(self) -> bool:
+        """Whether bubblewrap keeps apps from each other and from the machine."""
+        return bool((await self._find_means()).bubblewrap)
+
+    async def _find_means(self) -> Means:
+        if self._means is None:
+            is_root = os.geteuid() == 0
+            self._means = Means(await _working_bubblewrap(is_root), is_root)
+            if is_root and not self._means.bubblewrap:
+                # Users of their own have to get to what is theirs; nothing else in there is open to them.
+                self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+                for folder in (self.folder, self.folder.parent):
+                    folder.chmod(0o711)
+        return self._means
+
+    async def _user(self, app_id: str) -> int:
+        """Of the app's own, for ever, if we may choose."""
+        if os.geteuid() != 0:
+            return os.geteuid()
+        async with self._users:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            users = _read(self.folder / "users.json") or {}
+            if app_id not in users:
+                users[app_id] = max(users.values(), default=_FIRST_USER) + 1
+                write_atomically(self.folder / "users.json", json.dumps(users))
+            return int(users[app_id])
+
+    def _releases(self) -> list[Path]:
+        return [path.parent for path in (self.folder / "releases").glob("*/spec.json")]
+
+    def _image_folder(self, reference: str) -> Path:
+        app_id, _, deployment_id = reference.removeprefix("better-paas/app-").partition(":")
+        return self.folder / "images" / app_id / deployment_id
+
+    def _image(self, reference: str) -> _Image:
+        folder = self._image_folder(reference)
+        made = _read(folder / "made.json")
+        if made is None:
+            raise RuntimeFailed("what was built is gone", "Deploy the app again.")
+        programs = tuple(Path(path) for path in made["programs"])
+        return _Image(folder, made["start"], made["environment"], made["user"], programs, made["created"])
+
+
+def _programs(plan: BuildPlan) -> dict[str, str]:
+    """What the machine has to have for a plan, by name. Errors: RuntimeFailed."""
+    wanted = {"python": "python"} if plan.runtime == "python" else {}
+    if plan.runtime == "node" or (plan.runtime == "static" and (plan.install or plan.build)):
+        wanted = {"node": "node", "npm": "npm"}
+    if plan.runtime == "static":
+        wanted["caddy"] = "caddy"
+    found = {}
+    for name in wanted:
+        # What every user of this machine may run comes first.
+        places = ["/usr/bin", "/usr/local/bin", os.environ.get("PATH", ""), str(Path(sys.executable).parent)]
+        program = shutil.which("python3" if name == "python" else name, path=":".join(places))
+        if program is None:
+            raise RuntimeFailed(f"there is no {name} on this machine", f"Install {name}, or a Docker engine.")
+        found[name] = str(Path(program).resolve()) if name != "npm" else program
+    return found
+
+
+async def _working_bubblewrap(is_root: bool) -> str:
+    """The path of bubblewrap if it can make a sandbox here."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return ""
+    trial = [program, "--unshare-pid", *([] if is_root else ["--unshare-user"]), "--ro-bind", "/", "/", "/bin/true"]
+    try:
+        await run(trial, timeout=10)
+    except ProgramFailed:
+        return ""
+    return program
+
+
+async def _run_step(
+    means: Means,
+    place: Place,
+    argv: list[str],
+    environment: dict[str, str],
+    seconds: float,
+    timeout: float,
+    say: Say,
+) -> None:
+    words = [sandbox.seen(means, place, word) for word in argv]
+    shown = words[-1] if words[0] == "/bin/sh" else " ".join([Path(words[0]).name, *words[1:]])
+    say(f"$ {shown}")
+    try:
+        await run(
+            sandbox.command(means, place, words, 0),
+            environment=environment, cwd=place.app, timeout=max(1.0, seconds), on_line=say, all_output=True,
+            umask=_UMASK,
+        )  # fmt: skip
+    except ProgramFailed as error:
+        if error.code is None:
+            raise RuntimeFailed(
+                f"the build took longer than {timeout:.0f} s and was stopped",
+                "Does a command wait for input? If the build needs longer, raise BUILD_TIMEOUT.",
+            ) from error
+        raise RuntimeFailed(
+            f"the build failed: '{shown}' ended with code {error.code}", "The lines above say why."
+        ) from error
+
+
+async def _start_supervisor(release: Path) -> None:
+    """Errors: RuntimeFailed if it does not begin."""
+    argv = [sys.executable, "-m", "better_paas.runtime.process.supervisor", str(release)]
+    path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    try:
+        await run(argv, environment=path, cwd=Path("/"), timeout=_START_SECONDS)
+    except ProgramFailed as error:
+        raise RuntimeFailed("the supervisor did not start", f"See {release}/supervisor.log.") from error
+
+
+def _is_alive(release: Path) -> bool:
+    """Whether a supervisor holds the release: a lock ends with its holder, a process number may belong to another."""
+    try:
+        descriptor = os.open(release / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _wait_until_dead(release: Path) -> None:
+    descriptor = os.open(release / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _state(release: Path) -> State:
+    spec, state = _read(release / "spec.json"), _read(release / "state.json")
+    if spec is None or state is None:
+        return _GONE
+    names = frozenset(spec["processes"])
+    if not _is_alive(release):
+        return State(False, "it does not run", 0, names)
+    processes = state["processes"].values()
+    reason = next((one["reason"] for one in processes if not one["running"]), "")
+    return State(all(one["running"] for one in processes), reason, sum(one["restarts"] for one in processes), names)
+
+
+def _read(path: Path) -> Any:
+    """The JSON in a file, or None."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(path.read_text())
+    return None
+
+
+def _give(folder: Path, user: int) -> None:
+    for root, folders, files in os.walk(folder):
+        for name in (*folders, *files, "."):
+            os.chown(Path(root) / name, user, user, follow_symlinks=False)
+
+
+def _size(folder: Path, deadline: float) -> int | None:
+    """Bytes below a folder, or None if counting takes too long."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        if time.monotonic() > deadline:
+            return None
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(root) / name).lstat().st_blocks * 512
+    return total
+
+
+@dataclass(frozen=True)
+class _Taken:
+    seconds: float
+    memory: int
+    count: int
+
+
+def _taken(supervisor: int) -> _Taken:
+    """What the processes below a supervisor have taken until now."""
+    seconds, memory, count = 0.0, 0, 0
+    for pid in _below(supervisor):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / _TICKS
+            memory += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+            count += 1
+    return _Taken(seconds, memory, count)
+
+
+def _below(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from _below(int(child))
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    lines: list[str] = []
+    for file in (path.with_suffix(".log.1"), path):
+        with contextlib.suppress(OSError):
+            lines += file.read_text(errors="replace").splitlines()[-count:]
+    return lines[-count:]
+
+
+async def _follow(path: Path) -> AsyncIterator[str]:
+    """What comes, by way of a program that is woken by the system."""
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    argv = ["tail", "-n", "0", "-F", "--", str(path)]
+    reader = asyncio.create_task(run(argv, timeout=_FOREVER, on_line=lines.put_nowait, all_output=True))
+    try:
+        while True:
+            yield await lines.get()
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
+def _split(line: str) -> tuple[str, str]:
+    stamp, _, text = line.partition(" ")
+    return stamp, text
+
+
+@contextlib.contextmanager
+def _listening(folder: Path) -> Iterator[socket.socket]:
+    """The socket that supervisors tell news to."""
+    (folder / NEWS).unlink(missing_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.setblocking(False)
+            # By way of the folder: a socket's path must be short.
+            line.bind(f"/proc/self/fd/{descriptor}/{NEWS}")
+            yield line
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""What a command of an app is run with, as an argv list: bubblewrap's view of the machine, a user, limits. Pure.
+
+As root the sandbox is made by root, and what runs in it becomes a user of the app's own before it begins. Else a user
+namespace makes it. Where bubblewrap is missing or may make no sandbox, the command runs as it is.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILES = 4096
+_PROCESSES = 512
+# Of the machine, to be read: programs, libraries and how names are resolved.
+_READ = ("/usr", "/etc", "/opt", "/run/systemd/resolve")
+_LINKS = {"/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib", "/lib64": "usr/lib64"}
+
+
+@dataclass(frozen=True)
+class Means:
+    """What there is on this machine. bubblewrap: its path, or "" for no sandbox. is_root: whether we are."""
+
+    bubblewrap: str
+    is_root: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Folders of one release or build, and where it finds them. temporary: all else that it may write to.
+
+    writable: whether app and tools may be written to, as a build does. programs: folders of language runtimes.
+    mounts: (folder, path, whether it may be written to) of volumes.
+    """
+
+    app: Path
+    tools: Path
+    temporary: Path
+    user: int
+    writable: bool = False
+    programs: tuple[Path, ...] = ()
+    mounts: tuple[tuple[Path, str, bool], ...] = ()
+
+
+def command(means: Means, place: Place, argv: list[str], memory: int) -> list[str]:
+    """`argv` in its sandbox. memory: bytes that each of its processes may take; 0 for no limit."""
+    limits = ["prlimit", f"--nofile={_FILES}", *([f"--data={memory}"] if memory else [])]
+    if means.is_root:
+        limits += [f"--nproc={_PROCESSES}"]  # it counts by user, and only here the app has one of its own
+        user = ["setpriv", f"--reuid={place.user}", f"--regid={place.user}", "--clear-groups", "--no-new-privs"]
+        user += ["--inh-caps=-all", "--bounding-set=-all"]
+        limits = [*user, *limits]
+    return [*(_bubblewrap(means, place) if means.bubblewrap else []), *limits, "--", *argv]
+
+
+def _bubblewrap(means: Means, place: Place) -> list[str]:
+    made = [means.bubblewrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
+    if not means.is_root:
+        made += ["--unshare-user"]
+    for path in _READ:
+        made += ["--ro-bind-try", path, path]
+    for path, target in _LINKS.items():
+        made += ["--symlink", target, path] if Path(path).is_symlink() else ["--ro-bind-try", path, path]
+    made += ["--proc", "/proc", "--dev", "/dev", "--bind", str(place.temporary), "/tmp"]  # noqa: S108
+    for folder in place.programs:
+        # What lies beside a folder of programs belongs to them.
+        root = folder.parent if folder.name == "bin" else folder
+        if not root.is_relative_to("/usr"):
+            made += [*_open_way(root), "--ro-bind-try", str(root), str(root)]
+    bind = "--bind" if place.writable else "--ro-bind"
+    made += [bind, str(place.app), "/app", bind, str(place.tools), "/tools", bind, f"{place.tools}/venv", "/venv"]
+    for source, path, writable in place.mounts:
+        made += [*_open_way(Path(path)), "--bind" if writable else "--ro-bind", str(source), path]
+    return [*made, "--chdir", "/app"]
+
+
+def _open_way(path: Path) -> list[str]:
+    """Folders above `path` that the app's user gets through: those that bubblewrap makes by itself are root's alone."""
+    return [word for folder in reversed(path.parents[:-1]) for word in ("--perms", "0755", "--dir", str(folder))]
+
+
+def seen(means: Means, place: Place, text: str) -> str:
+    """A text with paths of an image, as they are where there is no sandbox to make them so."""
+    if means.bubblewrap:
+        return text
+    return text.replace("/venv/", f"{place.tools}/venv/").replace("/tools/", f"{place.tools}/")
+
+
+def folders(means: Means, place: Place) -> tuple[str, str, str]:
+    """(app, tools, temporary folder) as a command in there sees them."""
+    if means.bubblewrap:
+        return "/app", "/tools", "/tmp"  # noqa: S108
+    return str(place.app), str(place.tools), str(place.temporary)
