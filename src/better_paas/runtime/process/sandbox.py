@@ -4,10 +4,12 @@ As root the sandbox is made by root, and what runs in it becomes a user of the a
 namespace makes it. Where bubblewrap is missing or may make no sandbox, the command runs as it is.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _FILES = 4096
+_OF_IMAGES = re.compile(r"(?<![\w./-])/(venv|tools)/")
 _PROCESSES = 512
 # Of the machine, to be read: programs, libraries and how names are resolved.
 _READ = ("/usr", "/etc", "/opt", "/run/systemd/resolve")
@@ -80,7 +82,8 @@ def seen(means: Means, place: Place, text: str) -> str:
     """A text with paths of an image, as they are where there is no sandbox to make them so."""
     if means.bubblewrap:
         return text
-    return text.replace("/venv/", f"{place.tools}/venv/").replace("/tools/", f"{place.tools}/")
+    real = {"venv": f"{place.tools}/venv/", "tools": f"{place.tools}/"}
+    return _OF_IMAGES.sub(lambda match: real[match[1]], text)
 
 
 def folders(means: Means, place: Place) -> tuple[str, str, str]:
