@@ -70,6 +70,8 @@ def prepare_machine() -> None:
         "chromium": "chromium",
         "curl": "curl",
         "/usr/lib/postgresql/15/bin/initdb": "postgresql-15",
+        "bwrap": "bubblewrap",
+        f"/usr/lib/{machine.os.uname().machine}-linux-gnu/faketime/libfaketime.so.1": "libfaketime",
         "/usr/sbin/sshd": "openssh-server",
         # What the browser tests drive Chromium with is linked against it.
         f"/usr/lib/{machine.os.uname().machine}-linux-gnu/libatomic.so.1": "libatomic1",

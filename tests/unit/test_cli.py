@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from better_paas.cli import config, jsonc, output
+from better_paas.cli import client, config, jsonc, output
 from better_paas.cli.config import Instance
 from better_paas.cli.discovery import discover, normalised
 from better_paas.cli.errors import CliError
@@ -424,3 +424,36 @@ def test_one_member_changes_and_all_else_stays(document, indent):
 def test_no_text_makes_the_reader_fall_over(text):
     with contextlib.suppress(jsonc.NotJson):
         jsonc.get(text, ("a",))
+
+
+@pytest.mark.parametrize("way", ["once", "upload"])
+def test_what_is_asked_for_again_has_the_same_key_and_the_same_body(tmp_path, monkeypatch, way):
+    monkeypatch.setattr(client, "_AGAIN_SECONDS", 0)
+    seen = []
+
+    class Forgetful(BaseHTTPRequestHandler):
+        def log_message(self, *arguments): ...
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.headers["Idempotency-Key"], body))
+            if len(seen) == 1:  # it was done, and nobody hears of it
+                self.close_connection = True
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"id": "a"}')
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = client.Api(f"http://127.0.0.1:{server.server_port}")
+        archive = tmp_path / "source.tar.gz"
+        archive.write_bytes(b"x" * 700_000)
+        if way == "once":
+            assert api.once("/api/deploy", name="shop") == {"id": "a"}
+        else:
+            assert api.upload("/api/deploy/upload", {"name": "shop"}, archive, lambda *_: None) == {"id": "a"}
+        server.shutdown()
+    (first, second) = seen
+    assert first == second
+    assert len(first[0]) == 32

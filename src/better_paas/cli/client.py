@@ -69,14 +69,7 @@ class Api:
 
     def once(self, path: str, **fields: Any) -> Any:
         """A POST that is done once, though its answer may be lost: it is asked for again with the same key."""
-        headers = {"Idempotency-Key": os.urandom(16).hex()}
-        try:
-            return self.call("POST", path, fields, headers=headers)
-        except CliError as error:
-            if error.code != UNREACHABLE:
-                raise
-        time.sleep(_AGAIN_SECONDS)
-        return self.call("POST", path, fields, headers=headers)
+        return _once(lambda key: self.call("POST", path, fields, headers=key))
 
     def call(
         self,
@@ -93,7 +86,7 @@ class Api:
             return _answer(response)
 
     def upload(self, path: str, config: dict[str, Any], archive: Path, progress: Progress) -> Any:
-        """Send `config` and a file as a form; progress is told (sent, all) bytes."""
+        """Send `config` and a file as a form, as `once` does; progress is told (sent, all) bytes."""
         boundary = "paas-" + os.urandom(16).hex()
         before = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="config"\r\n\r\n{json.dumps(config)}\r\n'
@@ -115,8 +108,12 @@ class Api:
 
         length = {"Content-Length": str(len(before) + size + len(after))}
         kind = f"multipart/form-data; boundary={boundary}"
-        with self.open("POST", path, parts(), kind, None, 600, length) as response:
-            return _answer(response)
+
+        def send(key: dict[str, str]) -> Any:
+            with self.open("POST", path, parts(), kind, None, 600, {**length, **key}) as response:
+                return _answer(response)
+
+        return _once(send)
 
     def events(self, path: str, last_id: str = "", **query: Any) -> Iterator[tuple[str, str, Any]]:
         """Server-sent events: (id, name, data)."""
@@ -168,6 +165,18 @@ class Api:
                 "Does the address open in a browser? Is the server up?",
                 UNREACHABLE,
             ) from error
+
+
+def _once(send: Callable[[dict[str, str]], Any]) -> Any:
+    """The answer to a call that gets the same key when it is asked for again. Errors: those of `send`."""
+    key = {"Idempotency-Key": os.urandom(16).hex()}
+    try:
+        return send(key)
+    except CliError as error:
+        if error.code != UNREACHABLE:
+            raise
+    time.sleep(_AGAIN_SECONDS)
+    return send(key)
 
 
 def _answer(response: Any) -> Any:
