@@ -148,11 +148,24 @@ def test_variables_domains_and_stopping(visit, paas, world):
     page.get_by_role("dialog").get_by_role("button", name="Remove shop.example.test").click()
     expect(page.get_by_label("Change shop.example.test", exact=True)).to_be_hidden()
     expect(page.get_by_role("dialog")).to_be_hidden()
+    undo(page, "shop.example.test is removed")
+    expect(page.get_by_label("Change shop.example.test", exact=True)).to_be_visible()
+    paas.post("/api/apps/domains/remove", id=app["id"], domain="shop.example.test")
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop storefront").click()
     expect(page.locator(".head .status.stopped")).to_be_visible()
-    page.get_by_role("button", name="Start").click()
+    undo(page, "storefront is stopped")
     expect(page.locator(".head .status.running")).to_be_visible()
+    page = visitor.open(f"/apps/{app['id']}?tab=settings")
+    page.get_by_label("Health path").fill("/health")
+    page.get_by_role("button", name="Save 1 change").click()
+    undo(page, "Saved. The next deployment uses it.")
+    expect(page.get_by_text("The settings are what they were")).to_be_visible()
+    assert paas.app(app["id"])["healthPath"] == app["healthPath"]
+
+
+def undo(page, message):
+    page.get_by_role("alert").filter(has_text=message).get_by_role("button", name="Undo").click()
 
 
 def test_ten_thousand_lines_with_search(visit, world):

@@ -22,7 +22,7 @@ export function AgentsPage() {
         actions={<Button onClick={() => setMaking(true)}>New token</Button>}
       />
       <Freeze />
-      {agents.isPending && <Loading />}
+      {agents.isPending && <Loading of="list" />}
       {agents.isError && <Fault error={agents.error} retry={() => void agents.refetch()} />}
       {agents.data && (
         <div className="panel">

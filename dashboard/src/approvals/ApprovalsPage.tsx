@@ -13,7 +13,7 @@ export function ApprovalsPage() {
     <>
       <Head title="Approvals" status={waiting ? <Status status="pending" word={`${waiting} waiting`} /> : undefined} truth="Calls that agents may make only after a person has said yes: this one call, once, within 15 minutes." />
       <SegmentedControl aria-label="Which" size="xs" mb="md" value={status} onChange={value => setStatus(value as 'pending' | 'all')} data={[{ value: 'pending', label: 'Waiting' }, { value: 'all', label: 'All' }]} />
-      {found.isPending && <Loading />}
+      {found.isPending && <Loading of="list" />}
       {found.isError && <Fault error={found.error} retry={() => void found.refetch()} />}
       {found.data && (
         <div className="panel">

@@ -3,7 +3,7 @@ import { IconExternalLink } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { App } from '../api/client'
-import { useAction, useApp } from '../api/queries'
+import { tellUndo, useAction, useApp } from '../api/queries'
 import { appRoute, type AppTab } from '../router'
 import { Confirm, Fault, Head, Loading } from '../ui/parts'
 import { Status } from '../ui/Status'
@@ -58,7 +58,7 @@ const truth = (app: App) => app.statusDetail || (app.status !== 'running' ? '' :
 function Actions({ app }: { app: App }) {
   const [asking, setAsking] = useState(false)
   const redeploy = useAction<{ deploymentId: string }>('/api/apps/redeploy')
-  const stop = useAction('/api/apps/stop', `${app.name} is stopped`)
+  const stop = useAction('/api/apps/stop')
   const start = useAction('/api/apps/start', `${app.name} runs`)
   const navigate = useNavigate()
   const deploy = () =>
@@ -84,7 +84,7 @@ function Actions({ app }: { app: App }) {
         Deploy
       </Button>
       <Confirm opened={asking} onClose={() => setAsking(false)} title={`Stop ${app.name}?`} act={`Stop ${app.name}`} danger busy={stop.isPending}
-        onAct={() => stop.mutate({ id: app.id }, { onSettled: () => setAsking(false) })}>
+        onAct={() => stop.mutate({ id: app.id }, { onSuccess: () => tellUndo(`${app.name} is stopped`, () => start.mutate({ id: app.id })), onSettled: () => setAsking(false) })}>
         <Text size="sm">Visitors see a page that says it is stopped. Its image, variables, domains and volumes stay; Start brings it back.</Text>
       </Confirm>
     </>

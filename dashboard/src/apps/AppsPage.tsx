@@ -14,7 +14,7 @@ export function AppsPage() {
   const apps = useApps()
   const [search, setSearch] = useState('')
   const [state, setState] = useState('all')
-  if (apps.isPending) return <Loading />
+  if (apps.isPending) return <Loading of="cards" head />
   if (apps.isError) return <Fault page error={apps.error} retry={() => void apps.refetch()} />
   if (!apps.data.length) return <NoApps />
   const wanted = search.toLowerCase()

@@ -2,7 +2,7 @@ import { ActionIcon, Anchor, Button, Group, Menu, Modal, Select, Switch, Text, T
 import { IconDots, IconTrash } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { App, DomainState } from '../api/client'
-import { useAction, useDomains, useServer } from '../api/queries'
+import { tellUndo, useAction, useDomains, useServer } from '../api/queries'
 import { Confirm, Copy, Fault, Loading, Panel } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { RoutingPanel } from './RoutingPanel'
@@ -19,11 +19,19 @@ function state(domain: DomainState): { status: string; word: string } {
 export function DomainsTab({ app }: { app: App }) {
   const found = useDomains(app.id)
   const [domain, setDomain] = useState('')
-  const [removing, setRemoving] = useState<string | null>(null)
+  const [removing, setRemoving] = useState<DomainState | null>(null)
   const [changing, setChanging] = useState<DomainState | null>(null)
   const add = useAction('/api/apps/domains/add', 'The domain is added')
-  const remove = useAction('/api/apps/domains/remove', 'The domain is removed')
-  if (found.isPending) return <Loading />
+  const remove = useAction('/api/apps/domains/remove')
+  const update = useAction('/api/apps/domains/update')
+  const bringBack = (gone: DomainState) =>
+    add.mutate({ id: app.id, domain: gone.name }, {
+      // As it was: with its redirect, or without its path.
+      onSuccess: () => (gone.redirectTo || gone.stripPath) && update.mutate({ id: app.id, domain: gone.name, redirectTo: gone.redirectTo, ...(gone.name.includes('/') ? { stripPath: gone.stripPath } : {}) }),
+    })
+  const takeAway = (gone: DomainState) =>
+    remove.mutate({ id: app.id, domain: gone.name }, { onSuccess: () => tellUndo(`${gone.name} is removed`, () => bringBack(gone)), onSettled: () => setRemoving(null) })
+  if (found.isPending) return <Loading of="list" />
   if (found.isError) return <Fault error={found.error} retry={() => void found.refetch()} />
   return (
     <div className="split">
@@ -53,7 +61,7 @@ export function DomainsTab({ app }: { app: App }) {
                           </Menu.Target>
                           <Menu.Dropdown>
                             <Menu.Item onClick={() => setChanging(entry)}>Redirect or path …</Menu.Item>
-                            <Menu.Item color="red" leftSection={<IconTrash size={14} />} onClick={() => setRemoving(entry.name)}>Remove {entry.name}</Menu.Item>
+                            <Menu.Item color="red" leftSection={<IconTrash size={14} />} onClick={() => setRemoving(entry)}>Remove {entry.name}</Menu.Item>
                           </Menu.Dropdown>
                         </Menu>
                       )}
@@ -76,9 +84,9 @@ export function DomainsTab({ app }: { app: App }) {
         <RoutingPanel app={app} />
       </div>
       <PointHere />
-      <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title={`Remove ${removing}?`} act={`Remove ${removing}`} danger busy={remove.isPending}
-        onAct={() => remove.mutate({ id: app.id, domain: removing }, { onSettled: () => setRemoving(null) })}>
-        <Text size="sm">Visitors of {removing} get a page that says no app answers. The app goes on at its other names; adding the domain again undoes this.</Text>
+      <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title={`Remove ${removing?.name}?`} act={`Remove ${removing?.name}`} danger busy={remove.isPending}
+        onAct={() => removing && takeAway(removing)}>
+        <Text size="sm">Visitors of {removing?.name} get a page that says no app answers. The app goes on at its other names; Undo, or adding the domain again, brings it back.</Text>
       </Confirm>
       {changing && <Change app={app} domain={changing} others={found.data.map(entry => entry.name).filter(name => name !== changing.name && !name.includes('/'))} onClose={() => setChanging(null)} />}
     </div>

@@ -10,7 +10,7 @@ const KEPT = '***'
 /** Rules of the ingress: they take effect at once. */
 export function RoutingPanel({ app }: { app: App }) {
   const found = useRouting(app.id)
-  if (found.isPending) return <Loading />
+  if (found.isPending) return <Loading of="list" />
   if (found.isError) return <Fault error={found.error} />
   return <Rules app={app} stored={found.data} />
 }

@@ -1,4 +1,5 @@
 import { Button, Group, NumberInput, PasswordInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import type { App } from '../api/client'
@@ -30,23 +31,35 @@ const fromApp = (app: App): Fields => ({
   processes: Object.entries(app.processes).map(([name, command]) => `${name}: ${command}`).join('\n'),
 })
 
+/** What is sent of these fields. */
+function bodyOf(fields: Fields, keys: (keyof Fields)[]) {
+  const body: Record<string, unknown> = Object.fromEntries(keys.map(key => [key, fields[key]]))
+  if ('portOverride' in body) body.portOverride = fields.portOverride || null
+  if ('watchMinutes' in body) body.watchMinutes = fields.watchMinutes === '' ? null : fields.watchMinutes
+  if ('processes' in body) body.processes = Object.fromEntries(fields.processes.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]))
+  if ('volumes' in body) body.volumes = fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
+  return body
+}
+
 export function SettingsTab({ app }: { app: App }) {
   const stored = JSON.stringify(fromApp(app))
   const [fields, setFields] = useState<Fields>(fromApp(app))
   const [token, setToken] = useState('')
-  const save = useAction('/api/apps/update', 'Saved. The next deployment uses it.')
+  const save = useAction('/api/apps/update')
+  const back = useAction('/api/apps/update', 'The settings are what they were')
   useEffect(() => setFields(JSON.parse(stored)), [stored])
   const before = JSON.parse(stored) as Fields
   const changed = (Object.keys(fields) as (keyof Fields)[]).filter(key => fields[key] !== before[key])
   const submit = () => {
     // Only what was changed is sent: everything else stays as it is, whoever changed it meanwhile.
-    const body: Record<string, unknown> = Object.fromEntries(changed.map(key => [key, fields[key]]))
-    if ('portOverride' in body) body.portOverride = fields.portOverride || null
-    if ('watchMinutes' in body) body.watchMinutes = fields.watchMinutes === '' ? null : fields.watchMinutes
-    if ('processes' in body) body.processes = Object.fromEntries(fields.processes.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]))
-    if ('volumes' in body) body.volumes = fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
-    if (token) body.gitToken = token
-    save.mutate({ id: app.id, ...body }, { onSuccess: () => setToken('') })
+    const told = () => {
+      setToken('')
+      const message = 'Saved. The next deployment uses it.'
+      // What a token was before, nobody can tell.
+      if (token) notifications.show({ message, color: 'green' })
+      else tellUndo(message, () => back.mutate({ id: app.id, ...bodyOf(before, changed) }))
+    }
+    save.mutate({ id: app.id, ...bodyOf(fields, changed), ...(token ? { gitToken: token } : {}) }, { onSuccess: told })
   }
   return (
     <div className="stack" style={{ maxWidth: 760 }}>

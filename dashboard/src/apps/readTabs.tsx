@@ -75,7 +75,7 @@ export function OverviewTab({ app }: { app: App }) {
 
 export function DeploymentsTab({ app }: { app: App }) {
   const found = useDeployments(app.id)
-  if (found.isPending) return <Loading />
+  if (found.isPending) return <Loading of="list" />
   if (found.isError) return <Fault error={found.error} />
   return (
     <Panel title="Deployments" inside={false}>

@@ -42,7 +42,7 @@ export function AuditPage() {
         <TextInput aria-label="Action" size="xs" placeholder="Action, such as app:delete" value={action} onChange={event => setAction(event.currentTarget.value.trim())} />
         <TextInput aria-label="Search the entries" size="xs" placeholder="Text anywhere" data-page-search value={text} onChange={event => setText(event.currentTarget.value)} />
       </Group>
-      {found.isPending && <Loading />}
+      {found.isPending && <Loading of="list" />}
       {found.isError && <Fault error={found.error} retry={() => void found.refetch()} />}
       {found.data && (
         <div className="panel">

@@ -19,7 +19,7 @@ export function DeploymentsPage() {
     <>
       <Head title="Deployments" truth="The newest fifty, of all apps." />
       <SegmentedControl aria-label="Status" size="xs" mb="md" value={status} onChange={setStatus} data={STATES} />
-      {found.isPending && <Loading />}
+      {found.isPending && <Loading of="list" />}
       {found.isError && <Fault error={found.error} retry={() => void found.refetch()} />}
       {found.data && (
         <div className="panel">

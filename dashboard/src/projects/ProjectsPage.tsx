@@ -10,7 +10,7 @@ export function ProjectsPage() {
   const projects = useProjects()
   const [name, setName] = useState('')
   const create = useAction('/api/projects/create', 'The project is made')
-  if (projects.isPending) return <Loading />
+  if (projects.isPending) return <Loading of="list" head />
   if (projects.isError) return <Fault page error={projects.error} retry={() => void projects.refetch()} />
   return (
     <>

@@ -8,7 +8,7 @@ import { bytes, counted } from '../ui/words'
 
 export function TrashPage() {
   const trash = useTrash()
-  if (trash.isPending) return <Loading />
+  if (trash.isPending) return <Loading of="list" head />
   if (trash.isError) return <Fault page error={trash.error} retry={() => void trash.refetch()} />
   return (
     <>

@@ -10,7 +10,7 @@ export function VolumesPage() {
   const volumes = useVolumes()
   const [deleting, setDeleting] = useState<StoredVolume | null>(null)
   const remove = useAction('/api/volumes/delete', 'The volume is deleted')
-  if (volumes.isPending) return <Loading />
+  if (volumes.isPending) return <Loading of="list" head />
   if (volumes.isError) return <Fault page error={volumes.error} retry={() => void volumes.refetch()} />
   const unused = volumes.data.filter(volume => !volume.apps.length)
   return (

@@ -78,12 +78,28 @@ export function Fault({ error, retry, page }: { error: unknown; retry?: () => vo
   )
 }
 
-export function Loading() {
+/** The outline of what is about to be there, so that nothing jumps when it comes. */
+export function Loading({ of = 'page', head = of === 'page' }: { of?: 'page' | 'cards' | 'list'; head?: boolean }) {
   return (
     <div className="stack" role="status" aria-label="Loading">
-      <Skeleton height={28} width={240} />
-      <Skeleton height={120} />
-      <Skeleton height={240} />
+      {head && (
+        <div>
+          <Skeleton height={28} width={240} mb={8} />
+          <Skeleton height={14} width="min(420px, 90%)" />
+        </div>
+      )}
+      {of === 'cards' && <div className="cards">{Array.from({ length: 6 }, (_, row) => <Skeleton key={row} height={124} radius="md" />)}</div>}
+      {of === 'list' && (
+        <div className="panel" style={{ padding: 16 }}>
+          {Array.from({ length: 6 }, (_, row) => <Skeleton key={row} height={16} my={14} width={`${90 - ((row * 17) % 40)}%`} />)}
+        </div>
+      )}
+      {of === 'page' && (
+        <div className="split">
+          <Skeleton height={320} radius="md" />
+          <Skeleton height={180} radius="md" />
+        </div>
+      )}
     </div>
   )
 }
