@@ -93,7 +93,7 @@ def put_release(libraries: Path) -> Path:
         f"#!{libraries}/bin/python\n"
         "import sys\n"
         f"sys.path.insert(0, {str(target / 'site')!r})\n"
-        "from better_paas.commands import main\n"
+        "from better_paas.__main__ import main\n"
         "main()\n"
     )
     program.chmod(0o755)

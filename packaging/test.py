@@ -37,7 +37,7 @@ def main() -> None:
         raise SystemExit(1) from None
     environment = {**machine.os.environ, **(machine.node_environment() if what != "unit" else {})}
     # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
-    side_by_side = ["-n", "2", "--dist", "loadgroup"]
+    side_by_side = ["-n", "2", "--dist", "loadscope"]
     runs = {
         "unit": [[*side_by_side, "tests/unit"]],
         "all": [[*side_by_side, "--state", "both", "-m", "not browser"], ["-m", "browser"]],

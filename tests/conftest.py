@@ -5,9 +5,11 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx2
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from better_paas.app import create_app
 from better_paas.bootstrap import Platform
@@ -39,15 +41,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_url", kinds, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They come first: all others are done meanwhile."""
-    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
+class _OneEngine(LoadScopeScheduling):
+    """Tests that share the machine's engine run one after another, in one worker; each other one where there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "engine" if nodeid.startswith(("tests/system/", "tests/conformance/", "tests/browser/")) else nodeid
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that share the machine's engine run one after another, in one worker."""
-    if item.get_closest_marker("engine"):
-        item.add_marker(pytest.mark.xdist_group("engine"))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _OneEngine(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,9 @@ class FakeRuntime:
     async def remove_volume(self, project_id: str, name: str) -> None:
         self.kept.discard((project_id, name))
 
+    async def has_sandbox(self) -> bool:
+        return True
+
     async def storage(self) -> list[Path]:
         return []
 

@@ -59,7 +59,6 @@ from better_paas.metrics.figures import Figures
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
 from better_paas.runtime.docker import DockerRuntime
-from better_paas.runtime.process.runtime import ProcessRuntime
 from better_paas.runtime.protocol import Runtime, memory_bytes
 from better_paas.settings import Settings
 from better_paas.tokens.admin import AdminToken
@@ -165,6 +164,8 @@ class Platform:
     def _make_runtime(self) -> Runtime:
         settings = self.settings
         if settings.runtime == "process":
+            from better_paas.runtime.process.runtime import ProcessRuntime
+
             authority = settings.build_ca_file
             named = dict.fromkeys(CA_VARIABLES, str(authority)) if authority else {}
             return ProcessRuntime(self.data_dir / "processes", named)

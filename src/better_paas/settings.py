@@ -3,10 +3,11 @@
 import ipaddress
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from better_paas.builders.languages import LANGUAGES
@@ -304,3 +305,15 @@ def load() -> Settings:
     """Settings of this process. Errors: pydantic's ValidationError, which names the variable."""
     data_dir = Path(os.environ.get("BETTER_PAAS_DATA_DIR") or default_data_dir())
     return Settings(_env_file=data_dir / "settings.env")
+
+
+def load_or_exit() -> Settings:
+    """The same, for a command: a wrong setting is told, and ends it with exit code 2."""
+    try:
+        return load()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"]).upper()
+            sys.stderr.write(f"better-paas: {name}: {fault['msg'].removeprefix('Value error, ')}\n")
+        sys.stderr.write("See docs/reference/settings.md for all settings.\n")
+        raise SystemExit(2) from None

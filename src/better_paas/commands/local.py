@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import httpx2
-from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from better_paas.settings import Settings, load
+from better_paas.settings import load_or_exit as settings
 from better_paas.tokens.admin import AdminToken
 
+__all__ = ["answers", "call", "changes", "fail", "read_state", "settings", "state_engine", "state_file"]
 T = TypeVar("T")
 _SECONDS = 60
 
@@ -22,18 +22,6 @@ def fail(text: str, hint: str = "") -> NoReturn:
     """End the command with a message. Exit code 1."""
     print(f"better-paas: {text}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
     raise SystemExit(1)
-
-
-def settings() -> Settings:
-    """This server's settings; a wrong one ends the command with exit code 2."""
-    try:
-        return load()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = ".".join(str(part) for part in fault["loc"]).upper()
-            print(f"better-paas: {name}: {fault['msg'].removeprefix('Value error, ')}", file=sys.stderr)
-        print("See docs/reference/settings.md for all settings.", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def call(method: str, path: str, **body: Any) -> Any:

@@ -57,6 +57,10 @@ def _create(engine: Engine) -> None:
 
     from better_paas.db import tables
 
+    for table in tables.Base.metadata.tables.values():
+        for index in table.indexes:
+            # Said once, for SQLite: naming the other database there would load all of its dialect for everybody.
+            index.dialect_options[engine.dialect.name]["where"] = index.dialect_options["sqlite"]["where"]
     tables.Base.metadata.create_all(engine)
     command.stamp(_configuration(engine), HEAD)
 

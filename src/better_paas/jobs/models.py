@@ -8,8 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
 
-_RUNNING, _QUEUED = text("status = 'running'"), text("status = 'queued'")
-
 
 class Job(Base):
     """Work that survives the process. status: queued, running, succeeded, failed, cancelled."""
@@ -18,8 +16,8 @@ class Job(Base):
     __table_args__ = (
         Index("ix_jobs_status_created", "status", "created_at"),
         # One running job for each lock, one queued job for each key: the database itself refuses more.
-        Index("uq_jobs_running_lock", "lock_key", unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING),
-        Index("uq_jobs_queued_key", "dedupe_key", unique=True, sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+        Index("uq_jobs_running_lock", "lock_key", unique=True, sqlite_where=text("status = 'running'")),
+        Index("uq_jobs_queued_key", "dedupe_key", unique=True, sqlite_where=text("status = 'queued'")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

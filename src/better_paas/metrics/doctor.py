@@ -22,7 +22,6 @@ from better_paas.domains.state import state_of
 from better_paas.kit.clock import now
 from better_paas.kit.subprocess import ProgramFailed, run
 from better_paas.runtime.docker import DockerRuntime
-from better_paas.runtime.process.runtime import ProcessRuntime
 
 Level = Literal["good", "notice", "bad"]
 _OLDEST_ENGINE = (20, 10)
@@ -65,7 +64,7 @@ def _data_dir(platform: Platform) -> Finding:
 
 
 async def _engine(platform: Platform) -> list[Finding]:
-    if isinstance(platform.runtime, ProcessRuntime):
+    if platform.settings.runtime == "process":
         sandbox = "each in a sandbox" if await platform.runtime.has_sandbox() else "without a sandbox"
         advice = "They are kept apart less than containers. Set up Docker and RUNTIME=docker before others use this."
         return [Finding("Runtime", "notice", f"Apps are processes of this machine, {sandbox}", advice)]

@@ -297,6 +297,9 @@ class DockerRuntime:
         prefix = f"better-paas/app-{app_id}:"
         return [(tag.removeprefix(prefix), tag) for image in found for tag in image.tags if tag.startswith(prefix)]
 
+    async def has_sandbox(self) -> bool:
+        return True
+
     async def volumes(self) -> list[StoredVolume]:
         with _told():
             names = await self._engine.volumes(f"{_INSTANCE}={self._instance}")

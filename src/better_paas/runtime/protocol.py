@@ -202,6 +202,10 @@ class Runtime(Protocol):
         """Delete a volume with all that is in it. Errors: RuntimeFailed while something uses it."""
         ...
 
+    async def has_sandbox(self) -> bool:
+        """Whether apps are kept from each other and from the machine."""
+        ...
+
     async def storage(self) -> list[Path]:
         """Folders of this machine that images and volumes lie in, as far as they can be told."""
         ...

@@ -343,7 +343,6 @@ class ProcessRuntime:
                 loop.remove_reader(line.fileno())
 
     async def has_sandbox(self) -> bool:
-        """Whether bubblewrap keeps apps from each other and from the machine."""
         return bool((await self._find_means()).bubblewrap)
 
     async def _find_means(self) -> Means:
