@@ -1,21 +1,27 @@
-"""What the ingress adds to an app's answers, and what a crash of an app costs, each beside the app asked directly.
+"""What the ingress adds to an app's answers, beside a Caddy that does nothing but pass on; what a crash of an app costs.
 
-Run as root on a machine with Docker and h2load (Debian: nghttp2-client): .venv/bin/python -m bench.ingress
+Run as root on a machine with Docker: .venv/bin/python -m bench.ingress
 A minute; load generator, ingress, app and control plane share the machine.
 """
 
+import asyncio
 import contextlib
+import json
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-from tests.system.servers import GitServer, PaasServer, docker
+from tests.system.servers import GitServer, PaasServer, docker, free_port
 
-RATE, CLIENTS, SECONDS, ROUNDS = 2000, 20, 6, 3
+from bench.load import Result, steady
+
+RATE, SECONDS, ROUNDS = 2000, 4, 5
 CRASH_RATE, CRASH_SECONDS = 200, 12
 APP = {
     "package.json": '{"name": "quick", "private": true, "scripts": {"start": "node server.js"}}',
@@ -33,76 +39,81 @@ def row(what: str, ours: str, baseline: str, ratio: str) -> None:
     print(f"| {what} | {ours} | {baseline} | {ratio} |", flush=True)
 
 
-class Load:
-    """Requests at a steady rate over HTTP/1.1. Each of the log's lines is a request: when, status, microseconds."""
-
-    def __init__(self, folder: Path, url: str, host: str, rate: int, seconds: int) -> None:
-        self._log = folder / f"log-{time.monotonic_ns()}"
-        self._process = subprocess.Popen(
-            [
-                "h2load", "--h1", f"-c{CLIENTS}", f"--rps={rate / CLIENTS}", f"-D{seconds}", f"--log-file={self._log}",
-                "-H", f"Host: {host}", url,
-            ],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def end(self) -> tuple[list[float], int]:
-        """(milliseconds of each answer, how many failed or got no answer)."""
-        output = self._process.communicate()[0]
-        lines = [line.split() for line in self._log.read_text().splitlines()]
-        good = [int(fields[2]) / 1000 for fields in lines if fields[1] == "200"]
-        done = re.search(r"(\d+) total, .* (\d+) failed, (\d+) errored, (\d+) timeout", output)
-        failed = sum(fields[1] not in ("200", "-1") for fields in lines) + sum(map(int, done.groups()[1:]))
-        return good, failed
+def p99(result: Result) -> float:
+    assert not result.failed, result.failed
+    return statistics.quantiles(result.milliseconds, n=100)[98]
 
 
-def p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100)[98]
-
-
-def added(folder: Path, direct: str, through: str, host: str) -> None:
-    """Both take turns, so that what else the machine does meets both."""
-    alone, behind = [], []
+async def added(direct: int, bare: int, ours: int, host: str, rate: int) -> None:
+    """They take turns, so that what else the machine does meets all."""
+    found: dict[int, list[float]] = {direct: [], bare: [], ours: []}
     for _ in range(ROUNDS):
-        alone.append(p99(Load(folder, direct, host, RATE, SECONDS).end()[0]))
-        behind.append(p99(Load(folder, through, host, RATE, SECONDS).end()[0]))
-    ours, theirs = statistics.median(behind), statistics.median(alone)
+        for port, values in found.items():
+            values.append(p99(await steady("127.0.0.1", port, host, rate, SECONDS)))
+    app, plain, own = (statistics.median(values) for values in found.values())
     row(
-        f"p99 at {RATE:,} requests a second, median of {ROUNDS} rounds", f"{ours:.2f} ms", f"{theirs:.2f} ms (the app)",
-        f"{ours - theirs:.2f} ms more (2 wanted)",
+        f"p99 added to the app's {app:.1f} ms at {rate:,} requests a second, median of {ROUNDS} rounds",
+        f"{own - app:.1f} ms", f"{plain - app:.1f} ms (a bare Caddy)", f"{own - plain:.1f} ms",
     )  # fmt: skip
 
 
-def crash(folder: Path, url: str, host: str, victim: str) -> tuple[int, int]:
-    """(failed requests, all) while the app's process ends once."""
-    load = Load(folder, url, host, CRASH_RATE, CRASH_SECONDS)
-    time.sleep(CRASH_SECONDS / 3)
-    with contextlib.suppress(httpx2.HTTPError):  # it ends without an answer
-        httpx2.get(f"{victim}/die", headers={"Host": host}, timeout=5)
-    good, failed = load.end()
-    return failed, len(good) + failed
+@contextlib.contextmanager
+def bare_caddy(folder: Path, target: int) -> Iterator[int]:
+    """The port of one that passes all requests on."""
+    port = free_port()
+    handler = {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{target}"}]}
+    plain = {"listen": [f"127.0.0.1:{port}"], "routes": [{"handle": [handler]}], "automatic_https": {"disable": True}}
+    file = folder / "bare.json"
+    file.write_text(json.dumps({"admin": {"disabled": True}, "apps": {"http": {"servers": {"plain": plain}}}}))
+    program = Path(sys.executable).with_name("caddy")
+    process = subprocess.Popen([program, "run", "--config", str(file)], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def crash(port: int, host: str, victim: int) -> Result:
+    """While the app's process ends once."""
+
+    async def kill() -> None:
+        await asyncio.sleep(CRASH_SECONDS / 3)
+        try:
+            async with httpx2.AsyncClient() as client:
+                await client.get(f"http://127.0.0.1:{victim}/die")
+        except httpx2.HTTPError:
+            return  # it ends without an answer
+
+    result, _ = await asyncio.gather(steady("127.0.0.1", port, host, CRASH_RATE, CRASH_SECONDS), kill())
+    return result
+
+
+async def measure(server: PaasServer, app: dict, folder: Path) -> None:
+    ports = docker("ps", "--filter", f"label=better-paas.app={app['id']}", "--format", "{{.Ports}}")
+    direct, host = int(re.search(r"127.0.0.1:([0-9]+)", ports)[1]), app["defaultHost"]
+    print("| | ours | baseline | difference |\n|---|---|---|---|")
+    with bare_caddy(folder, direct) as bare:
+        for rate in (RATE // 4, RATE):
+            await added(direct, bare, server.http_port, host, rate)
+    ours = await crash(server.http_port, host, direct)
+    await asyncio.sleep(3)
+    theirs = await crash(direct, host, direct)
+    row(
+        f"an app crashes and is started again, at {CRASH_RATE} requests a second: failed",
+        f"{ours.failed} of {ours.total:,}", f"{theirs.failed} of {theirs.total:,} (the app, asked directly)",
+        f"longest wait {max(ours.milliseconds) / 1000:.1f} s",
+    )  # fmt: skip
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        git = GitServer(folder)
-        server = PaasServer(folder / "data", APP_PORTS="25000-25099", WATCH_MINUTES="0")
+        git = GitServer(Path(name))
+        server = PaasServer(Path(name) / "data", APP_PORTS="25000-25099", WATCH_MINUTES="0")
         server.start()
         try:
-            app = server.live("quick", git.repository("quick.git", APP).url)
-            ports = docker("ps", "--filter", f"label=better-paas.app={app['id']}", "--format", "{{.Ports}}")
-            direct = f"http://{re.search(r'127.0.0.1:[0-9]+', ports)[0]}"
-            through, host = f"http://127.0.0.1:{server.http_port}", app["defaultHost"]
-            print("| | ours | baseline | difference |\n|---|---|---|---|")
-            added(folder, direct, through, host)
-            ours, total = crash(folder, through, host, direct)
-            time.sleep(3)
-            theirs, their_total = crash(folder, direct, host, direct)
-            row(
-                f"an app crashes and is started again, at {CRASH_RATE} requests a second: failed",
-                f"{ours} of {total:,}", f"{theirs} of {their_total:,} (the app, asked directly)", f"{ours - theirs}",
-            )  # fmt: skip
+            asyncio.run(measure(server, server.live("quick", git.repository("quick.git", APP).url), Path(name)))
         finally:
             server.close()
             git.close()
