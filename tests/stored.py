@@ -1,18 +1,28 @@
 """What somebody does who gets at the database itself, whichever it is."""
 
 import sqlite3
+from pathlib import Path
+from typing import Protocol
 
 import psycopg
 
 from better_paas.db.sqlite import FILE_NAME
-from better_paas.settings import Settings
 
 
 class Refused(Exception):
     """The database does not take it."""
 
 
-def execute(settings: Settings, statement: str, *values) -> list[tuple]:
+class Installation(Protocol):
+    """Settings, or a server of the system tests."""
+
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def database_url(self) -> str: ...
+
+
+def execute(settings: Installation, statement: str, *values) -> list[tuple]:
     """The rows that one statement gives. Values stand for `?`."""
     try:
         if settings.database_url:
@@ -25,7 +35,7 @@ def execute(settings: Settings, statement: str, *values) -> list[tuple]:
         raise Refused(str(error)) from error
 
 
-def everything(settings: Settings) -> bytes:
+def everything(settings: Installation) -> bytes:
     """All that is stored."""
     if not settings.database_url:
         return b"".join(path.read_bytes() for path in settings.data_dir.glob(f"{FILE_NAME}*"))

@@ -232,7 +232,7 @@ class Platform:
         for task in self._duties:
             task.cancel()
         self._duties.clear()
-        if not is_leader:
+        if not is_leader or not self._is_open:
             return
         duties = [
             self.checkpoints.run(),

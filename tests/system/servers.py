@@ -51,6 +51,14 @@ class PaasServer:
             headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
         )
 
+    @property
+    def data_dir(self) -> Path:
+        return self.data
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.get("DATABASE_URL", "")
+
     def move_to(self, api_port: int, http_port: int) -> None:
         """These are the ports that its settings say."""
         self.api_port, self.http_port = api_port, http_port

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import urllib.parse
 
 import pytest
 
+from tests.stored import execute
 from tests.system.apps import MIRROR
 from tests.system.servers import ADMIN_TOKEN, docker, wait_until
 
@@ -219,16 +219,15 @@ def test_a_canary_in_every_slot_is_found_nowhere(paas, git):
 
 def test_a_kill_between_intent_and_outcome_is_shown_and_the_log_is_whole(own_paas):
     app = own_paas.live("killed")
-    with sqlite3.connect(own_paas.data / "better-paas.db") as connection:
-        before = connection.execute("SELECT max(id) FROM audit_entries").fetchone()[0]
+    newest = "SELECT max(id) FROM audit_entries"
+    ((before,),) = execute(own_paas, newest)
     deleting = subprocess.Popen(
         ["curl", "--silent", "-X", "POST", f"http://127.0.0.1:{own_paas.api_port}/api/apps/delete", "-H", f"Authorization: Bearer {ADMIN_TOKEN}", "-H", "Content-Type: application/json", "-d", json.dumps({"id": app["id"]})],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
     def began() -> bool:
-        with sqlite3.connect(own_paas.data / "better-paas.db") as connection:
-            return connection.execute("SELECT max(id) FROM audit_entries").fetchone()[0] > before
+        return execute(own_paas, newest)[0][0] > before
 
     wait_until(began, 10)
     own_paas.kill(signal.SIGKILL)

@@ -59,6 +59,7 @@ function sentence(apps: App[]) {
   if (failed.length) return `${failed.map(app => app.name).slice(0, 3).join(', ')} ${failed.length === 1 ? 'needs' : 'need'} attention.`
   if (building) return `${building} of ${apps.length} ${building === 1 ? 'is' : 'are'} being built.`
   const running = apps.filter(app => app.status === 'running').length
+  if (apps.length === 1 && running) return 'It runs.'
   return running === apps.length ? `All ${apps.length} run.` : `${running} of ${apps.length} run.`
 }
 

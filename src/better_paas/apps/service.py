@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from better_paas.apps import secrets
 from better_paas.apps.models import App
@@ -47,6 +47,11 @@ _COLUMNS = (
 )
 
 
+# What an answer shows: plans and settings are large, and take longer to read than all the rest.
+_OF_RELEASES = defer(Release.settings)
+_OF_DEPLOYMENTS = defer(Deployment.plan)
+
+
 @dataclass(frozen=True)
 class AppView:
     """An app with all that its answer shows."""
@@ -85,13 +90,13 @@ def visible_ids(session: Session, sees: Callable[[str, str], bool]) -> set[str]:
 def views(session: Session, apps: list[App]) -> list[AppView]:
     """Views of `apps` with a fixed number of queries, however many they are."""
     ids = [app.id for app in apps]
-    releases = {
-        release.id: release
-        for release in session.scalars(select(Release).where(Release.id.in_([app.live_release_id for app in apps])))
-    }
+    live_releases = select(Release).where(Release.id.in_([app.live_release_id for app in apps])).options(_OF_RELEASES)
+    releases = {release.id: release for release in session.scalars(live_releases)}
     latest = _latest_deployments(session, ids)
-    live_ids = [release.deployment_id for release in releases.values()]
-    live = {entry.id: entry for entry in session.scalars(select(Deployment).where(Deployment.id.in_(live_ids)))}
+    live = {entry.id: entry for entry in latest.values()}
+    earlier = {release.deployment_id for release in releases.values()} - live.keys()
+    query = select(Deployment).where(Deployment.id.in_(earlier)).options(_OF_DEPLOYMENTS)
+    live |= {entry.id: entry for entry in session.scalars(query)}
     names = domains.names_of(session, ids)
     result = []
     for app in apps:
@@ -126,7 +131,7 @@ def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deplo
         .correlate(App)
         .scalar_subquery()
     )
-    query = select(Deployment).join(App, Deployment.id == newest).where(App.id.in_(app_ids))
+    query = select(Deployment).join(App, Deployment.id == newest).where(App.id.in_(app_ids)).options(_OF_DEPLOYMENTS)
     return {deployment.app_id: deployment for deployment in session.scalars(query)}
 
 
