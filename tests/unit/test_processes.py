@@ -8,7 +8,14 @@ from better_paas.builders.plan import BuildPlan, NoPlan
 from better_paas.runtime.process.recipes import recipe
 from better_paas.runtime.process.sandbox import Means, Place, command, seen
 
-PLACE = Place(Path("/d/app"), Path("/d/tools"), Path("/d/tmp"), 210_001, mounts=((Path("/d/v"), "/data/x", False),))
+PLACE = Place(
+    Path("/d/app"),
+    Path("/d/tools"),
+    Path("/d/site"),
+    Path("/d/tmp"),
+    210_001,
+    mounts=((Path("/d/v"), "/data/x", False),),
+)
 ROOT, PERSON, BARE = Means("/usr/bin/bwrap", True), Means("/usr/bin/bwrap", False), Means("", False)
 
 
@@ -37,7 +44,7 @@ def test_what_is_built_can_not_be_written_to_and_folders_on_the_way_are_open():
     text = joined(ROOT)
     assert "--ro-bind /d/app /app" in text
     assert "--perms 0755 --dir /data --ro-bind /d/v /data/x" in text
-    building = Place(PLACE.app, PLACE.tools, PLACE.temporary, 1, writable=True)
+    building = Place(PLACE.app, PLACE.tools, PLACE.site, PLACE.temporary, 1, writable=True)
     assert "--bind /d/app /app" in " ".join(command(ROOT, building, ["x"], 0))
 
 

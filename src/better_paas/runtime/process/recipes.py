@@ -31,8 +31,7 @@ def recipe(plan: BuildPlan, python: str, caddy: str) -> Recipe:
         return _python(plan, python)
     made = _node(plan)
     if plan.runtime == "static":
-        # The folder that is served is named in the site's configuration, which lies beside it.
-        start = [caddy, "run", "--config", "/tools/Caddyfile", "--adapter", "caddyfile"]
+        start = [caddy, "run", "--config", "/site/Caddyfile", "--adapter", "caddyfile"]
         own = {**made.environment, "XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  # of the sandbox
         return Recipe(made.install, made.build, start, own)
     return Recipe(made.install, made.build, shell(plan.start), {**made.environment, "NODE_ENV": "production"})

@@ -1,6 +1,6 @@
 """Releases as process groups of this machine, each kept up by a supervisor of its own that outlives the server.
 
-    images/<app>/<deployment>/   app, tools (with the virtual environment), made.json: what it is and how it starts
+    images/<app>/<deployment>/   app, tools (with the virtual environment), site, made.json: how it is started
     releases/<deployment>/       spec.json, state.json, lock, logs, and tmp, which is all that it may write to
     volumes/<project>/<name>/    caches/<project>/    users.json    news.sock
 
@@ -78,6 +78,10 @@ class _Image:
     def tools(self) -> Path:
         return self.folder / "tools"
 
+    @property
+    def site(self) -> Path:
+        return self.folder / "site"
+
 
 @dataclass
 class ProcessRuntime:
@@ -109,7 +113,7 @@ class ProcessRuntime:
             await asyncio.to_thread(shutil.rmtree, cache, True)
         await asyncio.to_thread(self._lay_out, request, image, cache, user)
         folders = tuple(sorted({Path(path).parent for path in programs.values()}))
-        place = Place(image / "app", image / "tools", cache, user, writable=True, programs=folders)
+        place = Place(image / "app", image / "tools", image / "site", cache, user, writable=True, programs=folders)
         made = _Image(image, plan.start, plan.environment, user, folders, time.time())
         deadline = time.monotonic() + request.timeout
         for argv, variables in [
@@ -135,8 +139,9 @@ class ProcessRuntime:
         image.mkdir(parents=True)
         shutil.copytree(request.tree, image / "app", symlinks=True, ignore=shutil.ignore_patterns(".git"))
         (image / "tools" / "venv").mkdir(parents=True)
+        (image / "site").mkdir()
         cache.mkdir(parents=True, exist_ok=True)
-        for folder in (image, image / "app", image / "tools", image / "tools" / "venv", cache):
+        for folder in (image, image / "app", image / "tools", image / "tools" / "venv", image / "site", cache):
             folder.chmod(0o755)
         if os.geteuid() == 0:
             _give(image / "app", user)
@@ -147,7 +152,8 @@ class ProcessRuntime:
     def _write_caddyfile(self, means: Means, place: Place, plan: BuildPlan) -> None:
         app, _, _ = sandbox.folders(means, place)
         root = app if plan.output in ("", ".") else f"{app}/{plan.output}"
-        file = place.tools / "Caddyfile"
+        # Not where the build could put something in its way: this is written by the server's own user.
+        file = place.site / "Caddyfile"
         file.write_text(caddyfile(plan).replace("root * /srv", f"root * {root}"))
         file.chmod(0o644)
 
@@ -201,7 +207,9 @@ class ProcessRuntime:
             mounts.append((source, volume.path, not volume.read_only))
         if means.is_root:
             os.chown(temporary, image.user, image.user)
-        return Place(image.app, image.tools, temporary, image.user, programs=image.programs, mounts=tuple(mounts))
+        return Place(
+            image.app, image.tools, image.site, temporary, image.user, programs=image.programs, mounts=tuple(mounts)
+        )
 
     def _environment(self, means: Means, place: Place, image: _Image, extra: dict[str, str]) -> dict[str, str]:
         made = {name: sandbox.seen(means, place, value) for name, value in image.environment.items()}

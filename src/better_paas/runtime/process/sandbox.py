@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FILES = 4096
-_OF_IMAGES = re.compile(r"(?<![\w./-])/(venv|tools)/")
+_OF_IMAGES = re.compile(r"(?<![\w./-])/(venv|tools|site)/")
 _PROCESSES = 512
 # Of the machine, to be read: programs, libraries and how names are resolved.
 _READ = ("/usr", "/etc", "/opt", "/run/systemd/resolve")
@@ -28,12 +28,14 @@ class Means:
 class Place:
     """Folders of one release or build, and where it finds them. temporary: all else that it may write to.
 
-    writable: whether app and tools may be written to, as a build does. programs: folders of language runtimes.
-    mounts: (folder, path, whether it may be written to) of volumes.
+    site: what a static site is served by; nothing that an app runs may write there. writable: whether app and tools
+    may be written to, as a build does. programs: folders of language runtimes. mounts: (folder, path, whether it may
+    be written to) of volumes.
     """
 
     app: Path
     tools: Path
+    site: Path
     temporary: Path
     user: int
     writable: bool = False
@@ -68,6 +70,7 @@ def _bubblewrap(means: Means, place: Place) -> list[str]:
             made += [*_open_way(root), "--ro-bind-try", str(root), str(root)]
     bind = "--bind" if place.writable else "--ro-bind"
     made += [bind, str(place.app), "/app", bind, str(place.tools), "/tools", bind, f"{place.tools}/venv", "/venv"]
+    made += ["--ro-bind", str(place.site), "/site"]
     for source, path, writable in place.mounts:
         made += [*_open_way(Path(path)), "--bind" if writable else "--ro-bind", str(source), path]
     return [*made, "--chdir", "/app"]
@@ -82,7 +85,7 @@ def seen(means: Means, place: Place, text: str) -> str:
     """A text with paths of an image, as they are where there is no sandbox to make them so."""
     if means.bubblewrap:
         return text
-    real = {"venv": f"{place.tools}/venv/", "tools": f"{place.tools}/"}
+    real = {"venv": f"{place.tools}/venv/", "tools": f"{place.tools}/", "site": f"{place.site}/"}
     return _OF_IMAGES.sub(lambda match: real[match[1]], text)
 
 
