@@ -73,6 +73,7 @@ _RETIRE_SLOTS = 16
 _WATCH_SLOTS = 200
 _APP_LISTS = 64
 _TRASH_LOOK_SECONDS = 3600.0
+_AGAIN_SECONDS = 1.0
 _FAILURE_FLUSH_SECONDS = 60.0
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
 _PLAN_SLOTS = 4
@@ -258,7 +259,7 @@ class Platform:
             self.events.publish({"topic": "reset"})
         topics = {"agent", "jobs", "audit"} if news is None else {item["topic"] for item in news}
         if "agent" in topics:
-            self.background(self._load_agents())
+            self.background(self._reload_agents())
         if "jobs" in topics:
             self.worker.wake()
         if "audit" in topics:
@@ -379,11 +380,21 @@ class Platform:
             self.agents.recall_deployment(actor, clock - (moment - created).total_seconds())
 
     async def _load_agents(self) -> None:
-        found, frozen = await self.database.read(
-            lambda session: (agents.all_agents(session), agents.is_frozen(session))
-        )
-        self.agents.load(found)
-        self.agents.frozen = frozen
+        """In turn with all changes, ours among them: an older state must not come in behind a newer one."""
+
+        def unit(session: Session) -> None:
+            found, frozen = agents.all_agents(session), agents.is_frozen(session)
+            after_commit(session, lambda: self.agents.load(found, frozen))
+
+        await self.database.write(unit)
+
+    async def _reload_agents(self) -> None:
+        """Until it is done: a token that was revoked must not stay good because the database was away."""
+        while True:
+            with contextlib.suppress(Exception):
+                await self._load_agents()
+                return
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def _audited(self) -> None:
         self.checkpoints.note()

@@ -1,6 +1,5 @@
 """The embedded runtime: the main job without an engine, and what its sandbox keeps apart."""
 
-import json
 import os
 import signal
 import sys
@@ -57,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("begun as", os.getpid(), flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
-DATA = "/data"
+DATA = "/app/data"
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,7 @@ def peek(process_paas, git):
 
 
 def supervisors(server) -> list[int]:
-    found = (server.data / "processes" / "releases").glob("*/state.json")
-    return [json.loads(path.read_text())["pid"] for path in found]
+    return [int(path.read_text()) for path in (server.data / "processes" / "releases").glob("*/lock")]
 
 
 @pytest.mark.parametrize("name", ["FLASK", "EXPRESS", "VITE"])

@@ -156,7 +156,8 @@ class Registry:
     _deployments: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _trouble: defaultdict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
-    def load(self, agents: Iterable[Agent]) -> None:
+    def load(self, agents: Iterable[Agent], frozen: bool) -> None:
+        self.frozen = frozen
         self._grants = {agent.id: Grant.of(agent) for agent in agents}
 
     def put(self, grant: Grant) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from better_paas.commands.local import fail, settings, state_file
 from better_paas.db import backups, schema, sqlite
@@ -58,7 +59,7 @@ def restore(file: Path, /) -> None:
         else:
             with sqlite.locked(state_file()):
                 replaced = backups.bring_back(state_file(), file)
-    except (ValueError, StartRefused) as error:
+    except (ValueError, StartRefused, SQLAlchemyError) as error:
         hint = "Stop the server first." if isinstance(error, DatabaseInUse) else "Choose another file."
         fail(str(error), hint)
     print(f"The state is that of {file.name}. The one until now is kept in {replaced}.")
@@ -89,6 +90,8 @@ def copy(*, back: Annotated[bool, Parameter(negative=(), help="From PostgreSQL t
                     fail(f"not everything arrived in {', '.join(missing)}; nothing was changed")
     except StartRefused as error:
         fail(str(error), error.hint)
+    except (SQLAlchemyError, ValueError) as error:
+        fail(f"nothing was copied: {getattr(error, 'orig', error)}", "What was there is as it was.")
     for name, count in sorted(counts.items()):
         print(f"{count:>10,}  {name}")
     if back:
@@ -111,7 +114,7 @@ def _postgres(url: str) -> Iterator["PostgresStore"]:
     """A state that no server uses meanwhile, neither it nor the SQLite one. Errors: StartRefused, DatabaseInUse."""
     from better_paas.db.postgres import PostgresStore
 
-    store = PostgresStore(url, _file())
+    store = PostgresStore(url, _file(), alone=True)
     store.open()
     try:
         with store.reader.connect() as connection:

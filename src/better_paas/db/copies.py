@@ -1,6 +1,7 @@
 """Copies a whole state from one database to another, of whatever kind each is."""
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,12 +30,29 @@ def copy(source: Connection, target: Connection) -> dict[str, int]:
 
 def _copy_table(before: Table, after: Table, source: Connection, target: Connection) -> int:
     names = [column.name for column in after.columns if column.computed is None]
+    to_itself = [key.parent.name for key in after.foreign_keys if key.column.table is after]
     query = select(*(before.columns[name] for name in names)).order_by(*before.primary_key.columns)
+    if to_itself:
+        return _copy_tree(after, to_itself[0], [dict(row) for row in source.execute(query).mappings()], target)
     count = 0
     with source.execution_options(yield_per=_BATCH).execute(query) as rows:
         for batch in rows.mappings().partitions():
             target.execute(insert(after), [dict(row) for row in batch])
             count += len(batch)
+    return count
+
+
+def _copy_tree(after: Table, parent: str, rows: list[dict[str, Any]], target: Connection) -> int:
+    """Rows that refer to others of their table come behind those."""
+    (key,) = (column.name for column in after.primary_key.columns)
+    count, waiting, there = len(rows), rows, {None}
+    while waiting:
+        ready = [row for row in waiting if row[parent] in there]
+        if not ready:
+            raise ValueError(f"rows of {after.name} refer to each other in a circle, or to none that is there")
+        target.execute(insert(after), ready)
+        there |= {row[key] for row in ready}
+        waiting = [row for row in waiting if row[key] not in there]
     return count
 
 
@@ -70,7 +88,7 @@ def keep(source: Engine, database: Path, reason: str) -> Path:
             schema.upgrade_to(engine, schema.version(reading) or schema.HEAD)
             with engine.begin() as writing:
                 copy(reading, writing)
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, ValueError) as error:
         target.unlink(missing_ok=True)
         raise StartRefused(
             f"the state can't be copied: {getattr(error, 'orig', error)}", "Free some space, then try again."

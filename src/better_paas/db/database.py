@@ -89,7 +89,10 @@ class Database:
         """Take the lock, bring the schema up to date, start the threads. Errors: StartRefused."""
         self._store.open()
         self._readers = ThreadPoolExecutor(self._store.readers, thread_name_prefix="database-read")
-        self._writer = threading.Thread(target=self._write_groups, name="database-write", daemon=True)
+        connection = self._store.writer.connect()
+        self._writer = threading.Thread(
+            target=self._write_groups, args=(connection,), name="database-write", daemon=True
+        )
         self._writer.start()
 
     def close(self) -> None:
@@ -169,8 +172,8 @@ class Database:
         self._units.put(_Unit(unit, future, loop))
         return await future
 
-    def _write_groups(self) -> None:
-        with self._store.writer.connect() as connection:
+    def _write_groups(self, connection: Connection) -> None:
+        with connection:
             stopping = False
             while not stopping:
                 first = self._units.get()

@@ -34,7 +34,11 @@ _WRITE, _LEAD, _UPGRADE = 1, 2, 3
 _CHANNEL = "better_paas"
 _LONGEST_NEWS = 7_900
 _PAUSE_SECONDS = 1.0
+_LOCK_SECONDS = 2.0
+# The server notices too that a machine is gone, and lets go of its locks.
+_ALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 _CONNECT = {
+    "options": _ALIVE,
     "connect_timeout": 10,
     "application_name": "better-paas",
     "keepalives_idle": 15,
@@ -51,7 +55,7 @@ def engine(url: str, **options: Any) -> Engine:
 
 def reader(url: str) -> Engine:
     """The engine of transactions that see one state and can't change it."""
-    rules = r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
+    rules = rf"{_ALIVE} -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
     return engine(url, pool_size=PostgresStore.readers, pool_pre_ping=True, connect_args={"options": rules})
 
 
@@ -65,9 +69,12 @@ class PostgresStore:
     is_shared = True
     readers = 4
 
-    def __init__(self, url: str, path: Path) -> None:
-        """path: where SQLite would keep the state: copies and the lock of the data directory lie beside it."""
-        self._url, self._path = url, path
+    def __init__(self, url: str, path: Path, alone: bool = False) -> None:
+        """path: where SQLite would keep the state: copies and the lock of the data directory lie beside it.
+
+        alone: no server may start meanwhile.
+        """
+        self._url, self._path, self._alone = url, path, alone
         self._plain = _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._number = secrets.randbelow(2**31 - 1) + 1
         self._lock: int | None = None
@@ -75,11 +82,13 @@ class PostgresStore:
         self._line: _Line | None = None
         self._lead: _Line | None = None
         self.reader = reader(url)
-        self.writer = engine(url, pool_size=1, max_overflow=0)
+        # Whoever holds the writers' lock and does not go on keeps all others from writing: the server ends it.
+        rules = f"{_ALIVE} -c idle_in_transaction_session_timeout=15s -c lock_timeout=30s"
+        self.writer = engine(url, pool_size=1, max_overflow=0, connect_args={"options": rules})
         event.listen(self.writer, "begin", _take_turn)
 
     def open(self) -> None:
-        self._lock = sqlite.take_lock(self._path, fcntl.LOCK_SH)
+        self._lock = sqlite.take_lock(self._path, fcntl.LOCK_EX if self._alone else fcntl.LOCK_SH)
         try:
             self._line = _Line(self._plain, self._introduce)
             self._line.connect()
@@ -146,19 +155,19 @@ class PostgresStore:
         line.run(follow, "database-news")
 
     def lead(self, leading: Callable[[bool], None]) -> None:
-        self._lead = line = _Line(self._plain, _wait_to_lead)
+        self._lead = line = _Line(self._plain)
 
         def follow() -> None:
             while not self._closing:
                 try:
                     line.connect()
-                    leading(True)
-                    for notification in line.notifications():
-                        if notification is None:  # it broke, and somebody else may have led meanwhile
-                            leading(False)
-                            leading(True)
+                    if line.wait_for_lock(_ONE_OF_A_KIND, _LEAD):
+                        leading(True)
+                        line.wait_for_end()
+                        # Before the next try: another process leads by now, or soon.
+                        leading(False)
                 except psycopg.Error as error:
-                    _log.warning("no connection to become the leader", reason=str(error))
+                    _log.warning("no connection to become the leader", reason=str(error).strip())
                 line.pause()
 
         line.run(follow, "database-lead")
@@ -171,7 +180,8 @@ class PostgresStore:
             "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = :kind AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-        return {str(number) for (number,) in connection.execute(query, {"kind": _PROCESS})}
+        # This one is alive, whatever its connection does at this moment.
+        return {self.process()} | {str(number) for (number,) in connection.execute(query, {"kind": _PROCESS})}
 
     @contextlib.asynccontextmanager
     async def exclusive(self, name: str) -> AsyncIterator[None]:
@@ -193,14 +203,10 @@ def _take_turn(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_OF_A_KIND}, {_WRITE})")
 
 
-def _wait_to_lead(connection: psycopg.Connection[Any]) -> None:
-    connection.execute("SELECT pg_advisory_lock(%s, %s)", (_ONE_OF_A_KIND, _LEAD))
-
-
 class _Line:
     """A connection that is held open, and opened again when it breaks. begin: what it is there for."""
 
-    def __init__(self, address: str, begin: Callable[[psycopg.Connection[Any]], None]) -> None:
+    def __init__(self, address: str, begin: Callable[[psycopg.Connection[Any]], None] | None = None) -> None:
         self._address, self._begin = address, begin
         self._connection: psycopg.Connection[Any] | None = None
         self._closed = threading.Event()
@@ -216,7 +222,26 @@ class _Line:
         if self._connection is not None:
             self._connection.close()
         self._connection = psycopg.connect(self._address, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
-        self._begin(self._connection)
+        if self._begin is not None:
+            self._begin(self._connection)
+
+    def wait_for_lock(self, kind: int, which: int) -> bool:
+        """Whether it was had before the end. Asked for again and again: a query that waits would keep all that is
+        deleted meanwhile from being cleaned away. Errors: psycopg.Error."""
+        assert self._connection is not None
+        while not self._closed.is_set():
+            found = self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (kind, which)).fetchone()
+            if found is not None and found[0]:
+                return True
+            self._closed.wait(_LOCK_SECONDS)
+        return False
+
+    def wait_for_end(self) -> None:
+        """Returns when the connection breaks or is closed."""
+        assert self._connection is not None
+        with contextlib.suppress(psycopg.Error):
+            for _ in self._connection.notifies():
+                pass
 
     def notifications(self) -> Any:
         """Each notification as it comes, and None after each break. Ends with `close`."""

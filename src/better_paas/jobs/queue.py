@@ -124,11 +124,18 @@ def orphans(session: Session, living: Collection[str]) -> list[Job]:
     ]
 
 
-def release_orphans(session: Session, living: Collection[str] = ()) -> tuple[int, list[str]]:
-    """Queue jobs that nobody works at any more: (how many, those of them that failed too often)."""
+def release_orphans(
+    session: Session, living: Collection[str] = (), only: Collection[str] | None = None
+) -> tuple[int, list[str]]:
+    """Queue jobs that nobody works at any more: (how many, those of them that failed too often).
+
+    only: leases of those that may be meant; None for all.
+    """
     lost: list[str] = []
     resumed = 0
     for job in orphans(session, living):
+        if only is not None and job.lease_token not in only:
+            continue
         if job.attempt >= MOST_ATTEMPTS:
             lost.append(job.id)
         resumed += 1

@@ -19,6 +19,7 @@ FailureHandler = Callable[["JobRun", BaseException], Awaitable[None]]
 
 _RENEW_SECONDS = 20
 _PAUSE_SECONDS = 2
+_SURE_SECONDS = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +48,7 @@ class JobRun:
         self.final = False
         # Another process has taken it over.
         self.is_lost = False
+        self.task: asyncio.Task[None] | None = None
         # How it ended; empty until then.
         self.outcome = ""
         self._database = database
@@ -98,8 +100,20 @@ class Worker:
     async def take_over(self) -> None:
         """Queue again what processes that died, or no longer renew their leases, were working at."""
 
+        def look(session: Session) -> tuple[set[str], bool]:
+            living = self._database.living(session)
+            here = {run.claim.id for run, _ in self._running.values()}
+            left = {job.lease_token or "" for job in queue.orphans(session, living) if job.id not in here}
+            return left, bool(living - {self._database.process})
+
+        left, has_others = await self._database.read(look)
+        if left and has_others:
+            # One that only lost its connection is there again in a moment.
+            await asyncio.sleep(_SURE_SECONDS)
+            left &= (await self._database.read(look))[0]
+
         def unit(session: Session) -> tuple[int, list[str]]:
-            return queue.release_orphans(session, self._database.living(session))
+            return queue.release_orphans(session, self._database.living(session), left)
 
         resumed, lost = await self._database.write(unit)
         if resumed:
@@ -179,7 +193,7 @@ class Worker:
     async def _start_all(self) -> None:
         while (kinds := self._free_kinds()) and (claimed := await self._claim(kinds)):
             run = JobRun(self._database, claimed, self._announce)
-            task = asyncio.create_task(self._run(run), name=f"job-{claimed.kind}-{claimed.id}")
+            run.task = task = asyncio.create_task(self._run(run), name=f"job-{claimed.kind}-{claimed.id}")
             self._running[claimed.id] = (run, task)
 
     async def _claim(self, kinds: frozenset[str]) -> Claim | None:
@@ -256,9 +270,16 @@ class Worker:
     async def _tidy(self, kind: Kind, run: JobRun, error: BaseException) -> None:
         run.final = True
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
+
+        def end_steps(session: Session) -> None:
+            queue.renew(session, run.claim)
+            queue.fail_running_steps(session, run.claim.id, status)
+
         try:
-            await self._database.write(lambda session: queue.fail_running_steps(session, run.claim.id, status))
+            await self._database.write(end_steps)
             await kind.on_failure(run, error)
+        except LeaseLost:
+            raise  # what is there belongs to another one's attempt now
         except Exception:
             _log.exception("clean-up after a failed job failed", kind=kind.name, job=run.claim.id)
         self._announce(run)
@@ -272,8 +293,8 @@ class Worker:
             except LeaseLost:
                 # Two must not work at the same: what this one still did would be the other's to undo.
                 run.is_lost = True
-                if claimed.id in self._running:
-                    self._running[claimed.id][1].cancel()
+                if run.task is not None:
+                    run.task.cancel()
                 return
             except Exception as error:  # the next round may have more luck
                 _log.warning("a lease could not be renewed", job=claimed.id, reason=str(error))

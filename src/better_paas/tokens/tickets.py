@@ -1,6 +1,5 @@
 """One-use tickets that let a browser open a WebSocket without a token in the address."""
 
-import hashlib
 import json
 import secrets
 import time
@@ -36,10 +35,9 @@ class Tickets:
             sealed = bytes.fromhex(ticket).decode()
             if not is_sealed(sealed):  # clear text would be taken as it is
                 return None
-            expires, _, fields = json.loads(self._ring.open(sealed, _PLACE))
+            expires, name, fields = json.loads(self._ring.open(sealed, _PLACE))
         except (ValueError, CannotOpen):
             return None
-        name = hashlib.sha256(ticket.encode()).hexdigest()
         if expires <= time.time() or name in self._used:
             return None
         self.use(name)
@@ -48,7 +46,7 @@ class Tickets:
         return Caller(kind, identity, address, source, named, proof, None, rotated)
 
     def use(self, name: str) -> None:
-        """A ticket was redeemed, here or by another process. name: the digest of it."""
+        """A ticket was redeemed, here or by another process. name: what is sealed in it, however it is written."""
         moment = time.monotonic()
         if len(self._used) >= _MOST:
             self._used = {used: until for used, until in self._used.items() if until > moment}

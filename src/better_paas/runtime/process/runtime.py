@@ -1,6 +1,6 @@
 """Releases as process groups of this machine, each kept up by a supervisor of its own that outlives the server.
 
-    images/<app>/<deployment>/   app, tools (with the virtual environment), site, made.json: how it is started
+    images/<app>/<deployment>/   app, tools, venv, site, made.json: how it is started
     releases/<deployment>/       spec.json, state.json, lock, logs, and tmp, which is all that it may write to
     volumes/<project>/<name>/    caches/<project>/    users.json    news.sock
 
@@ -24,7 +24,7 @@ from typing import Any
 
 from better_paas.builders.dockerfile import caddyfile
 from better_paas.builders.plan import BuildPlan, NoPlan
-from better_paas.kit.files import write_atomically
+from better_paas.kit.files import file_lock, write_atomically
 from better_paas.kit.streams import merged
 from better_paas.kit.subprocess import ProgramFailed, child_environment, run
 from better_paas.runtime.process import sandbox
@@ -79,6 +79,10 @@ class _Image:
         return self.folder / "tools"
 
     @property
+    def venv(self) -> Path:
+        return self.folder / "venv"
+
+    @property
     def site(self) -> Path:
         return self.folder / "site"
 
@@ -108,12 +112,13 @@ class ProcessRuntime:
         except NoPlan as error:
             raise RuntimeFailed(str(error), error.hint) from error
         user = await self._user(request.app_id)
-        cache = self.folder / "caches" / (request.plan.cache_scope or request.app_id)
+        # The home of all its builds: nobody else's builds may find a setting there.
+        cache = self.folder / "caches" / request.app_id
         if request.no_cache:
             await asyncio.to_thread(shutil.rmtree, cache, True)
         await asyncio.to_thread(self._lay_out, request, image, cache, user)
         folders = tuple(sorted({Path(path).parent for path in programs.values()}))
-        place = Place(image / "app", image / "tools", image / "site", cache, user, writable=True, programs=folders)
+        place = self._build_place(image, cache, user, folders)
         made = _Image(image, plan.start, plan.environment, user, folders, time.time())
         deadline = time.monotonic() + request.timeout
         for argv, variables in [
@@ -122,6 +127,8 @@ class ProcessRuntime:
         ]:
             environment = self._environment(means, place, made, {**self.build_environment, **variables})
             await _run_step(means, place, argv, environment, deadline - time.monotonic(), request.timeout, say)
+        for path in request.plan.mounts:
+            _make_mount_point(image / "app", path)
         if request.plan.runtime == "static":
             self._write_caddyfile(means, place, request.plan)
         described = {
@@ -138,16 +145,20 @@ class ProcessRuntime:
         shutil.rmtree(image, ignore_errors=True)
         image.mkdir(parents=True)
         shutil.copytree(request.tree, image / "app", symlinks=True, ignore=shutil.ignore_patterns(".git"))
-        (image / "tools" / "venv").mkdir(parents=True)
-        (image / "site").mkdir()
+        for name in ("tools", "venv", "site"):
+            (image / name).mkdir()
         cache.mkdir(parents=True, exist_ok=True)
-        for folder in (image, image / "app", image / "tools", image / "tools" / "venv", image / "site", cache):
+        for folder in (image, image / "app", image / "tools", image / "venv", image / "site"):
             folder.chmod(0o755)
         if os.geteuid() == 0:
-            _give(image / "app", user)
-            _give(image / "tools", user)
-            # Apps of a project share it, and each is a user of its own.
-            cache.chmod(0o1777)
+            for folder in (image / "app", image / "tools", image / "venv", cache):
+                _give(folder, user)
+
+    def _build_place(self, image: Path, cache: Path, user: int, programs: tuple[Path, ...]) -> Place:
+        return Place(
+            image / "app", image / "tools", image / "venv", image / "site", cache, user, writable=True,
+            programs=programs,
+        )  # fmt: skip
 
     def _write_caddyfile(self, means: Means, place: Place, plan: BuildPlan) -> None:
         app, _, _ = sandbox.folders(means, place)
@@ -187,7 +198,6 @@ class ProcessRuntime:
             "settled": False,
             "stopSeconds": _STOP_SECONDS,
         }
-        (release / "state.json").unlink(missing_ok=True)
         write_atomically(release / "spec.json", json.dumps(described))
         await _start_supervisor(release)
 
@@ -200,16 +210,16 @@ class ProcessRuntime:
         mounts = []
         for volume in spec.volumes:
             source = self.folder / "volumes" / spec.project_id / volume.name
-            is_new = not source.exists()
             source.mkdir(parents=True, exist_ok=True)
-            if is_new and means.is_root:
-                os.chown(source, image.user, image.user)
+            # Nobody gets there but by a sandbox that has it: several apps may share one, each as a user of its own.
+            source.chmod(0o777)
             mounts.append((source, volume.path, not volume.read_only))
         if means.is_root:
             os.chown(temporary, image.user, image.user)
         return Place(
-            image.app, image.tools, image.site, temporary, image.user, programs=image.programs, mounts=tuple(mounts)
-        )
+            image.app, image.tools, image.venv, image.site, temporary, image.user, programs=image.programs,
+            mounts=tuple(mounts),
+        )  # fmt: skip
 
     def _environment(self, means: Means, place: Place, image: _Image, extra: dict[str, str]) -> dict[str, str]:
         made = {name: sandbox.seen(means, place, value) for name, value in image.environment.items()}
@@ -217,7 +227,7 @@ class ProcessRuntime:
         inherited = child_environment()
         own = ":".join(str(path) for path in image.programs)
         path = f"{made.pop('PATH', '')}{own}:{inherited['PATH']}"
-        return {**inherited, **made, "HOME": temporary, "TMPDIR": temporary, **extra, "PATH": path}
+        return {**inherited, **made, "HOME": temporary, "TMPDIR": temporary, **sandbox.harmless(extra), "PATH": path}
 
     async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
         release = self.folder / "releases" / spec.deployment_id
@@ -245,12 +255,12 @@ class ProcessRuntime:
 
     async def figures(self, deployment_id: str) -> Figures:
         release = self.folder / "releases" / deployment_id
-        state = _read(release / "state.json")
-        if state is None or not _is_alive(release):
+        supervisor = _supervisor(release)
+        if supervisor is None:
             raise RuntimeFailed("it does not run", "Start the app.")
-        before = _taken(state["pid"])
+        before = _taken(supervisor)
         await asyncio.sleep(_FIGURES_SECONDS)
-        after = _taken(state["pid"])
+        after = _taken(supervisor)
         limit = int((_read(release / "spec.json") or {}).get("memory", 0))
         return Figures(
             cpu=round(max(0.0, after.seconds - before.seconds) / _FIGURES_SECONDS, 4),
@@ -261,20 +271,20 @@ class ProcessRuntime:
 
     async def settle(self, deployment_id: str) -> None:
         release = self.folder / "releases" / deployment_id
-        spec, state = _read(release / "spec.json"), _read(release / "state.json")
-        if spec is None or state is None:
+        spec = _read(release / "spec.json")
+        if spec is None:
             raise RuntimeFailed("it is not there any more", "Deploy it again.")
         write_atomically(release / "spec.json", json.dumps({**spec, "settled": True}))
-        if _is_alive(release):
-            os.kill(state["pid"], signal.SIGHUP)
+        if (supervisor := _supervisor(release)) is not None:
+            os.kill(supervisor, signal.SIGHUP)
 
     async def stop(self, deployment_id: str) -> None:
         release = self.folder / "releases" / deployment_id
-        state = _read(release / "state.json")
-        if state is None or not _is_alive(release):
+        supervisor = _supervisor(release)
+        if supervisor is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.kill(state["pid"], signal.SIGTERM)
+            os.kill(supervisor, signal.SIGTERM)
         await asyncio.to_thread(_wait_until_dead, release)
 
     async def remove(self, deployment_id: str) -> None:
@@ -297,8 +307,7 @@ class ProcessRuntime:
             async for name, text in merged({name: _follow(release / f"{name}.log") for name in names}):
                 yield LogLine(*_split(text), name if several else "")
 
-    async def remove_project(self, project_id: str) -> None:
-        await asyncio.to_thread(shutil.rmtree, self.folder / "caches" / project_id, True)
+    async def remove_project(self, project_id: str) -> None: ...
 
     async def images(self, app_id: str) -> list[tuple[str, str]]:
         folders = (self.folder / "images" / app_id).glob("*")
@@ -309,7 +318,10 @@ class ProcessRuntime:
         return (self._image_folder(reference) / "made.json").exists()
 
     async def remove_image(self, reference: str) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._image_folder(reference), True)
+        image = self._image_folder(reference)
+        await asyncio.to_thread(shutil.rmtree, image, True)
+        if not await self.images(image.parent.name):
+            await asyncio.to_thread(shutil.rmtree, self.folder / "caches" / image.parent.name, True)
 
     async def volumes(self) -> list[StoredVolume]:
         found = [folder for folder in (self.folder / "volumes").glob("*/*") if folder.is_dir()]
@@ -368,8 +380,8 @@ class ProcessRuntime:
         """Of the app's own, for ever, if we may choose."""
         if os.geteuid() != 0:
             return os.geteuid()
-        async with self._users:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self._users, file_lock(self.folder / "users.lock"):
             users = _read(self.folder / "users.json") or {}
             if app_id not in users:
                 users[app_id] = max(users.values(), default=_FIRST_USER) + 1
@@ -475,6 +487,29 @@ def _is_alive(release: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _supervisor(release: Path) -> int | None:
+    """The process that holds the release, which it says in its lock; None if nobody does."""
+    while _is_alive(release):
+        with contextlib.suppress(OSError, ValueError):
+            return int((release / "lock").read_text())
+        time.sleep(0.005)  # it has the lock for a moment only
+    return None
+
+
+def _make_mount_point(app: Path, path: str) -> None:
+    """The folder of a volume below /app, which can't be made where nothing can be written. Errors: RuntimeFailed."""
+    if not path.startswith("/app/"):
+        return
+    folder = app
+    for part in Path(path).relative_to("/app").parts:
+        folder = folder / part
+        # A build may have put a link there, to anywhere.
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise RuntimeFailed(f"there is something else at {path}", "Choose another path for the volume.")
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
 
 
 def _wait_until_dead(release: Path) -> None:

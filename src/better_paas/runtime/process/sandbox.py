@@ -26,7 +26,8 @@ class Means:
 
 @dataclass(frozen=True)
 class Place:
-    """Folders of one release or build, and where it finds them. temporary: all else that it may write to.
+    """Folders of one release or build, and where it finds them; none lies in another, so that nothing that an app may
+    write to decides what is bound. temporary: all else that it may write to.
 
     site: what a static site is served by; nothing that an app runs may write there. writable: whether app and tools
     may be written to, as a build does. programs: folders of language runtimes. mounts: (folder, path, whether it may
@@ -35,6 +36,7 @@ class Place:
 
     app: Path
     tools: Path
+    venv: Path
     site: Path
     temporary: Path
     user: int
@@ -45,10 +47,17 @@ class Place:
 
 def command(means: Means, place: Place, argv: list[str], memory: int) -> list[str]:
     """`argv` in its sandbox. memory: bytes that each of its processes may take; 0 for no limit."""
-    limits = ["prlimit", f"--nofile={_FILES}", *([f"--data={memory}"] if memory else [])]
+    # By their paths: what is run as root must not be looked for where the app put its own programs.
+    limits = ["/usr/bin/prlimit", f"--nofile={_FILES}", *([f"--data={memory}"] if memory else [])]
     if means.is_root:
         limits += [f"--nproc={_PROCESSES}"]  # it counts by user, and only here the app has one of its own
-        user = ["setpriv", f"--reuid={place.user}", f"--regid={place.user}", "--clear-groups", "--no-new-privs"]
+        user = [
+            "/usr/bin/setpriv",
+            f"--reuid={place.user}",
+            f"--regid={place.user}",
+            "--clear-groups",
+            "--no-new-privs",
+        ]
         user += ["--inh-caps=-all", "--bounding-set=-all"]
         limits = [*user, *limits]
     return [*(_bubblewrap(means, place) if means.bubblewrap else []), *limits, "--", *argv]
@@ -64,16 +73,25 @@ def _bubblewrap(means: Means, place: Place) -> list[str]:
         made += ["--symlink", target, path] if Path(path).is_symlink() else ["--ro-bind-try", path, path]
     made += ["--proc", "/proc", "--dev", "/dev", "--bind", str(place.temporary), "/tmp"]  # noqa: S108
     for folder in place.programs:
-        # What lies beside a folder of programs belongs to them.
-        root = folder.parent if folder.name == "bin" else folder
-        if not root.is_relative_to("/usr"):
+        if not folder.is_relative_to("/usr"):
+            root = _root_of(folder, place)
             made += [*_open_way(root), "--ro-bind-try", str(root), str(root)]
     bind = "--bind" if place.writable else "--ro-bind"
-    made += [bind, str(place.app), "/app", bind, str(place.tools), "/tools", bind, f"{place.tools}/venv", "/venv"]
+    made += [bind, str(place.app), "/app", bind, str(place.tools), "/tools", bind, str(place.venv), "/venv"]
     made += ["--ro-bind", str(place.site), "/site"]
     for source, path, writable in place.mounts:
         made += [*_open_way(Path(path)), "--bind" if writable else "--ro-bind", str(source), path]
     return [*made, "--chdir", "/app"]
+
+
+def _root_of(folder: Path, place: Place) -> Path:
+    """What lies beside a folder of programs belongs to them, unless people's files or ours lie there too."""
+    beside = folder.parent
+    home = Path.home()
+    holds_others = any(path.is_relative_to(beside) for path in (place.app, place.temporary, home))
+    return (
+        beside if folder.name == "bin" and not holds_others and not beside.is_relative_to(home / ".local") else folder
+    )
 
 
 def _open_way(path: Path) -> list[str]:
@@ -85,8 +103,25 @@ def seen(means: Means, place: Place, text: str) -> str:
     """A text with paths of an image, as they are where there is no sandbox to make them so."""
     if means.bubblewrap:
         return text
-    real = {"venv": f"{place.tools}/venv/", "tools": f"{place.tools}/", "site": f"{place.site}/"}
+    real = {"venv": f"{place.venv}/", "tools": f"{place.tools}/", "site": f"{place.site}/"}
     return _OF_IMAGES.sub(lambda match: real[match[1]], text)
+
+
+# What the loader and the C library obey. Programs of ours run with the app's variables before it does: as root, or
+# outside the sandbox. The list is the loader's own, for programs that gain rights.
+_OBEYED = {
+    "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LOCALDOMAIN", "LOCPATH", "NIS_PATH", "NLSPATH",
+    "RESOLV_HOST_CONF", "RES_OPTIONS", "TZDIR",
+}  # fmt: skip
+
+
+def harmless(variables: dict[str, str]) -> dict[str, str]:
+    """Variables of an app without those that would change how the sandbox is made."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in _OBEYED and not name.startswith(("LD_", "MALLOC_"))
+    }
 
 
 def folders(means: Means, place: Place) -> tuple[str, str, str]:

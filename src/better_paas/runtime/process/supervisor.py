@@ -141,6 +141,10 @@ class Supervisor:
     def _signalled(self, number: int) -> None:
         if number == signal.SIGHUP:
             self._settled = True
+            # One that ended a moment before.
+            for process in self._processes:
+                if process.child is None and process.due is None and self._ending_until is None:
+                    self._plan(process)
         elif number == signal.SIGTERM and self._ending_until is None:
             self._ending_until = time.monotonic() + self._stop_seconds
             for process in self._processes:
@@ -199,7 +203,6 @@ class Supervisor:
 
     def _save(self) -> None:
         state = {
-            "pid": os.getpid(),
             "processes": {
                 process.name: {
                     "running": process.child is not None,
@@ -246,6 +249,8 @@ def main() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return  # another one looks after it
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
     supervisor = Supervisor(folder)
     supervisor.begin()
     os.close(begun)
