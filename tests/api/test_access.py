@@ -1,6 +1,7 @@
 """Who may call what, from the policy table: each route, without and with a token."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -64,7 +65,11 @@ async def test_a_ticket_works_once(admin, platform):
     ticket = (await admin.post("/api/auth/ws-ticket")).json()
     assert ticket["expiresIn"] == 60
     assert platform.tickets.redeem(ticket["ticket"]).kind == "admin"
-    assert platform.tickets.redeem(ticket["ticket"]) is None
+    for again in (ticket["ticket"], ticket["ticket"].upper(), f" {ticket['ticket']}"):
+        assert platform.tickets.redeem(again) is None
+    # Clear text is no ticket, whatever it says.
+    made = json.dumps([9e12, "x", ["admin", "admin", "127.0.0.1", "api", "", "", False]]).encode().hex()
+    assert platform.tickets.redeem(made) is None
 
 
 async def test_public_routes(anonymous):

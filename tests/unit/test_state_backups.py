@@ -95,3 +95,27 @@ def test_only_the_newest_copies_are_kept(database):
     for number in range(8):
         backups.keep(database, f"number-{number}")
     assert len(backups.all_backups(database)) == 5
+
+
+def test_a_copy_has_tokens_behind_those_that_made_them(tmp_path):
+    from better_paas.db import copies
+
+    engines = [sqlite.writer(tmp_path / f"{name}.db") for name in ("from", "to")]
+    for engine in engines:
+        schema.upgrade(engine, lambda: None)
+    columns = {"note": "", "profile": "", "scopes": "[]", "all_resources": 1, "project_ids": "[]", "app_ids": "[]"}
+    columns |= {"addresses": "[]", "rate_per_minute": 1, "require_approval": "none", "created_by": "admin", "uses": 0}
+    columns |= {"digest": "", "previous_digest": "", "last_address": "", "suspended_reason": ""}
+    names = ["id", "name", "parent_id", "created_at", *columns]
+    with closing(sqlite3.connect(tmp_path / "from.db")) as connection:
+        for row in (("z-parent", None), ("a-child", "z-parent"), ("m-grandchild", "a-child")):
+            values = [row[0], row[0], row[1], "2026-01-01 00:00:00.000000", *columns.values()]
+            marks = ", ".join("?" * len(names))
+            connection.execute(f"INSERT INTO agents ({', '.join(names)}) VALUES ({marks})", values)
+        connection.commit()
+    with engines[0].begin() as source, engines[1].begin() as target:
+        assert copies.is_empty(target)
+        assert copies.copy(source, target)["agents"] == 3
+        assert copies.differences(source, target) == []
+    for engine in engines:
+        engine.dispose()
