@@ -20,6 +20,8 @@ from pathlib import Path
 
 import httpx2
 
+from bench.load import steady
+
 ADMIN = "the-admin-token-of-the-bench"
 SECONDS = 6
 
@@ -119,23 +121,11 @@ def wrk(url: str, connections: int, seconds: int = SECONDS) -> tuple[float, floa
     return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), float(slowest[1]) * scale
 
 
-async def at_rate(url: str, rate: float, seconds: float) -> float:
-    """p99 in ms of requests that are sent at this rate, whatever the answers take."""
-    took: list[float] = []
-
-    async def one(client: httpx2.AsyncClient) -> None:
-        started = time.perf_counter()
-        (await client.get(url)).raise_for_status()
-        took.append((time.perf_counter() - started) * 1000)
-
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {ADMIN}"}, timeout=20) as client:
-        begun, tasks = time.perf_counter(), []
-        while (now := time.perf_counter() - begun) < seconds:
-            while len(tasks) < now * rate:
-                tasks.append(asyncio.create_task(one(client)))
-            await asyncio.sleep(0.001)
-        await asyncio.gather(*tasks)
-    return statistics.quantiles(took, n=100)[98]
+def at_rate(port: int, rate: float) -> float:
+    """p99 in ms at this rate, whatever the answers take."""
+    result = asyncio.run(steady("127.0.0.1", port, "127.0.0.1", rate, SECONDS, "/api/apps", ADMIN))
+    assert not result.failed, result.failed
+    return statistics.quantiles(result.milliseconds, n=100)[98]
 
 
 async def make_apps(url: str, first: int, last: int) -> None:
@@ -190,7 +180,7 @@ def main() -> None:
         (folder / "list.json").write_bytes(body)
         assert len(json.loads(body)) == 25
         ours, _ = wrk(f"{server.url}/api/apps", 16)
-        half = asyncio.run(at_rate(f"{server.url}/api/apps", ours / 2, SECONDS))
+        half = at_rate(18801, ours / 2)
         asyncio.run(make_apps(server.url, 25, 200))
         fresh = asyncio.run(changed_lists(server.url, 100))
         server.end()
@@ -199,7 +189,7 @@ def main() -> None:
         again.end()
         baseline = Process("plain", folder, 18803)
         theirs, _ = wrk(f"{baseline.url}/api/apps", 16)
-        their_half = asyncio.run(at_rate(f"{baseline.url}/api/apps", ours / 2, SECONDS))
+        their_half = at_rate(18803, ours / 2)
         baseline.end()
         row(
             "list of 25 apps with a token, requests a second, one core",

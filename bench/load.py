@@ -22,12 +22,15 @@ class Result:
         return len(self.milliseconds) + self.failed
 
 
-async def steady(address: str, port: int, host: str, rate: float, seconds: float) -> Result:
-    """Of GET / with this Host."""
+async def steady(
+    address: str, port: int, host: str, rate: float, seconds: float, path: str = "/", token: str = ""
+) -> Result:
+    """Of GET with this Host, and as a bearer of the token."""
     result, idle = Result(), asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter] | None]()
     for _ in range(CONNECTIONS):
         idle.put_nowait(None)
-    question = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    question = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n".encode()
 
     async def one(due: float) -> None:
         kept = await idle.get()
