@@ -20,6 +20,7 @@ import httpx2
 import structlog
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
+from bench.table import row
 from better_paas.agents import token
 from better_paas.agents.registry import Grant, Registry
 from better_paas.app import create_app
@@ -31,10 +32,6 @@ from better_paas.settings import Settings
 
 ADMIN = "the-admin-token-of-the-bench"
 ACTIONS = ("app:deploy", "app:stop", "app:start", "app:update", "deployment:logs", "auth:verify")
-
-
-def row(what: str, ours: str, baseline: str, ratio: str) -> None:
-    print(f"| {what} | {ours} | {baseline} | {ratio} |", flush=True)
 
 
 def checks() -> None:

@@ -8,18 +8,19 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-from tests.system.servers import GitServer, PaasServer, docker, free_port
+from tests.system.servers import GitServer, PaasServer, docker, free_port, wait_until
 
 from bench.load import Result, steady
+from bench.table import row
 
 RATE, SECONDS, ROUNDS = 2000, 4, 5
 CRASH_RATE, CRASH_SECONDS = 200, 12
@@ -35,21 +36,12 @@ http.createServer((request, response) => {
 }
 
 
-def row(what: str, ours: str, baseline: str, ratio: str) -> None:
-    print(f"| {what} | {ours} | {baseline} | {ratio} |", flush=True)
-
-
-def p99(result: Result) -> float:
-    assert not result.failed, result.failed
-    return statistics.quantiles(result.milliseconds, n=100)[98]
-
-
 async def added(direct: int, bare: int, ours: int, host: str, rate: int) -> None:
     """They take turns, so that what else the machine does meets all."""
     found: dict[int, list[float]] = {direct: [], bare: [], ours: []}
     for _ in range(ROUNDS):
         for port, values in found.items():
-            values.append(p99(await steady("127.0.0.1", port, host, rate, SECONDS)))
+            values.append((await steady("127.0.0.1", port, host, rate, SECONDS)).p99)
     app, plain, own = (statistics.median(values) for values in found.values())
     row(
         f"p99 added to the app's {app:.1f} ms at {rate:,} requests a second, median of {ROUNDS} rounds",
@@ -68,11 +60,16 @@ def bare_caddy(folder: Path, target: int) -> Iterator[int]:
     program = Path(sys.executable).with_name("caddy")
     process = subprocess.Popen([program, "run", "--config", str(file)], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(2)
+        wait_until(lambda: _listens(port), 10)
         yield port
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def crash(port: int, host: str, victim: int) -> Result:

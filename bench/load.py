@@ -3,6 +3,7 @@ request was due, so that a slow answer can't hide the wait of those behind it.""
 
 import asyncio
 import contextlib
+import statistics
 import time
 from dataclasses import dataclass, field
 
@@ -16,6 +17,12 @@ class Result:
 
     milliseconds: list[float] = field(default_factory=list)
     failed: int = 0
+
+    @property
+    def p99(self) -> float:
+        """Of answers that all came."""
+        assert not self.failed, self.failed
+        return statistics.quantiles(self.milliseconds, n=100)[98]
 
     @property
     def total(self) -> int:

@@ -103,7 +103,7 @@ class Platform:
         self.rules = host_rules(settings, self.public_address)
         ring = Keyring()
         session_info: dict[str, Any] = {KEYRING: ring}
-        self.tickets = Tickets(ring, lambda name: self.tell_others("ticket", name))
+        self.tickets = Tickets(ring, lambda name: self.database.tell_others("ticket", name))
         self.database = Database(store_of(settings), audit.append, session_info)
         # Answers to GET /api/apps, for as long as nothing is committed: dashboards and agents ask for it most.
         self.app_lists: Recent[tuple[tuple[int, int], bytes, dict[str, str]]] = Recent(_APP_LISTS)
@@ -198,7 +198,7 @@ class Platform:
         """Errors: StartRefused. A missing engine or ingress does not keep the control plane down."""
         await self.open()
         self.database.listen(self._heard)
-        if len(await self.database.read(self.database.living)) <= 1:
+        if not await self.database.read(self.database.others):
             await self.operations.tidy_up()
             await self.deployer.sweep_workspaces()
         deploy = Kind(
@@ -213,14 +213,11 @@ class Platform:
         self.background(self._run())
 
     async def _run(self) -> None:
-        """What only one of the processes does, then jobs, which all do."""
-        if self.database.is_shared:
-            await self.worker.start()
-            self.database.lead(self._leading)
-            return
-        await self._bring_in_step()
+        if not self.database.is_shared:
+            # Before jobs go on; where others work meanwhile, the leader does it.
+            await self._bring_in_step()
         await self.worker.start()
-        self._leading(True)
+        self.database.lead(self._leading)
 
     async def _bring_in_step(self) -> None:
         try:
@@ -324,14 +321,11 @@ class Platform:
     def publish(self, topic: str, identity: str) -> None:
         """Tell open event streams, those of other processes too, that something changed."""
         self.show(topic, identity)
-        self.tell_others(topic, identity)
+        self.database.tell_others(topic, identity)
 
     def show(self, topic: str, identity: str) -> None:
         """Tell the event streams of this process."""
         self.events.publish({"topic": topic, "id": identity})
-
-    def tell_others(self, topic: str, identity: str) -> None:
-        self.database.tell_others(topic, identity)
 
     def announce(self, session: Session, topic: str, identity: str) -> None:
         """Like `publish`, once the unit is on disk."""

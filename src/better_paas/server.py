@@ -4,18 +4,15 @@ import asyncio
 import os
 import sys
 
-# The console log would take it along for coloured tracebacks: 10 MB of memory for what a log file can't show.
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import uvicorn
 
-import uvicorn  # noqa: E402
-
-import better_paas  # noqa: E402
-from better_paas.app import create_app  # noqa: E402
-from better_paas.bootstrap import Platform  # noqa: E402
-from better_paas.errors import StartRefused  # noqa: E402
-from better_paas.kit.logging import configure  # noqa: E402
-from better_paas.settings import Settings, load_or_exit  # noqa: E402
-from better_paas.tokens.admin import FILE_NAME  # noqa: E402
+import better_paas
+from better_paas.app import create_app
+from better_paas.bootstrap import Platform
+from better_paas.errors import StartRefused
+from better_paas.kit.logging import configure
+from better_paas.settings import Settings, load_or_exit
+from better_paas.tokens.admin import FILE_NAME
 
 
 def run() -> None:

@@ -83,6 +83,18 @@ class PaasServer:
     def log(self) -> str:
         return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
 
+    def command(self, *arguments: str, code: int = 0, **settings: str) -> str:
+        """What the server's own command prints on this machine."""
+        done = subprocess.run(
+            [sys.executable, "-m", "better_paas", *arguments],
+            env={**os.environ, **self.settings, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def kill(self, sign: int = signal.SIGKILL) -> None:
         assert self.process is not None
         self.process.send_signal(sign)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from better_paas.runtime.process import runtime
 from tests.system import apps
 from tests.system.servers import PaasServer, wait_until
 
@@ -79,7 +80,9 @@ def peek(process_paas, git):
 
 
 def supervisors(server) -> list[int]:
-    return [int(path.read_text()) for path in (server.data / "processes" / "releases").glob("*/lock")]
+    """The supervisors that run."""
+    found = [runtime.find_supervisor(path) for path in (server.data / "processes" / "releases").iterdir()]
+    return [pid for pid in found if pid is not None]
 
 
 @pytest.mark.parametrize("name", ["FLASK", "EXPRESS", "VITE"])
@@ -143,15 +146,9 @@ def test_it_outlives_the_server_and_is_started_again_when_it_dies(process_paas, 
     wait_until(lambda: process_paas.visit(peek).status_code == 200, 15)
 
     process_paas.post("/api/apps/stop", id=peek["id"])
-    wait_until(lambda: not _runs(supervisors(process_paas)[0]), 5)
+    wait_until(lambda: not supervisors(process_paas), 5)
     process_paas.post("/api/apps/start", id=peek["id"])
     assert process_paas.visit(peek).status_code == 200
-
-
-def _runs(pid: int) -> bool:
-    """One that nobody has waited for yet has no command line any more."""
-    path = Path(f"/proc/{pid}/cmdline")
-    return path.exists() and path.read_bytes() != b""
 
 
 def test_volumes_stay(process_paas, git):

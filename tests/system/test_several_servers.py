@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -45,18 +43,6 @@ def pair(tmp_path, database):
         second.start()
     second.close()
     first.client.close()
-
-
-def command(server: PaasServer, *arguments: str, code: int = 0, **settings: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "better_paas", *arguments],
-        env={**os.environ, **server.settings, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_what_one_does_the_other_knows(pair):
@@ -147,7 +133,7 @@ def test_both_write_one_log_that_is_whole(pair):
     report = second.post("/api/audit-logs/verify")
     assert report["ok"], report["findings"]
     assert report["entries"] >= 400
-    assert "The log is whole" in command(first, "audit", "verify")
+    assert "The log is whole" in first.command("audit", "verify")
 
 
 def test_a_database_that_restarts_is_found_again(pair, postgres):
@@ -190,11 +176,11 @@ def test_a_database_that_restarts_is_found_again(pair, postgres):
 def test_an_installation_moves_to_postgresql_and_back(own_paas, database):
     app = own_paas.live("mover", envVars={"KEY": "canary-of-the-move"}, secretKeys=["KEY"])
     made = own_paas.post("/api/agents/create", name="reader", profile="observer")
-    assert "Stop it first" in command(own_paas, "db", "copy", code=1, DATABASE_URL=database)
+    assert "Stop it first" in own_paas.command("db", "copy", code=1, DATABASE_URL=database)
     own_paas.kill(signal.SIGTERM)
-    assert "DATABASE_URL is not set" in command(own_paas, "db", "copy", code=1)
-    assert "All is copied" in command(own_paas, "db", "copy", DATABASE_URL=database)
-    assert "a state at the target" in command(own_paas, "db", "copy", code=1, DATABASE_URL=database)
+    assert "DATABASE_URL is not set" in own_paas.command("db", "copy", code=1)
+    assert "All is copied" in own_paas.command("db", "copy", DATABASE_URL=database)
+    assert "a state at the target" in own_paas.command("db", "copy", code=1, DATABASE_URL=database)
 
     own_paas.settings["DATABASE_URL"] = database
     own_paas.start()
@@ -205,16 +191,16 @@ def test_an_installation_moves_to_postgresql_and_back(own_paas, database):
         assert client.get("/api/apps").status_code == 200
     assert own_paas.visit(app).status_code == 200
     assert own_paas.redeploy(app)["status"] == "success"
-    kept = command(own_paas, "db", "backup").strip()
+    kept = own_paas.command("db", "backup").strip()
     own_paas.post("/api/projects/create", name="after-the-copy")
     own_paas.kill(signal.SIGTERM)
-    assert "The state is that of" in command(own_paas, "db", "restore", kept)
+    assert "The state is that of" in own_paas.command("db", "restore", kept)
     own_paas.start()
     assert "after-the-copy" not in [project["name"] for project in own_paas.get("/api/projects")]
     own_paas.kill(signal.SIGTERM)
 
     (own_paas.data / "better-paas.db").rename(own_paas.data / "old.db")
-    assert "All is copied" in command(own_paas, "db", "copy", "--back")
+    assert "All is copied" in own_paas.command("db", "copy", "--back")
     del own_paas.settings["DATABASE_URL"]
     own_paas.start()
     assert len(own_paas.get("/api/deployments/history", appId=app["id"])) == 2

@@ -13,8 +13,7 @@ from cyclopts import App, Parameter
 import better_paas
 from better_paas.commands import approve, audit, keys, state
 from better_paas.commands.doctor import doctor
-from better_paas.commands.local import settings as _settings
-from better_paas.settings import Settings
+from better_paas.settings import Settings, load_or_exit
 from better_paas.tokens.admin import AdminToken
 
 app = App(
@@ -46,13 +45,13 @@ def serve() -> None:
 @token.default
 def show_token() -> None:
     """Show the admin token."""
-    print(_admin_token(_settings()).value())
+    print(_admin_token(load_or_exit()).value())
 
 
 @token.command(name="rotate")
 def rotate_token() -> None:
     """Replace the admin token; the old one is refused from now on, also by a running server."""
-    settings = _settings()
+    settings = load_or_exit()
     if settings.admin_token is not None:
         print("better-paas: ADMIN_TOKEN pins the token; change it there and restart.", file=sys.stderr)
         raise SystemExit(1)
@@ -83,7 +82,7 @@ def bootstrap(
     from better_paas.builders.languages import LANGUAGES
     from better_paas.engine.client import Engine
 
-    settings = _settings()
+    settings = load_or_exit()
 
     async def work() -> None:
         engine = Engine(settings.docker_host)
@@ -116,7 +115,7 @@ def stop_ingress() -> None:
     """Stop the ingress, which otherwise goes on serving apps when the server has stopped."""
     from better_paas.caddy.process import Caddy
 
-    caddy = Caddy(Path(_settings().data_dir) / "caddy", lambda _: None)
+    caddy = Caddy(Path(load_or_exit().data_dir) / "caddy", lambda _: None)
     pid = caddy.pid()
     if pid is None:
         print("The ingress does not run.")

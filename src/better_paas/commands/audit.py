@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from sqlalchemy.orm import Session
 
-from better_paas.commands.local import call, changes, fail, read_state, settings
+from better_paas.commands.local import call, changes, fail, read_state
+from better_paas.settings import load_or_exit
 
 app = App(name="audit", help="Prove, read, export and prune the audit log.")
 _PAGE = 2_000
@@ -23,7 +24,7 @@ def verify(
     from better_paas.audit.archive import prove
     from better_paas.audit.notes import PUBLIC_FILE, NoteRefused, Verifier
 
-    folder = settings().data_dir
+    folder = load_or_exit().data_dir
     try:
         verifier = Verifier.parse((folder / PUBLIC_FILE).read_text())
         anchors = "\n".join(path.read_text() for path in anchor or [])
@@ -31,7 +32,7 @@ def verify(
         fail(f"can't be checked: {error}")
     started = time.perf_counter()
     try:
-        report = prove(folder, settings().database_url, verifier, anchors)
+        report = prove(folder, load_or_exit().database_url, verifier, anchors)
     except OSError as error:
         fail(str(error), "Set BETTER_PAAS_DATA_DIR and DATABASE_URL to what the server uses.")
     seconds = time.perf_counter() - started

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from better_paas.commands.local import answers, call, settings
+from better_paas.commands.local import answers, call
+from better_paas.settings import load_or_exit
 
 _MARKS = {"good": "✓", "notice": "▲", "bad": "✗"}
 
@@ -34,7 +35,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def _without_server() -> dict[str, Any]:
     """What can be said while no server runs."""
-    configured = settings()
+    configured = load_or_exit()
     host, port = configured.listen
     findings = [
         {

@@ -2,7 +2,8 @@
 
 from cyclopts import App
 
-from better_paas.commands.local import call, fail, read_state, settings
+from better_paas.commands.local import call, fail, read_state
+from better_paas.settings import load_or_exit
 
 app = App(name="keys", help="Show, change or prove the keys that seal stored secrets.")
 
@@ -35,7 +36,7 @@ def verify() -> None:
     from better_paas.vault import service
     from better_paas.vault.slots import SLOTS
 
-    found = settings()
+    found = load_or_exit()
     try:
         ring = Keyring(key_source(found, found.data_dir).load(create=False))
     except StartRefused as error:

@@ -10,10 +10,9 @@ import httpx2
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from better_paas.settings import load_or_exit as settings
+from better_paas.settings import load_or_exit
 from better_paas.tokens.admin import AdminToken
 
-__all__ = ["answers", "call", "changes", "fail", "read_state", "settings", "state_engine", "state_file"]
 T = TypeVar("T")
 _SECONDS = 60
 
@@ -39,7 +38,7 @@ def call(method: str, path: str, **body: Any) -> Any:
 
 def answers() -> bool:
     """Whether a server answers on this machine."""
-    address, _ = _server() if settings().data_dir.exists() else ("", {})
+    address, _ = _server() if load_or_exit().data_dir.exists() else ("", {})
     try:
         return bool(address) and httpx2.get(f"{address}/api/health", timeout=5).status_code == 200
     except httpx2.HTTPError:
@@ -60,7 +59,7 @@ def changes(topic: str) -> Iterator[None]:
 
 def _server() -> tuple[str, dict[str, str]]:
     """(address, headers) for asking the server on this machine."""
-    found = settings()
+    found = load_or_exit()
     host, port = found.listen
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
     try:
@@ -86,7 +85,7 @@ def read_state(unit: Callable[[Session], T], info: dict[str, Any] | None = None)
 
 def state_engine() -> Engine:
     """For reading the state, which the server may use meanwhile."""
-    found = settings()
+    found = load_or_exit()
     if found.database_url:
         from better_paas.db import postgres
 
@@ -100,7 +99,7 @@ def state_file() -> Path:
     """The file in which SQLite keeps the state."""
     from better_paas.db.sqlite import FILE_NAME
 
-    path = settings().data_dir / FILE_NAME
+    path = load_or_exit().data_dir / FILE_NAME
     if not path.exists():
         fail(f"there is no database in {path.parent}", "Set BETTER_PAAS_DATA_DIR to the folder that the server uses.")
     return path

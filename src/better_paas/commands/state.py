@@ -10,10 +10,11 @@ from cyclopts import App, Parameter
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from better_paas.commands.local import fail, settings, state_file
+from better_paas.commands.local import fail, state_file
 from better_paas.db import backups, schema, sqlite
 from better_paas.db.store import DatabaseInUse
 from better_paas.errors import StartRefused
+from better_paas.settings import load_or_exit
 
 if TYPE_CHECKING:
     from better_paas.db.postgres import PostgresStore
@@ -24,7 +25,7 @@ app = App(name="db", help="Copies of the state.")
 @app.command
 def backup() -> None:
     """Copy the state now; the server may run or not."""
-    url = settings().database_url
+    url = load_or_exit().database_url
     try:
         if url:
             from better_paas.db import copies, postgres
@@ -52,7 +53,7 @@ def restore(file: Path, /) -> None:
     """Put a copy in the place of the state, while no server runs. The state until now is kept as a copy too."""
     if not file.is_file():
         fail(f"there is no file {file}", "'better-paas db backups' shows what there is.")
-    url = settings().database_url
+    url = load_or_exit().database_url
     try:
         if url:
             replaced = _restore_to_postgres(url, file)
@@ -71,7 +72,7 @@ def copy(*, back: Annotated[bool, Parameter(negative=(), help="From PostgreSQL t
 
     The target has to be empty. What it was copied from stays as it is: that is the way back.
     """
-    url = settings().database_url
+    url = load_or_exit().database_url
     if not url:
         fail("DATABASE_URL is not set", "Put it into settings.env in the data directory: a password has no place here.")
     from better_paas.db import copies
@@ -138,4 +139,4 @@ def _sqlite(must_exist: bool) -> Iterator[Engine]:
 
 def _file() -> Path:
     """Where SQLite keeps the state, or would."""
-    return Path(settings().data_dir).absolute() / sqlite.FILE_NAME
+    return Path(load_or_exit().data_dir).absolute() / sqlite.FILE_NAME

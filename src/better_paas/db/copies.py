@@ -17,15 +17,15 @@ def copy(source: Connection, target: Connection) -> dict[str, int]:
 
     Both have the same schema. Rows go as they are stored: what is sealed stays sealed, numbers stay.
     """
-    before, after = MetaData(), MetaData()
-    before.reflect(source)
-    after.reflect(target)
-    counts: dict[str, int] = {}
-    for table in after.sorted_tables:
-        if table.name == "alembic_version":
-            continue
-        counts[table.name] = _copy_table(before.tables[table.name], table, source, target)
-    return counts
+    before = _tables(source)
+    return {name: _copy_table(before[name], table, source, target) for name, table in _tables(target).items()}
+
+
+def _tables(connection: Connection) -> dict[str, Table]:
+    """Ours, those that others refer to first."""
+    found = MetaData()
+    found.reflect(connection)
+    return {table.name: table for table in found.sorted_tables if table.name != "alembic_version"}
 
 
 def _copy_table(before: Table, after: Table, source: Connection, target: Connection) -> int:
@@ -58,11 +58,8 @@ def _copy_tree(after: Table, parent: str, rows: list[dict[str, Any]], target: Co
 
 def differences(source: Connection, target: Connection) -> list[str]:
     """Tables that do not have the same number of rows in both."""
-    found = MetaData()
-    found.reflect(target)
-    before = MetaData()
-    before.reflect(source)
-    return [name for name in found.tables if _count(before.tables[name], source) != _count(found.tables[name], target)]
+    before = _tables(source)
+    return [name for name, table in _tables(target).items() if _count(before[name], source) != _count(table, target)]
 
 
 def _count(table: Table, connection: Connection) -> int:
@@ -71,9 +68,7 @@ def _count(table: Table, connection: Connection) -> int:
 
 def is_empty(connection: Connection) -> bool:
     """Whether there is no row in any table."""
-    found = MetaData()
-    found.reflect(connection)
-    return not any(_count(table, connection) for table in found.sorted_tables if table.name != "alembic_version")
+    return not any(_count(table, connection) for table in _tables(connection).values())
 
 
 def keep(source: Engine, database: Path, reason: str) -> Path:
@@ -116,8 +111,5 @@ def replace(target: Engine, backup: Path) -> dict[str, int]:
 
 def _empty(connection: Connection) -> None:
     """Delete all rows."""
-    found = MetaData()
-    found.reflect(connection)
-    for table in reversed(found.sorted_tables):
-        if table.name != "alembic_version":
-            connection.execute(table.delete())
+    for table in reversed(_tables(connection).values()):
+        connection.execute(table.delete())

@@ -146,6 +146,10 @@ class Database:
         """The processes that share the state and are alive; empty where none can."""
         return self._store.living(session.connection())
 
+    def others(self, session: Session) -> set[str]:
+        """Those of them but this one."""
+        return self.living(session) - {self.process}
+
     @contextlib.asynccontextmanager
     async def exclusive(self, name: str) -> AsyncIterator[None]:
         """Nobody else, in no process, does the same meanwhile."""

@@ -37,7 +37,7 @@ _PAUSE_SECONDS = 1.0
 _LOCK_SECONDS = 2.0
 # The server notices too that a machine is gone, and lets go of its locks.
 _ALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-_CONNECT = {
+_CONNECT: dict[str, Any] = {
     "options": _ALIVE,
     "connect_timeout": 10,
     "application_name": "better-paas",
@@ -78,7 +78,6 @@ class PostgresStore:
         self._plain = _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._number = secrets.randbelow(2**31 - 1) + 1
         self._lock: int | None = None
-        self._closing = False
         self._line: _Line | None = None
         self._lead: _Line | None = None
         self.reader = reader(url)
@@ -123,7 +122,6 @@ class PostgresStore:
                 alone.invalidate()  # with its lock
 
     def close(self) -> None:
-        self._closing = True
         for line in (self._lead, self._line):
             if line is not None:
                 line.close()
@@ -158,7 +156,7 @@ class PostgresStore:
         self._lead = line = _Line(self._plain)
 
         def follow() -> None:
-            while not self._closing:
+            while not line.is_closed:
                 try:
                     line.connect()
                     if line.wait_for_lock(_ONE_OF_A_KIND, _LEAD):
@@ -185,7 +183,7 @@ class PostgresStore:
 
     @contextlib.asynccontextmanager
     async def exclusive(self, name: str) -> AsyncIterator[None]:
-        connection = await psycopg.AsyncConnection.connect(self._plain, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
+        connection = await psycopg.AsyncConnection.connect(self._plain, autocommit=True, **_CONNECT)
         try:
             await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_NAMED, name))
             yield
@@ -213,15 +211,25 @@ class _Line:
         self._thread: threading.Thread | None = None
 
     def run(self, work: Callable[[], None], name: str) -> None:
-        """Do on a thread what waits for the server."""
-        self._thread = threading.Thread(target=work, name=name, daemon=True)
+        """Do on a thread what waits for the server. The connection ends with it."""
+
+        def follow() -> None:
+            try:
+                work()
+            finally:
+                self._drop()
+
+        self._thread = threading.Thread(target=follow, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
 
     def connect(self) -> None:
         """Errors: psycopg.Error."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = psycopg.connect(self._address, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
+        self._drop()
+        self._connection = psycopg.connect(self._address, autocommit=True, **_CONNECT)
         if self._begin is not None:
             self._begin(self._connection)
 
@@ -229,7 +237,7 @@ class _Line:
         """Whether it was had before the end. Asked for again and again: a query that waits would keep all that is
         deleted meanwhile from being cleaned away. Errors: psycopg.Error."""
         assert self._connection is not None
-        while not self._closed.is_set():
+        while not self.is_closed:
             found = self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (kind, which)).fetchone()
             if found is not None and found[0]:
                 return True
@@ -245,20 +253,20 @@ class _Line:
 
     def notifications(self) -> Any:
         """Each notification as it comes, and None after each break. Ends with `close`."""
-        while not self._closed.is_set():
+        while not self.is_closed:
             try:
                 assert self._connection is not None
                 yield from self._connection.notifies()
             except psycopg.Error as error:
-                if self._closed.is_set():
+                if self.is_closed:
                     return
                 _log.warning("the connection to PostgreSQL broke", reason=str(error).strip())
                 self._again()
-                if not self._closed.is_set():
+                if not self.is_closed:
                     yield None
 
     def _again(self) -> None:
-        while not self._closed.is_set():
+        while not self.is_closed:
             self.pause()
             with contextlib.suppress(psycopg.Error):
                 self.connect()
@@ -268,15 +276,19 @@ class _Line:
         self._closed.wait(_PAUSE_SECONDS)
 
     def close(self) -> None:
-        """Its thread may be waiting for the server: it is woken by the end of the socket."""
+        """Its thread may be waiting for the server: it is woken by the end of the socket. Or it is connecting just
+        now: then it finds out afterwards."""
         self._closed.set()
-        connection = self._connection
-        if connection is None:
+        if self._thread is None:
+            self._drop()
             return
-        if self._thread is not None:
+        if (connection := self._connection) is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 connection.cancel_safe(timeout=2)
             with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
                 same.shutdown(socket.SHUT_RDWR)
-            self._thread.join(5)
-        connection.close()
+        self._thread.join(5)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()

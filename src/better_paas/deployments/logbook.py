@@ -11,7 +11,6 @@ from better_paas.kit.logs import Lines, LogFile
 from better_paas.kit.redact import Redactor
 
 _LOOK_AGAIN_SECONDS = 1.0
-FOLLOWED_BYTES = 256 * 1024
 
 
 class DeploymentLog:
@@ -69,7 +68,7 @@ class LogBook:
         """Everything from byte `offset` on, until the deployment ends. One that is queued is waited for."""
         while deployment_id not in self._open and await is_active():
             # It may also be cancelled, which opens nothing, or run in another process: look now and then.
-            lines = self.read(app_id, deployment_id, offset, FOLLOWED_BYTES)
+            lines = logs.read_lines(self.path(app_id, deployment_id), offset)
             if lines.entries:
                 offset = lines.offset
                 yield lines

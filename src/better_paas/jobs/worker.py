@@ -96,21 +96,23 @@ class Worker:
         """Take over what a dead process left, then run."""
         await self.take_over()
         self._main = asyncio.create_task(self._loop(), name="jobs")
+        self.wake()
 
     async def take_over(self) -> None:
         """Queue again what processes that died, or no longer renew their leases, were working at."""
 
         def look(session: Session) -> tuple[set[str], bool]:
-            living = self._database.living(session)
-            here = {run.claim.id for run, _ in self._running.values()}
-            left = {job.lease_token or "" for job in queue.orphans(session, living) if job.id not in here}
-            return left, bool(living - {self._database.process})
+            orphans = queue.orphans(session, self._database.living(session))
+            left = {job.lease_token or "" for job in orphans if job.id not in self._running}
+            return left, bool(self._database.others(session))
 
         left, has_others = await self._database.read(look)
         if left and has_others:
             # One that only lost its connection is there again in a moment.
             await asyncio.sleep(_SURE_SECONDS)
             left &= (await self._database.read(look))[0]
+        if not left:
+            return
 
         def unit(session: Session) -> tuple[int, list[str]]:
             return queue.release_orphans(session, self._database.living(session), left)
@@ -123,16 +125,11 @@ class Worker:
 
     async def keep_taking_over(self) -> None:
         """The same whenever a lease has run out. Never returns; for the leader of several processes."""
-
-        def look(session: Session) -> bool:
-            return bool(queue.orphans(session, self._database.living(session)))
-
         while True:
             # A process that stops working says nothing: only time tells.
             await asyncio.sleep(_RENEW_SECONDS)
             with contextlib.suppress(Exception):  # the database is away; so it is for everybody
-                if await self._database.read(look):
-                    await self.take_over()
+                await self.take_over()
 
     def wake(self) -> None:
         """Look for queued jobs now. Call it after the commit that queued one."""
@@ -253,12 +250,11 @@ class Worker:
             run.final = True
             return "succeeded", ""
         except asyncio.CancelledError:
-            if run.is_lost:
-                asyncio.current_task().uncancel()  # type: ignore[union-attr]
-                raise LeaseLost from None
-            if run.claim.id not in self._cancelled:
+            if not run.is_lost and run.claim.id not in self._cancelled:
                 raise
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            if run.is_lost:
+                raise LeaseLost from None
             await self._tidy(kind, run, Cancelled())
             return "cancelled", "cancelled"
         except LeaseLost:

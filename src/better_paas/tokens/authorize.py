@@ -123,7 +123,7 @@ async def take_deployment(platform: Platform, action: Action, caller: Caller, tr
         )
         await _note_denial(platform, caller, trail, error)
         raise error
-    platform.tell_others("deployment-by", caller.id)
+    platform.database.tell_others("deployment-by", caller.id)
 
 
 async def ask_for_approval(

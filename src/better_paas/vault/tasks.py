@@ -51,7 +51,7 @@ class Vault:
                 "Set BETTER_PAAS_SECRET_KEY to a new key and BETTER_PAAS_SECRET_KEY_PREVIOUS to the one until now, "
                 "then restart: everything is sealed anew by itself.",
             )
-        if len(await self._database.read(self._database.living)) > 1:
+        if await self._database.read(self._database.others):
             raise Conflict(
                 "several servers use this state, and each holds the key", "Stop all but one, then change the key."
             )

@@ -2,7 +2,7 @@
 
     images/<app>/<deployment>/   app, tools, venv, site, made.json: how it is started
     releases/<deployment>/       spec.json, state.json, lock, logs, and tmp, which is all that it may write to
-    volumes/<project>/<name>/    caches/<project>/    users.json    news.sock
+    volumes/<project>/<name>/    caches/<app>/    users.json    news.sock
 
 It does not isolate like containers do: see docs/operations.md.
 """
@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,7 +31,7 @@ from better_paas.kit.subprocess import ProgramFailed, child_environment, run
 from better_paas.runtime.process import sandbox
 from better_paas.runtime.process.recipes import recipe, shell
 from better_paas.runtime.process.sandbox import Means, Place
-from better_paas.runtime.process.supervisor import NEWS
+from better_paas.runtime.process.supervisor import NEWS, descendants
 from better_paas.runtime.protocol import (
     MAIN,
     BuildRequest,
@@ -54,6 +55,10 @@ _FOREVER = 1e9
 _SIZE_SECONDS = 5.0
 _FIGURES_SECONDS = 1.0
 _GONE = State(False, "it is not there any more")
+# Folders of an image besides its app.
+_BESIDE = ("tools", "venv", "site")
+# The system's own form of a question for a lock: kind, whence, start, length, process.
+_LOCK = "@hhqqi"
 _NO_SANDBOX = "Install the package bubblewrap, or a Docker engine and set RUNTIME=docker."
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -74,17 +79,12 @@ class _Image:
     def app(self) -> Path:
         return self.folder / "app"
 
-    @property
-    def tools(self) -> Path:
-        return self.folder / "tools"
-
-    @property
-    def venv(self) -> Path:
-        return self.folder / "venv"
-
-    @property
-    def site(self) -> Path:
-        return self.folder / "site"
+    def place(
+        self, temporary: Path, *, writable: bool = False, mounts: tuple[tuple[Path, str, bool], ...] = ()
+    ) -> Place:
+        """What runs of it, with all else that it may write to."""
+        tools, venv, site = (self.folder / name for name in _BESIDE)
+        return Place(self.app, tools, venv, site, temporary, self.user, writable, self.programs, mounts)
 
 
 @dataclass
@@ -118,8 +118,8 @@ class ProcessRuntime:
             await asyncio.to_thread(shutil.rmtree, cache, True)
         await asyncio.to_thread(self._lay_out, request, image, cache, user)
         folders = tuple(sorted({Path(path).parent for path in programs.values()}))
-        place = self._build_place(image, cache, user, folders)
         made = _Image(image, plan.start, plan.environment, user, folders, time.time())
+        place = made.place(cache, writable=True)
         deadline = time.monotonic() + request.timeout
         for argv, variables in [
             *((argv, {}) for argv in plan.install),
@@ -145,20 +145,14 @@ class ProcessRuntime:
         shutil.rmtree(image, ignore_errors=True)
         image.mkdir(parents=True)
         shutil.copytree(request.tree, image / "app", symlinks=True, ignore=shutil.ignore_patterns(".git"))
-        for name in ("tools", "venv", "site"):
+        for name in _BESIDE:
             (image / name).mkdir()
         cache.mkdir(parents=True, exist_ok=True)
-        for folder in (image, image / "app", image / "tools", image / "venv", image / "site"):
+        for folder in (image, image / "app", *(image / name for name in _BESIDE)):
             folder.chmod(0o755)
         if os.geteuid() == 0:
             for folder in (image / "app", image / "tools", image / "venv", cache):
                 _give(folder, user)
-
-    def _build_place(self, image: Path, cache: Path, user: int, programs: tuple[Path, ...]) -> Place:
-        return Place(
-            image / "app", image / "tools", image / "venv", image / "site", cache, user, writable=True,
-            programs=programs,
-        )  # fmt: skip
 
     def _write_caddyfile(self, means: Means, place: Place, plan: BuildPlan) -> None:
         app, _, _ = sandbox.folders(means, place)
@@ -170,7 +164,7 @@ class ProcessRuntime:
 
     async def start(self, spec: ReleaseSpec) -> None:
         release = self.folder / "releases" / spec.deployment_id
-        if _is_alive(release):
+        if find_supervisor(release) is not None:
             return
         means, image = await self._find_means(), self._image(spec.image)
         place = self._place(means, image, release, spec)
@@ -182,13 +176,12 @@ class ProcessRuntime:
         memory = memory_bytes(spec.memory)
         processes = {
             name: {
-                "argv": sandbox.command(means, place, [sandbox.seen(means, place, word) for word in argv], memory),
+                "argv": sandbox.command(means, place, argv, memory),
                 "environment": {**environment, **({"PORT": str(spec.host_port)} if name == MAIN else {})},
             }
             for name, argv in commands.items()
         }
         described = {
-            "app": spec.app_id,
             "project": spec.project_id,
             "memory": memory,
             "volumes": [volume.name for volume in spec.volumes],
@@ -216,10 +209,7 @@ class ProcessRuntime:
             mounts.append((source, volume.path, not volume.read_only))
         if means.is_root:
             os.chown(temporary, image.user, image.user)
-        return Place(
-            image.app, image.tools, image.venv, image.site, temporary, image.user, programs=image.programs,
-            mounts=tuple(mounts),
-        )  # fmt: skip
+        return image.place(temporary, mounts=tuple(mounts))
 
     def _environment(self, means: Means, place: Place, image: _Image, extra: dict[str, str]) -> dict[str, str]:
         made = {name: sandbox.seen(means, place, value) for name, value in image.environment.items()}
@@ -233,11 +223,10 @@ class ProcessRuntime:
         release = self.folder / "releases" / spec.deployment_id
         means, image = await self._find_means(), self._image(spec.image)
         place = self._place(means, image, release, spec)
-        argv = [sandbox.seen(means, place, word) for word in shell(command)]
         environment = self._environment(means, place, image, spec.environment)
         try:
             await run(
-                sandbox.command(means, place, argv, memory_bytes(spec.memory)),
+                sandbox.command(means, place, shell(command), memory_bytes(spec.memory)),
                 environment=environment, cwd=image.app, timeout=_ONCE_SECONDS, on_line=say, all_output=True,
                 umask=_UMASK,
             )  # fmt: skip
@@ -255,7 +244,7 @@ class ProcessRuntime:
 
     async def figures(self, deployment_id: str) -> Figures:
         release = self.folder / "releases" / deployment_id
-        supervisor = _supervisor(release)
+        supervisor = find_supervisor(release)
         if supervisor is None:
             raise RuntimeFailed("it does not run", "Start the app.")
         before = _taken(supervisor)
@@ -275,12 +264,12 @@ class ProcessRuntime:
         if spec is None:
             raise RuntimeFailed("it is not there any more", "Deploy it again.")
         write_atomically(release / "spec.json", json.dumps({**spec, "settled": True}))
-        if (supervisor := _supervisor(release)) is not None:
+        if (supervisor := find_supervisor(release)) is not None:
             os.kill(supervisor, signal.SIGHUP)
 
     async def stop(self, deployment_id: str) -> None:
         release = self.folder / "releases" / deployment_id
-        supervisor = _supervisor(release)
+        supervisor = find_supervisor(release)
         if supervisor is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -334,7 +323,8 @@ class ProcessRuntime:
     async def remove_volume(self, project_id: str, name: str) -> None:
         for release in self._releases():
             spec = _read(release / "spec.json") or {}
-            if spec.get("project") == project_id and name in spec.get("volumes", ()) and _is_alive(release):
+            is_its = spec.get("project") == project_id and name in spec.get("volumes", ())
+            if is_its and find_supervisor(release) is not None:
                 raise RuntimeFailed("something uses this volume", "Stop the apps that have it first.")
         await asyncio.to_thread(shutil.rmtree, self.folder / "volumes" / project_id / name, True)
 
@@ -406,16 +396,16 @@ class ProcessRuntime:
 
 def _programs(plan: BuildPlan) -> dict[str, str]:
     """What the machine has to have for a plan, by name. Errors: RuntimeFailed."""
-    wanted = {"python": "python"} if plan.runtime == "python" else {}
+    wanted = {"python": "python3"} if plan.runtime == "python" else {}
     if plan.runtime == "node" or (plan.runtime == "static" and (plan.install or plan.build)):
         wanted = {"node": "node", "npm": "npm"}
     if plan.runtime == "static":
         wanted["caddy"] = "caddy"
     found = {}
-    for name in wanted:
+    for name, command in wanted.items():
         # What every user of this machine may run comes first.
         places = ["/usr/bin", "/usr/local/bin", os.environ.get("PATH", ""), str(Path(sys.executable).parent)]
-        program = shutil.which("python3" if name == "python" else name, path=":".join(places))
+        program = shutil.which(command, path=":".join(places))
         if program is None:
             raise RuntimeFailed(f"there is no {name} on this machine", f"Install {name}, or a Docker engine.")
         found[name] = str(Path(program).resolve()) if name != "npm" else program
@@ -444,12 +434,12 @@ async def _run_step(
     timeout: float,
     say: Say,
 ) -> None:
-    words = [sandbox.seen(means, place, word) for word in argv]
-    shown = words[-1] if words[0] == "/bin/sh" else " ".join([Path(words[0]).name, *words[1:]])
+    shown = argv[-1] if argv[0] == "/bin/sh" else " ".join([Path(argv[0]).name, *argv[1:]])
+    shown = sandbox.seen(means, place, shown)
     say(f"$ {shown}")
     try:
         await run(
-            sandbox.command(means, place, words, 0),
+            sandbox.command(means, place, argv, 0),
             environment=environment, cwd=place.app, timeout=max(1.0, seconds), on_line=say, all_output=True,
             umask=_UMASK,
         )  # fmt: skip
@@ -474,28 +464,18 @@ async def _start_supervisor(release: Path) -> None:
         raise RuntimeFailed("the supervisor did not start", f"See {release}/supervisor.log.") from error
 
 
-def _is_alive(release: Path) -> bool:
-    """Whether a supervisor holds the release: a lock ends with its holder, a process number may belong to another."""
+def find_supervisor(release: Path) -> int | None:
+    """The process that holds the release, None if nobody does: a lock ends with its holder, whose number it knows."""
     try:
         descriptor = os.open(release / "lock", os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
+        wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, holder = struct.unpack(_LOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, wanted))
+        return None if kind == fcntl.F_UNLCK else holder
     finally:
         os.close(descriptor)
-
-
-def _supervisor(release: Path) -> int | None:
-    """The process that holds the release, which it says in its lock; None if nobody does."""
-    while _is_alive(release):
-        with contextlib.suppress(OSError, ValueError):
-            return int((release / "lock").read_text())
-        time.sleep(0.005)  # it has the lock for a moment only
-    return None
 
 
 def _make_mount_point(app: Path, path: str) -> None:
@@ -515,7 +495,7 @@ def _make_mount_point(app: Path, path: str) -> None:
 def _wait_until_dead(release: Path) -> None:
     descriptor = os.open(release / "lock", os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        fcntl.lockf(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
@@ -525,7 +505,7 @@ def _state(release: Path) -> State:
     if spec is None or state is None:
         return _GONE
     names = frozenset(spec["processes"])
-    if not _is_alive(release):
+    if find_supervisor(release) is None:
         return State(False, "it does not run", 0, names)
     processes = state["processes"].values()
     reason = next((one["reason"] for one in processes if not one["running"]), "")
@@ -567,20 +547,13 @@ class _Taken:
 def _taken(supervisor: int) -> _Taken:
     """What the processes below a supervisor have taken until now."""
     seconds, memory, count = 0.0, 0, 0
-    for pid in _below(supervisor):
+    for pid in descendants(supervisor):
         with contextlib.suppress(OSError, IndexError, ValueError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             seconds += (int(fields[11]) + int(fields[12])) / _TICKS
             memory += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
             count += 1
     return _Taken(seconds, memory, count)
-
-
-def _below(pid: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield int(child)
-            yield from _below(int(child))
 
 
 def _last_lines(path: Path, count: int) -> list[str]:

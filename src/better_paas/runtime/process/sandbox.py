@@ -46,21 +46,16 @@ class Place:
 
 
 def command(means: Means, place: Place, argv: list[str], memory: int) -> list[str]:
-    """`argv` in its sandbox. memory: bytes that each of its processes may take; 0 for no limit."""
+    """`argv`, in paths of an image, in its sandbox. memory: bytes that each of its processes may take; 0: no limit."""
     # By their paths: what is run as root must not be looked for where the app put its own programs.
     limits = ["/usr/bin/prlimit", f"--nofile={_FILES}", *([f"--data={memory}"] if memory else [])]
     if means.is_root:
         limits += [f"--nproc={_PROCESSES}"]  # it counts by user, and only here the app has one of its own
-        user = [
-            "/usr/bin/setpriv",
-            f"--reuid={place.user}",
-            f"--regid={place.user}",
-            "--clear-groups",
-            "--no-new-privs",
-        ]
-        user += ["--inh-caps=-all", "--bounding-set=-all"]
+        user = ["/usr/bin/setpriv", f"--reuid={place.user}", f"--regid={place.user}", "--clear-groups"]
+        user += ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
         limits = [*user, *limits]
-    return [*(_bubblewrap(means, place) if means.bubblewrap else []), *limits, "--", *argv]
+    sandbox = _bubblewrap(means, place) if means.bubblewrap else []
+    return [*sandbox, *limits, "--", *(seen(means, place, word) for word in argv)]
 
 
 def _bubblewrap(means: Means, place: Place) -> list[str]:
@@ -88,10 +83,8 @@ def _root_of(folder: Path, place: Place) -> Path:
     """What lies beside a folder of programs belongs to them, unless people's files or ours lie there too."""
     beside = folder.parent
     home = Path.home()
-    holds_others = any(path.is_relative_to(beside) for path in (place.app, place.temporary, home))
-    return (
-        beside if folder.name == "bin" and not holds_others and not beside.is_relative_to(home / ".local") else folder
-    )
+    holds_others = any(path.is_relative_to(beside) for path in (place.app, place.temporary, home, home / ".local"))
+    return beside if folder.name == "bin" and not holds_others else folder
 
 
 def _open_way(path: Path) -> list[str]:

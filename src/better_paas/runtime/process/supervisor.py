@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +43,8 @@ class Process:
         self.due: float | None = None
         self._lines = LineBuffer()
 
-    def start(self) -> None:
+    def start(self) -> IO[bytes] | None:
+        """What it prints comes there; None if it can't be started."""
         self.due, self.started_at = None, time.monotonic()
         try:
             self.child = subprocess.Popen(
@@ -56,9 +58,11 @@ class Process:
                 umask=0o022,
             )
             self.reason = ""
+            return self.child.stdout
         except OSError as error:
             self.child, self.reason = None, f"it can't be started: {error.strerror}"
             self.write(self.reason.encode())
+            return None
 
     def read(self, output: IO[bytes]) -> bool:
         """Take what it printed; False at the end, which comes before or after that of the process."""
@@ -81,7 +85,7 @@ class Process:
     def ask_to_end(self) -> None:
         """The sandbox around it would end at once, and take it along: that one is not told."""
         if self.child is not None:
-            for pid in _family(self.child.pid):
+            for pid in (self.child.pid, *descendants(self.child.pid)):
                 with contextlib.suppress(OSError):
                     if Path(f"/proc/{pid}/comm").read_text().strip() != "bwrap":
                         os.kill(pid, signal.SIGTERM)
@@ -92,13 +96,12 @@ class Process:
                 os.killpg(self.child.pid, signal.SIGKILL)
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all that it started, the youngest last."""
-    found = [pid]
+def descendants(pid: int) -> Iterator[int]:
+    """All that a process started, and they in turn."""
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += _family(int(child))
-    return found
+            yield int(child)
+            yield from descendants(int(child))
 
 
 class Supervisor:
@@ -131,9 +134,11 @@ class Supervisor:
                 if key.fd == self._wake:
                     for number in os.read(self._wake, 4096):
                         self._signalled(number)
-                elif not key.data.read(key.fileobj):
-                    self._selector.unregister(key.fileobj)
-                    key.fileobj.close()  # type: ignore[union-attr]
+                    continue
+                process, output = key.data
+                if not process.read(output):
+                    self._selector.unregister(output)
+                    output.close()
             self._look_after()
             if self._ending_until is not None and not self._alive():
                 return
@@ -167,9 +172,9 @@ class Supervisor:
             self._save()
 
     def _start(self, process: Process) -> None:
-        process.start()
-        if process.child is not None:
-            self._selector.register(process.child.stdout, selectors.EVENT_READ, process)  # type: ignore[arg-type]
+        output = process.start()
+        if output is not None:
+            self._selector.register(output, selectors.EVENT_READ, (process, output))
             self._tell("")
         elif self._settled:
             self._plan(process)
@@ -246,11 +251,10 @@ def main() -> None:
         os.dup2(descriptor, ours)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Of the kind that says whose it is.
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return  # another one looks after it
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
     supervisor = Supervisor(folder)
     supervisor.begin()
     os.close(begun)
