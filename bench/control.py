@@ -29,6 +29,7 @@ SECONDS = 6
 
 def serve(folder: str, port: str) -> None:
     """In a process of its own: the product over an engine and an ingress of memory."""
+    sys.modules["rich"] = None  # as `better-paas serve` does
     import structlog
     import uvicorn
     from tests.fakes import FakeBases, FakeIngress, FakeRuntime

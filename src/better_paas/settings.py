@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         "",
-        pattern=r"^(postgres(ql)?://[^\s]{1,1000})?$",
+        max_length=1000,
+        pattern=r"^(postgres(ql)?://\S+)?$",
         description="PostgreSQL that keeps the state, as postgresql://user:password@host/database; it may be shared "
         "by several servers. Unset: SQLite in the data directory.",
     )
@@ -78,7 +79,8 @@ class Settings(BaseSettings):
     agent_suspend_minutes: int = Field(5, ge=1, le=1440, description="The time that these two count over.")
     notify_url: str = Field(
         "",
-        pattern=r"^(https?://[^\s]{1,500})?$",
+        max_length=500,
+        pattern=r"^(https?://\S+)?$",
         description="Web address that gets what wants a person's eyes (approvals, suspended tokens) as JSON.",
     )
     paas_ui_url: str | None = Field(None, description="The dashboard's URL if it is not the API's own.")
@@ -99,12 +101,13 @@ class Settings(BaseSettings):
     acme_email: str | None = Field(None, description="Address for the certificate authority's notices.")
     acme_directory: str = Field(
         "",
-        pattern=r"^(https://[^\s]{1,300})?$",
+        max_length=300,
+        pattern=r"^(https://\S+)?$",
         description="Directory of another certificate authority that speaks ACME.",
     )
     acme_root: Path | None = Field(None, description="File with the root certificate of that authority.")
     cloudflare_api: str = Field(
-        CLOUDFLARE, pattern=r"^https?://[^\s]{1,300}$", description="Address of Cloudflare's API."
+        CLOUDFLARE, max_length=300, pattern=r"^https?://\S+$", description="Address of Cloudflare's API."
     )
     dns_spread_seconds: int = Field(
         20, ge=0, le=600, description="Seconds until a new DNS record is known to all servers of its zone."
@@ -125,7 +128,11 @@ class Settings(BaseSettings):
     process_agents: bool = Field(
         False, description="Agent tokens may deploy with RUNTIME=process too: what they deploy runs on this machine."
     )
-    docker_host: str | None = Field(None, description="The engine's address. Unset: the local socket.")
+    docker_host: str | None = Field(
+        None,
+        pattern="^(unix:///|tcp://|https?://).",
+        description="The engine's address: unix:///path or tcp://host:port. Unset: the local socket.",
+    )
     app_ports: str = Field("20000-29999", description="Host ports (on 127.0.0.1) that releases are published on.")
     app_networks: str = Field("10.201.0.0/16", description="Private range that the projects' networks are made in.")
     default_memory: str = Field("1g", description="Memory limit of an app that sets none; empty for no limit.")

@@ -132,14 +132,25 @@ async def test_the_file_is_in_wal_mode_with_full_durability(database, tmp_path):
     assert found == 2
 
 
-def test_migrations_make_what_the_models_say(tmp_path):
+def test_migrations_and_a_new_state_are_what_the_models_say(tmp_path):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    engine = sqlite.writer(tmp_path / "m.db")
-    schema.upgrade(engine, lambda: None)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.Base.metadata) == []
-    engine.dispose()
-    assert ScriptDirectory(str(schema._MIGRATIONS)).get_heads() == [schema.HEAD]
+    found = []
+    for name, make in {
+        "migrated": lambda e: schema.upgrade_to(e, schema.HEAD),
+        "new": lambda e: schema.upgrade(e, None),
+    }.items():
+        engine = sqlite.writer(tmp_path / name)
+        make(engine)
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables.Base.metadata) == []
+            made = text(
+                "SELECT type, name, CASE type WHEN 'index' THEN sql END FROM sqlite_master WHERE tbl_name != 'alembic_version'"
+            )
+            found.append(set(map(tuple, connection.execute(made))))
+            assert schema.version(connection) == schema.HEAD
+        engine.dispose()
+    assert found[0] == found[1]
+    assert ScriptDirectory(str(schema.MIGRATIONS)).get_heads() == [schema.HEAD]

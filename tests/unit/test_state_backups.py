@@ -48,7 +48,7 @@ def test_the_state_is_copied_before_a_migration(tmp_path):
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
     engine = sqlite.writer(path)
     config.attributes["engine"] = engine
     alembic.downgrade(config, "0004")

@@ -4,21 +4,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
 
 from better_paas.errors import StartRefused
 
-# The newest migration. A start with this version in place need not load Alembic (0.2 s).
+# The newest migration. Without one to run, Alembic need not be loaded (0.2 s).
 HEAD = "0005"
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
+MIGRATIONS = Path(__file__).with_name("migrations")
+# Alembic's.
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def version(connection: Connection) -> str | None:
     """The migration that a state stands at; None for an empty one."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_VERSIONS.name):
         return None
-    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    found: str | None = connection.execute(select(_VERSIONS.columns.version_num)).scalar()
     return found
 
 
@@ -38,37 +40,33 @@ def upgrade(engine: Engine, keep: Callable[[], Any]) -> None:
         )
     if current is not None:
         keep()
-    if current is None and engine.dialect.name != "sqlite":
-        # What the first migrations did was done to SQLite alone.
+    if current is None:
         _create(engine)
-        return
-    upgrade_to(engine, HEAD)
+    else:
+        upgrade_to(engine, HEAD)
 
 
 def upgrade_to(engine: Engine, revision: str) -> None:
     """Run the migrations up to this one."""
     from alembic import command
-
-    command.upgrade(_configuration(engine), revision)
-
-
-def _create(engine: Engine) -> None:
-    from alembic import command
-
-    from better_paas.db import tables
-
-    for table in tables.Base.metadata.tables.values():
-        for index in table.indexes:
-            # Said once, for SQLite: naming the other database there would load all of its dialect for everybody.
-            index.dialect_options[engine.dialect.name]["where"] = index.dialect_options["sqlite"]["where"]
-    tables.Base.metadata.create_all(engine)
-    command.stamp(_configuration(engine), HEAD)
-
-
-def _configuration(engine: Engine) -> Any:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["engine"] = engine
-    return config
+    command.upgrade(config, revision)
+
+
+def _create(engine: Engine) -> None:
+    """All at once for an empty state: it needs no migration, and what runs them (9 MB) is not loaded."""
+    from better_paas.db import tables
+
+    if engine.dialect.name != "sqlite":
+        for table in tables.Base.metadata.tables.values():
+            for index in table.indexes:
+                # Said once, for SQLite: naming the other database there would load all of its dialect for everybody.
+                index.dialect_options[engine.dialect.name]["where"] = index.dialect_options["sqlite"]["where"]
+    with engine.begin() as connection:
+        tables.Base.metadata.create_all(connection)
+        _VERSIONS.create(connection)
+        connection.execute(insert(_VERSIONS).values(version_num=HEAD))

@@ -82,9 +82,8 @@ async def _by_api(
     progress = BuildProgress(say)
     try:
         with context.open("rb") as archive:
-            headers = {"Content-Type": "application/x-tar"}
-            async with engine.stream("POST", "build", body=archive, params=params, headers=headers) as content:
-                async for line in whole_lines(content):
+            async with engine.stream("POST", "build", params=params, archive=archive) as pieces:
+                async for line in whole_lines(pieces):
                     progress.message(json.loads(line))
     except EngineFailed as error:
         if buildkit and ("buildkit" in str(error).lower() or error.status == 501):

@@ -1,23 +1,24 @@
-"""The engine's API in the words of this product. Every call goes through `Engine`; nothing else knows aiodocker."""
+"""The engine's API in the words of this product. Every call goes through `Engine`; nothing else knows the protocol."""
 
 import asyncio
 import contextlib
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import aiohttp
-from aiodocker import Docker, DockerError
+import httpx2
 
 from better_paas.kit.lines import TOO_LONG, LineBuffer
 
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=None)
+_UNIX = "unix://"
+_CALL_SECONDS = 60
+_PIECE_BYTES = 256 * 1024
 _NETWORK_ATTEMPTS = 8
-_CALL_TIMEOUT = aiohttp.ClientTimeout(total=60)
+_TIMEOUT = httpx2.Timeout(None, connect=10)
 
 
 class EngineFailed(Exception):
@@ -52,63 +53,67 @@ class Image:
 
 
 class Engine:
-    """One Docker engine. The API version is negotiated, never pinned."""
+    """One Docker engine, asked in the newest version of the API that it knows."""
 
     def __init__(self, host: str | None = None) -> None:
+        """host: unix:///path, tcp://host:port or https://host:port."""
         self.host = host or _DEFAULT_HOST
-        self._docker: Docker | None = None
+        self._client: httpx2.AsyncClient | None = None
 
     async def close(self) -> None:
-        if self._docker is not None:
-            await self._docker.close()
-            self._docker = None
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
     async def version(self) -> str:
         """The engine's version. Errors: EngineFailed if it does not answer."""
         return str((await self._json("GET", "version"))["Version"])
 
-    async def json(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        """One call with a JSON answer. Errors: EngineFailed."""
-        return await self._json(method, path, body, params)
-
-    @contextlib.asynccontextmanager
-    async def stream(
+    async def _json(
         self,
         method: str,
         path: str,
-        *,
         body: Any = None,
         params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.StreamReader]:
-        """One call with an endless answer. Leaving the block closes the connection, which ends the work there."""
+        timeout: float = _CALL_SECONDS,
+    ) -> Any:
+        """One call; what its JSON says, None without one. timeout: seconds. Errors: EngineFailed."""
         try:
-            async with self._client()._query(
-                path, method, data=body, params=_as_text(params), headers=headers, timeout=_NO_TIMEOUT
-            ) as response:
-                try:
-                    yield response.content
-                finally:
-                    response.close()
-        except DockerError as error:
-            raise _failed(error) from error
-        except aiohttp.ClientError as error:
-            raise EngineFailed(f"the engine's answer broke off: {error}") from error
+            async with asyncio.timeout(timeout), self._answer(method, path, params, json=body) as response:
+                content = await response.aread()
+        except TimeoutError as error:
+            raise EngineFailed("the engine does not answer: it takes too long") from error
+        return json.loads(content) if content else None
 
-    def _client(self) -> Docker:
-        if self._docker is None:
-            self._docker = Docker(url=self.host)
-        return self._docker
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, archive: IO[bytes] | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """One call with an endless answer, piece by piece. archive: a tar file to send.
 
-    async def _json(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+        Leaving the block closes the connection, which ends the work there. Errors: EngineFailed.
+        """
+        content = None if archive is None else _pieces(archive)
+        headers = {} if archive is None else {"Content-Type": "application/x-tar"}
+        async with self._answer(method, path, params, content=content, headers=headers) as response:
+            yield response.aiter_raw()
+
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, params: Mapping[str, Any] | None, **sent: Any
+    ) -> AsyncIterator[httpx2.Response]:
+        if self._client is None:
+            self._client = _connect(self.host)
+        reached = False
         try:
-            return await self._client()._query_json(
-                path, method, data=body, params=_as_text(params), timeout=_CALL_TIMEOUT
-            )
-        except DockerError as error:
-            raise _failed(error) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise EngineFailed(f"the engine does not answer: {error or 'it takes too long'}") from error
+            async with self._client.stream(method, path, params=_as_text(params), **sent) as response:
+                reached = True
+                if response.is_error:
+                    raise _refusal(response.status_code, await response.aread())
+                yield response
+        except httpx2.HTTPError as error:
+            how = "the engine's answer broke off" if reached else "the engine does not answer"
+            raise EngineFailed(f"{how}: {error or type(error).__name__}") from error
 
     # Containers
 
@@ -166,22 +171,14 @@ class Engine:
 
     async def wait_container(self, container_id: str) -> int:
         """Return when the container ends: its exit code. Errors: EngineFailed."""
-        async with self.stream("POST", f"containers/{container_id}/wait") as content:
-            return int(json.loads(await content.read())["StatusCode"])
+        async with self.stream("POST", f"containers/{container_id}/wait") as pieces:
+            return int(json.loads(b"".join([piece async for piece in pieces]))["StatusCode"])
 
     async def stop_container(self, container_id: str, grace_seconds: int) -> None:
         """SIGTERM, then SIGKILL after the grace. One that is gone or stopped is fine. Errors: EngineFailed."""
         with _absent_is_fine():
-            try:
-                async with asyncio.timeout(grace_seconds + 30):
-                    async with self._client()._query(
-                        f"containers/{container_id}/stop", "POST", params={"t": str(grace_seconds)}, timeout=_NO_TIMEOUT
-                    ):
-                        pass
-            except DockerError as error:
-                raise _failed(error) from error
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise EngineFailed(f"the engine did not stop a container: {error or 'it takes too long'}") from error
+            params = {"t": grace_seconds}
+            await self._json("POST", f"containers/{container_id}/stop", params=params, timeout=grace_seconds + 30)
 
     async def remove_container(self, container_id: str) -> None:
         """Remove the container and its unnamed volumes, never a named one. One that is gone, or going, is fine."""
@@ -206,19 +203,16 @@ class Engine:
         """Lines of both outputs as (timestamp, text), oldest first. since: seconds of the epoch."""
         params = {"stdout": 1, "stderr": 1, "tail": tail, "follow": int(follow), "timestamps": 1, "since": since}
         pending: dict[int, LineBuffer] = {}
-        async with self.stream("GET", f"containers/{container_id}/logs", params=params) as content:
-            while True:
-                try:
-                    header = await content.readexactly(8)
-                    data = await content.readexactly(int.from_bytes(header[4:], "big"))
-                except (asyncio.IncompleteReadError, aiohttp.ClientError):
-                    break
-                buffer = pending.setdefault(header[0], LineBuffer())
-                if not buffer.is_empty:
-                    # The engine cuts long lines and stamps each piece: only put together is a secret in it seen.
-                    data = data.partition(b" ")[2]
-                for line in buffer.feed(data):
-                    yield _log_line(line)
+        async with self.stream("GET", f"containers/{container_id}/logs", params=params) as pieces:
+            # A connection that breaks ends the log as its end does.
+            with contextlib.suppress(httpx2.HTTPError):
+                async for output, data in _frames(pieces):
+                    buffer = pending.setdefault(output, LineBuffer())
+                    if not buffer.is_empty:
+                        # The engine cuts long lines and stamps each piece: only put together is a secret in it seen.
+                        data = data.partition(b" ")[2]
+                    for line in buffer.feed(data):
+                        yield _log_line(line)
         for buffer in pending.values():
             for line in buffer.flush():
                 yield _log_line(line)
@@ -226,8 +220,8 @@ class Engine:
     async def events(self, label: str) -> AsyncIterator[dict[str, Any]]:
         """Container events of our own containers, as they happen."""
         filters = {"type": ["container"], "event": ["die", "start", "oom"], "label": [label]}
-        async with self.stream("GET", "events", params={"filters": filters}) as content:
-            async for line in whole_lines(content):
+        async with self.stream("GET", "events", params={"filters": filters}) as pieces:
+            async for line in whole_lines(pieces):
                 yield json.loads(line)
 
     # Networks and volumes
@@ -312,8 +306,8 @@ class Engine:
         try:
             async with asyncio.timeout(timeout):
                 params = {"fromImage": name or reference, "tag": tag if name else "latest"}
-                async with self.stream("POST", "images/create", params=params) as content:
-                    async for line in whole_lines(content):
+                async with self.stream("POST", "images/create", params=params) as pieces:
+                    async for line in whole_lines(pieces):
                         if "error" in (message := json.loads(line)):
                             raise EngineFailed(str(message["error"]), 502)
         except TimeoutError as error:
@@ -324,9 +318,8 @@ class Engine:
         with contextlib.ExitStack() as stack:
             source = stack.enter_context(archive.open("rb")) if isinstance(archive, Path) else archive
             params = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": "\n".join(changes)}
-            headers = {"Content-Type": "application/x-tar"}
-            async with self.stream("POST", "images/create", body=source, params=params, headers=headers) as content:
-                async for line in whole_lines(content):
+            async with self.stream("POST", "images/create", params=params, archive=source) as pieces:
+                async for line in whole_lines(pieces):
                     if "error" in (message := json.loads(line)):
                         raise EngineFailed(str(message["error"]))
 
@@ -345,11 +338,11 @@ def _free_subnet(pool: str, networks: list[dict[str, Any]]) -> str:
     raise EngineFailed(f"every network of APP_NETWORKS ({pool}) is taken", 409)
 
 
-async def whole_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length; aiohttp's own reader loses what it has read of one over 64 KiB."""
+async def whole_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines of any length that say something."""
     pending = b""
-    async for chunk in content.iter_any():
-        *lines, pending = (pending + chunk).split(b"\n")
+    async for piece in pieces:
+        *lines, pending = (pending + piece).split(b"\n")
         for line in lines:
             if line.strip():
                 yield line
@@ -357,8 +350,34 @@ async def whole_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         yield pending
 
 
+async def _frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+    """(output, data) of a stream that carries both outputs: each frame has a header of eight bytes."""
+    pending = bytearray()
+    async for piece in pieces:
+        pending += piece
+        while len(pending) >= 8 and len(pending) >= (end := 8 + int.from_bytes(pending[4:8], "big")):
+            yield pending[0], bytes(pending[8:end])
+            del pending[:end]
+
+
+async def _pieces(archive: IO[bytes]) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(archive.read, _PIECE_BYTES):
+        yield piece
+
+
+def _connect(host: str) -> httpx2.AsyncClient:
+    # Streams stay open as long as their containers run: as many as there are.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=10, keepalive_expiry=30)
+    headers = {"Accept-Encoding": "identity"}
+    if host.startswith(_UNIX):
+        transport = httpx2.AsyncHTTPTransport(uds=host.removeprefix(_UNIX), verify=False, limits=limits)
+        return httpx2.AsyncClient(transport=transport, base_url="http://engine/", timeout=_TIMEOUT, headers=headers)
+    address = host.replace("tcp://", "http://", 1)
+    return httpx2.AsyncClient(base_url=address, timeout=_TIMEOUT, headers=headers, limits=limits, trust_env=False)
+
+
 @contextlib.contextmanager
-def _absent_is_fine() -> Any:
+def _absent_is_fine() -> Iterator[None]:
     try:
         yield
     except EngineFailed as error:
@@ -366,8 +385,12 @@ def _absent_is_fine() -> Any:
             raise
 
 
-def _failed(error: DockerError) -> EngineFailed:
-    return EngineFailed(str(error.message), int(error.status))
+def _refusal(status: int, content: bytes) -> EngineFailed:
+    try:
+        message = json.loads(content)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = content.decode(errors="replace").strip() or f"the engine answers with {status}"
+    return EngineFailed(str(message), status)
 
 
 def _log_line(line: bytes) -> tuple[str, str]:

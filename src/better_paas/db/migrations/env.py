@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run on the engine that `sqlite.migrate` hands over."""
+"""Alembic's entry: migrations run on the engine that `schema.upgrade_to` hands over."""
 
 from alembic import context
 
