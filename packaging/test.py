@@ -36,15 +36,13 @@ def main() -> None:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
     environment = {**machine.os.environ, **(machine.node_environment() if what != "unit" else {})}
-    # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
     side_by_side = ["-n", "2", "--dist", "loadscope"]
+    # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
+    most, rest = [*side_by_side, "-m", "not browser and not alone"], ["-m", "browser or alone"]
     runs = {
         "unit": [[*side_by_side, "tests/unit"]],
-        "all": [[*side_by_side, "--state", "both", "-m", "not browser"], ["-m", "browser"]],
-        "postgres": [
-            [*side_by_side, "--state", "postgres", "-m", "not browser"],
-            ["--state", "postgres", "-m", "browser"],
-        ],
+        "all": [["--state", "both", *most], rest],
+        "postgres": [["--state", "postgres", *most], ["--state", "postgres", *rest]],
     }
     code = 0
     for selected in runs[what]:

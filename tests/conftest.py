@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -18,11 +17,10 @@ from better_paas.db.postgres import engine as create_engine
 from better_paas.settings import Settings
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 from tests.postgres import TEMPLATE, PostgresServer
+from tests.system.servers import app_ports
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
-# Workers that run side by side must not fight over ports: each has a range of its own.
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-APP_PORTS = f"{31000 + 100 * WORKER}-{31099 + 100 * WORKER}"
+APP_PORTS = app_ports(31000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,15 +39,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_url", kinds, indirect=True)
 
 
-class _OneEngine(LoadScopeScheduling):
-    """Tests that share the machine's engine run one after another, in one worker; each other one where there is room."""
+class _ByModule(LoadScopeScheduling):
+    """Tests of a module that share servers run one after another, in one worker; each other one where there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "engine" if nodeid.startswith(("tests/system/", "tests/conformance/", "tests/browser/")) else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(("tests/system/", "tests/conformance/")) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _OneEngine(config, log)
+    return _ByModule(config, log)
 
 
 @pytest.fixture(scope="session")

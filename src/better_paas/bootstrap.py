@@ -15,6 +15,7 @@ from better_paas.acme.authority import Authority
 from better_paas.agents import service as agents
 from better_paas.agents.registry import Registry
 from better_paas.agents.watch import AgentWatch
+from better_paas.apps.listing import Listing
 from better_paas.apps.operations import Operations
 from better_paas.audit import service as audit
 from better_paas.audit.deliver import Access
@@ -54,7 +55,6 @@ from better_paas.kit.crypto import Keyring
 from better_paas.kit.events import EventBus
 from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
-from better_paas.kit.recent import Recent
 from better_paas.metrics.figures import Figures
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
@@ -71,7 +71,6 @@ from better_paas.vault.tasks import RESEAL, Vault
 PUBLIC_AUTHORITY = "https://acme-v02.api.letsencrypt.org/directory"
 _RETIRE_SLOTS = 16
 _WATCH_SLOTS = 200
-_APP_LISTS = 64
 _TRASH_LOOK_SECONDS = 3600.0
 _AGAIN_SECONDS = 1.0
 _FAILURE_FLUSH_SECONDS = 60.0
@@ -105,8 +104,7 @@ class Platform:
         session_info: dict[str, Any] = {KEYRING: ring}
         self.tickets = Tickets(ring, lambda name: self.database.tell_others("ticket", name))
         self.database = Database(store_of(settings), audit.append, session_info)
-        # Answers to GET /api/apps, for as long as nothing is committed: dashboards and agents ask for it most.
-        self.app_lists: Recent[tuple[tuple[int, int], bytes, dict[str, str]]] = Recent(_APP_LISTS)
+        self.listing = Listing(self.database, self.rules)
         self.agents = Registry()
         self.agent_watch = AgentWatch(
             self.database,

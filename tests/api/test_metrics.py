@@ -1,16 +1,20 @@
 """Figures for a monitoring system, the doctor, and the health of the server."""
 
+import asyncio
+
 from better_paas.metrics import doctor
 
 
 async def test_figures_are_read_with_a_scope_and_name_no_app(driver, admin, anonymous):
     app = await driver.live("shop")
     await admin.get("/api/apps/get", params={"id": app["id"]})
-    text = (await admin.get("/metrics")).text
+    succeeded = 'better_paas_jobs_total{kind="deploy",outcome="succeeded"} 1.0'
+    async with asyncio.timeout(5):  # the job ends a moment after its deployment
+        while succeeded not in (text := (await admin.get("/metrics")).text):
+            await asyncio.sleep(0.02)
     assert 'better_paas_apps{state="running"} 1.0' in text
     assert 'better_paas_deployments{status="success"} 1.0' in text
     assert 'better_paas_requests_total{method="GET",route="/api/apps/get",status="200"}' in text
-    assert 'better_paas_jobs_total{kind="deploy",outcome="succeeded"} 1.0' in text
     assert app["id"] not in text
     made = await driver.post("/api/agents/create", name="scraper", scopes=["metrics:read"], allResources=True)
     token = {"Authorization": f"Bearer {made['token']}"}

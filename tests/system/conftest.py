@@ -3,7 +3,7 @@
 import pytest
 
 from tests.system import servers
-from tests.system.servers import GitServer, PaasServer
+from tests.system.servers import GitServer, PaasServer, app_ports
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +22,7 @@ def git(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def paas(tmp_path_factory):
-    server = PaasServer(tmp_path_factory.mktemp("paas") / "data", APP_PORTS="22000-22499")
+    server = PaasServer(tmp_path_factory.mktemp("paas") / "data", APP_PORTS=app_ports(22000, 500))
     server.start()
     yield server
     server.close()
@@ -31,7 +31,7 @@ def paas(tmp_path_factory):
 @pytest.fixture
 def own_paas(tmp_path):
     """A platform of the test's own, to be killed and broken."""
-    server = PaasServer(tmp_path / "data", APP_PORTS="22500-22999", DRAIN_SECONDS="2")
+    server = PaasServer(tmp_path / "data", APP_PORTS=app_ports(22500, 500), DRAIN_SECONDS="2")
     server.start()
     yield server
     if server.process.poll() is not None:

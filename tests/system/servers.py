@@ -26,6 +26,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+# Workers that run side by side must not fight over ports: each has ranges of its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def app_ports(first: int, count: int = 100) -> str:
+    """A range for APP_PORTS, which all tests of a module may share."""
+    first += 3000 * WORKER
+    return f"{first}-{first + count - 1}"
+
+
 # Gives the address of a new database, where the tests' servers are to keep their state in PostgreSQL.
 NEW_DATABASE: Callable[[], str] | None = None
 

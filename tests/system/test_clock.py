@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.servers import PaasServer, wait_until
+from tests.system.servers import PaasServer, app_ports, wait_until
 
 pytestmark = pytest.mark.engine
 LIBRARY = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
@@ -23,7 +23,7 @@ def clock(tmp_path):
     offset = tmp_path / "offset"
     offset.write_text("+0d")
     server = PaasServer(
-        tmp_path / "data", APP_PORTS="22500-22999", DRAIN_SECONDS="2", LD_PRELOAD=str(LIBRARY),
+        tmp_path / "data", APP_PORTS=app_ports(22500, 500), DRAIN_SECONDS="2", LD_PRELOAD=str(LIBRARY),
         FAKETIME_TIMESTAMP_FILE=str(offset), FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1",
     )  # fmt: skip
     server.start()

@@ -207,6 +207,7 @@ def test_two_of_everything_at_once(own_paas, git):
     wait_until(lambda: len(containers_of(app)) == 1, 40)
 
 
+@pytest.mark.alone
 def test_a_machine_that_restarts_serves_each_app_under_its_own_name(own_paas, git):
     """Engine, ingress and server die at once, and the containers get their addresses in another order."""
     one = own_paas.live("one", git.repository("reboot-one.git", text_app("one")).url)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.system.servers import PaasServer, docker, wait_until
+from tests.system.servers import PaasServer, app_ports, docker, wait_until
 
 pytestmark = pytest.mark.engine
 SERVER = "import http.server, os\nhttp.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
@@ -184,7 +184,7 @@ def test_cancelling_in_each_step(own_paas, git):
 
 def test_a_build_that_takes_too_much_memory_is_stopped_and_told_so(tmp_path, git):
     greedy = {"Dockerfile": 'FROM better-paas/python:3.11\nRUN python3 -c "x = bytearray(600 * 2**20)"\n'}
-    server = PaasServer(tmp_path / "data", APP_PORTS="23700-23799", BUILD_MEMORY="200m", BUILD_CPUS="1")
+    server = PaasServer(tmp_path / "data", APP_PORTS=app_ports(23700), BUILD_MEMORY="200m", BUILD_CPUS="1")
     server.start()
     try:
         app = server.deploy("greedy", git.repository("greedy.git", greedy).url)

@@ -18,7 +18,7 @@ from tests.cloudflare import TOKEN as CLOUDFLARE_TOKEN
 from tests.cloudflare import FakeCloudflare
 from tests.system.apps import MIRROR
 from tests.system.authority import Authority
-from tests.system.servers import PaasServer, wait_until
+from tests.system.servers import PaasServer, app_ports, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -38,7 +38,7 @@ def authority(tmp_path_factory):
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory, authority):
     server = PaasServer(
-        tmp_path_factory.mktemp("secured") / "data", APP_PORTS="23500-23599", INGRESS_ADDRESS=ADDRESS, HTTP_PORT="80",
+        tmp_path_factory.mktemp("secured") / "data", APP_PORTS=app_ports(23500), INGRESS_ADDRESS=ADDRESS, HTTP_PORT="80",
         HTTPS_PORT="443", ACME_DIRECTORY=authority.directory, ACME_ROOT=str(authority.root), ACME_EMAIL="me@example.org",
         PAAS_DOMAIN="paas.example.org", PUBLIC_ADDRESS="203.0.113.7", APPS_DOMAIN="localhost.example.org",
     )  # fmt: skip
@@ -212,7 +212,7 @@ def test_one_wildcard_certificate_for_all_apps(tmp_path, authority, git):
 
     cloudflare = FakeCloudflare(["example.org"], known)
     server = PaasServer(
-        tmp_path / "data", APP_PORTS="23600-23699", INGRESS_ADDRESS="127.0.0.78", HTTP_PORT="80", HTTPS_PORT="443",
+        tmp_path / "data", APP_PORTS=app_ports(23600), INGRESS_ADDRESS="127.0.0.78", HTTP_PORT="80", HTTPS_PORT="443",
         ACME_DIRECTORY=authority.directory, ACME_ROOT=str(authority.root), APPS_DOMAIN="wild.example.org",
         CLOUDFLARE_API=cloudflare.url, DNS_SPREAD_SECONDS="0",
     )  # fmt: skip

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.system.apps import APPS, version
-from tests.system.servers import docker, inspect
+from tests.system.servers import app_ports, docker, inspect
 
 pytestmark = pytest.mark.engine
 
@@ -179,7 +179,7 @@ def test_the_old_builder_and_the_cli_build_too(tmp_path_factory):
     from tests.system.servers import PaasServer
 
     for way in ("cli", "classic"):
-        server = PaasServer(tmp_path_factory.mktemp(way) / "data", APP_PORTS="23000-23099", BUILDER=way)
+        server = PaasServer(tmp_path_factory.mktemp(way) / "data", APP_PORTS=app_ports(23000), BUILDER=way)
         server.start()
         try:
             app = server.live(f"by-{way}", "sample:hello-node")

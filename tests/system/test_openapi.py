@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.servers import ADMIN_TOKEN, PaasServer
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports
 
 pytestmark = pytest.mark.engine
 _PROGRAM = Path(sys.executable).with_name("schemathesis")
@@ -16,7 +16,7 @@ _STREAMS = r"/stream$|/api/events$"
 
 
 def test_made_up_calls(tmp_path):
-    server = PaasServer(tmp_path / "data", APP_PORTS="23300-23399")
+    server = PaasServer(tmp_path / "data", APP_PORTS=app_ports(23300))
     server.start()
     try:
         server.live("fuzzed", "sample:hello-static")

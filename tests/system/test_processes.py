@@ -10,7 +10,7 @@ import pytest
 
 from better_paas.runtime.process import runtime
 from tests.system import apps
-from tests.system.servers import PaasServer, wait_until
+from tests.system.servers import PaasServer, app_ports, wait_until
 
 PEEK = """
 import http.server, os, socket, sys
@@ -63,7 +63,7 @@ DATA = "/app/data"
 @pytest.fixture(scope="module")
 def process_paas(tmp_path_factory):
     server = PaasServer(
-        tmp_path_factory.mktemp("processes") / "data", APP_PORTS="24000-24099", RUNTIME="process", DRAIN_SECONDS="2",
+        tmp_path_factory.mktemp("processes") / "data", APP_PORTS=app_ports(24000), RUNTIME="process", DRAIN_SECONDS="2",
         DOCKER_HOST="unix:///nonexistent.sock",
     )  # fmt: skip
     server.start()

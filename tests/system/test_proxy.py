@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.system.apps import MIRROR
-from tests.system.servers import PaasServer, free_port, wait_until
+from tests.system.servers import PaasServer, app_ports, free_port, wait_until
 
 pytestmark = pytest.mark.engine
 _CADDY = Path(sys.executable).with_name("caddy")
@@ -96,7 +96,11 @@ def _to(host: str, port: int) -> dict:
 
 def test_behind_a_proxy_that_ends_tls(tmp_path, git):
     paas = PaasServer(
-        tmp_path / "data", APP_PORTS="23100-23199", APPS_DOMAIN="apps.test", INGRESS_TLS="external", TRUST_PROXY="true"
+        tmp_path / "data",
+        APP_PORTS=app_ports(23100),
+        APPS_DOMAIN="apps.test",
+        INGRESS_TLS="external",
+        TRUST_PROXY="true",
     )
     paas.start()
     try:
@@ -125,7 +129,7 @@ def test_behind_a_proxy_that_ends_tls(tmp_path, git):
 
 def test_http_is_sent_on_to_https(tmp_path):
     paas = PaasServer(
-        tmp_path / "data", APP_PORTS="23200-23299", APPS_DOMAIN="apps.example.com", ACME_EMAIL="me@apps.example.com"
+        tmp_path / "data", APP_PORTS=app_ports(23200), APPS_DOMAIN="apps.example.com", ACME_EMAIL="me@apps.example.com"
     )
     paas.start()
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.system.servers import ADMIN_TOKEN, PaasServer
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def service(tmp_path):
     control.parent.mkdir()
     control.write_text(SYSTEMCTL.format(python=sys.executable, folder=str(units)))
     control.chmod(0o755)
-    server = PaasServer(tmp_path / "data", APP_PORTS="23800-23899")
+    server = PaasServer(tmp_path / "data", APP_PORTS=app_ports(23800))
     environment = {
         **os.environ, **server.settings, "PATH": f"{control.parent}:{os.environ['PATH']}",
         "BETTER_PAAS_PREFIX": str(tmp_path / "opt"), "BETTER_PAAS_UNITS": str(units),

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import websockets.sync.client
 
-from tests.system.servers import PaasServer, docker, free_port, wait_until
+from tests.system.servers import PaasServer, app_ports, docker, free_port, wait_until
 
 pytestmark = pytest.mark.engine
 SLOW_BUILD = {
@@ -30,7 +30,7 @@ def database(postgres):
 @pytest.fixture
 def pair(tmp_path, database):
     """Two servers; the first one leads."""
-    first = PaasServer(tmp_path / "data", APP_PORTS="22500-22999", DRAIN_SECONDS="2", DATABASE_URL=database)
+    first = PaasServer(tmp_path / "data", APP_PORTS=app_ports(22500, 500), DRAIN_SECONDS="2", DATABASE_URL=database)
     first.start()
     wait_until(lambda: "this process leads" in first.log(), 10)
     second = PaasServer(tmp_path / "data", **{**first.settings, "LISTEN_ADDR": f"127.0.0.1:{free_port()}"})

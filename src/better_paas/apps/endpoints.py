@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
-from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from better_paas.apps import idempotency, schemas, secrets, service
@@ -35,7 +34,6 @@ from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
 router = APIRouter(route_class=GuardedRoute, tags=["Apps"])
 AppIdQuery = Annotated[str, Query(max_length=40)]
 _LIVE_TAIL = 200
-_APP_LIST = TypeAdapter(list[schemas.AppAnswer])
 
 
 @router.get("/api/apps", response_model=list[schemas.AppAnswer])
@@ -45,25 +43,10 @@ async def apps_list(
     cursor: Annotated[str | None, Query(max_length=40, description="Name of the last app of the page before.")] = None,
 ) -> Response:
     """All apps, by name."""
-    platform, caller = platform_of(request), caller_of(request)
-    key = (caller.kind, caller.id, limit, cursor)
-    # Before the state is read: a commit in between makes what is read now outdated, not wrong.
-    version = platform.database.version
-    if (kept := platform.app_lists.get(key)) is not None and kept[0] == version:
-        return Response(kept[1], media_type="application/json", headers=kept[2])
-
-    def unit(session: Session) -> list[dict[str, Any]]:
-        found = [app for app in service.all_apps(session) if cursor is None or app.name > cursor]
-        found = [app for app in found if caller.sees_app(app.id, app.project_id)][:limit]
-        return [
-            service.answer(view, platform.rules, for_agent=caller.is_agent) for view in service.views(session, found)
-        ]
-
-    answers = await platform.database.read(unit)
-    headers = {"X-Next-Cursor": answers[-1]["name"]} if len(answers) == limit else {}
-    body = _APP_LIST.dump_json([schemas.AppAnswer(**answer) for answer in answers], by_alias=True)
-    platform.app_lists.put(key, (version, body, headers))
-    return Response(body, media_type="application/json", headers=headers)
+    page = await platform_of(request).listing.page(caller_of(request), limit, cursor)
+    return Response(
+        page.body, media_type="application/json", headers={"X-Next-Cursor": page.next} if page.next else None
+    )
 
 
 @router.get("/api/apps/get")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic.alias_generators import to_camel
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
 from sqlalchemy.orm import Session, defer
 
 from better_paas.apps import secrets
@@ -122,8 +122,9 @@ def _readable(session: Session, app: App) -> tuple[dict[str, str], str]:
         return {}, error.error
 
 
-def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deployment]:
-    newest = (
+def newest_deployment() -> ScalarSelect[str]:
+    """The id of the last deployment of each app of a query."""
+    return (
         select(Deployment.id)
         .where(Deployment.app_id == App.id)
         .order_by(Deployment.created_at.desc(), Deployment.id.desc())
@@ -131,7 +132,11 @@ def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deplo
         .correlate(App)
         .scalar_subquery()
     )
-    query = select(Deployment).join(App, Deployment.id == newest).where(App.id.in_(app_ids)).options(_OF_DEPLOYMENTS)
+
+
+def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deployment]:
+    query = select(Deployment).join(App, Deployment.id == newest_deployment()).where(App.id.in_(app_ids))
+    query = query.options(_OF_DEPLOYMENTS)
     return {deployment.app_id: deployment for deployment in session.scalars(query)}
 
 
