@@ -29,7 +29,9 @@ SECONDS = 6
 
 def serve(folder: str, port: str) -> None:
     """In a process of its own: the product over an engine and an ingress of memory."""
-    sys.modules["rich"] = None  # as `better-paas serve` does
+    from better_paas.kit.memory import begin
+
+    begin()
     import structlog
     import uvicorn
     from tests.fakes import FakeBases, FakeIngress, FakeRuntime
