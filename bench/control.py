@@ -1,16 +1,18 @@
 """The control plane alone: its list under load, audited changes, many apps, idling. No engine is needed.
 
 Run: .venv/bin/python -m bench.control [--idle 300]. Needs wrk; takes a minute and the idle time.
-The server is held on one core, what asks it on the others. The baseline is FastAPI with one route that gives the same
-bytes, on the same core.
+The server is held on one core, what asks it on the others. Its ingress is real, its engine in memory. The baseline is
+FastAPI with one route that gives the same bytes, on the same core.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,13 +30,13 @@ SECONDS = 6
 
 
 def serve(folder: str, port: str) -> None:
-    """In a process of its own: the product over an engine and an ingress of memory."""
+    """In a process of its own: the product with a real ingress, over an engine of memory."""
     from better_paas.kit.memory import begin
 
     begin()
     import structlog
     import uvicorn
-    from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+    from tests.fakes import FakeBases, FakeRuntime
 
     from better_paas.app import create_app
     from better_paas.bootstrap import Platform
@@ -48,9 +50,13 @@ def serve(folder: str, port: str) -> None:
         admin_token=ADMIN,
         docker_host="unix:///nonexistent.sock",
         watch_minutes=0,
+        drain_seconds=1,
         app_ports="30000-30999",
+        ingress_address="127.0.0.1",
+        http_port=18800,
+        https_port=18843,
     )
-    platform = Platform(settings, FakeRuntime(), FakeIngress(), FakeBases())
+    platform = Platform(settings, FakeRuntime(), bases=FakeBases())
     uvicorn.run(create_app(platform), port=int(port), http="httptools", log_level="warning", access_log=False)
 
 
@@ -73,7 +79,7 @@ class Process:
     """One of the two, on the first core."""
 
     def __init__(self, what: str, folder: Path, port: int) -> None:
-        self.port, self.url = port, f"http://127.0.0.1:{port}"
+        self.port, self.url, self._folder = port, f"http://127.0.0.1:{port}", folder
         started = time.perf_counter()
         self._process = subprocess.Popen(
             ["taskset", "-c", "0", sys.executable, "-m", "bench.control", what, str(folder), str(port)]
@@ -97,6 +103,8 @@ class Process:
     def end(self) -> None:
         self._process.terminate()
         self._process.wait(30)
+        with contextlib.suppress(OSError, ValueError):  # the ingress goes on without its server
+            os.kill(int((self._folder / "caddy" / "caddy.pid").read_text()), signal.SIGTERM)
 
 
 def wrk(url: str, connections: int, seconds: int = SECONDS) -> tuple[float, float]:
@@ -153,6 +161,22 @@ async def changed_lists(url: str, count: int) -> float:
     return statistics.quantiles(took, n=100)[98]
 
 
+async def cutovers(url: str, count: int) -> float:
+    """Median in ms from asking for a deployment, which needs no build, to the ingress sending requests to it."""
+    took = []
+    async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60) as client:
+        app = (await client.get("/api/apps")).json()[0]["id"]
+        for _ in range(count):
+            started = time.perf_counter()
+            again = (await client.post("/api/apps/redeploy", json={"id": app})).raise_for_status().json()
+            query = {"id": again["deploymentId"]}
+            while (found := (await client.get("/api/deployments/get", params=query)).json())["status"] != "success":
+                assert found["status"] in ("queued", "building"), found
+                await asyncio.sleep(0.005)
+            took.append((time.perf_counter() - started) * 1000)
+    return statistics.median(took)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--idle", type=int, default=300)
@@ -162,7 +186,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server = Process("serve", folder / "data", 18801)
-        asyncio.run(make_apps(server.url, 0, 10))
+        asyncio.run(make_apps(server.url, 0, 1))
+        one = asyncio.run(cutovers(server.url, 20))
+        asyncio.run(make_apps(server.url, 1, 10))
         before, begun = server.cpu_seconds(), time.monotonic()
         time.sleep(arguments.idle)
         share = (server.cpu_seconds() - before) / (time.monotonic() - begun) * 100
@@ -181,6 +207,7 @@ def main() -> None:
         half = at_rate(server.port, ours / 2)
         asyncio.run(make_apps(server.url, 25, 200))
         fresh = asyncio.run(changed_lists(server.url, 100))
+        many = asyncio.run(cutovers(server.url, 20))
         server.end()
         again = Process("serve", folder / "data", 18802)
         start = again.start_seconds
@@ -197,6 +224,12 @@ def main() -> None:
         )
         row("its p99 at half that rate", f"{half:.1f} ms", f"{their_half:.1f} ms", f"{half / their_half:.1f}")
         row("list of 200 apps after a change, p99", f"{fresh:.1f} ms", "≤ 40 ms wanted", f"{fresh / 40:.2f}")
+        row(
+            "deployment without a build, 200 apps, median",
+            f"{many:.0f} ms",
+            f"{one:.0f} ms (1 app)",
+            f"{many / one:.2f}",
+        )
         row("start with 200 apps, to the first answer", f"{start:.2f} s", "≤ 3 s wanted", f"{start / 3:.2f}")
 
 
