@@ -29,11 +29,14 @@ Log:    journalctl -u better-paas
 Remove: systemctl disable --now better-paas; /opt/better-paas/current/bin/better-paas stop-ingress; rm -r /opt/better-paas
 """
 
-PREFIX = Path(os.environ.get("BETTER_PAAS_PREFIX", "/opt/better-paas"))
-UNITS = Path(os.environ.get("BETTER_PAAS_UNITS", "/etc/systemd/system"))
-COMMAND = Path(os.environ.get("BETTER_PAAS_COMMAND", "/usr/local/bin/better-paas"))
+PREFIX = Path("/opt/better-paas")
+DATA = Path("/var/lib/better-paas")
+UNIT = Path("/etc/systemd/system/better-paas.service")
+COMMAND = Path("/usr/local/bin/better-paas")
 SERVICE = "better-paas"
-START_SECONDS = int(os.environ.get("BETTER_PAAS_START_SECONDS", "60"))
+START_SECONDS = 60
+# A version that ended so often is not waited for any longer.
+MOST_RESTARTS = 3
 KEPT = 3
 
 
@@ -48,8 +51,10 @@ def main() -> None:
         if shutil.which("systemctl") is None:
             raise SetupFailed("This machine has no systemd. './run' starts Better-PaaS without it.")
         machine.prepare_engine()
-        machine.prepare_server()
-        release = put_release(environment())
+        machine.install_programs()
+        libraries = environment()
+        machine.build_dashboard(libraries / "bin" / "python")
+        release = put_release(libraries)
         before = current()
         write_unit()
         switch(release)
@@ -120,11 +125,10 @@ def switch(release: Path) -> None:
 
 
 def write_unit() -> None:
-    text = (Path(__file__).with_name("better-paas.service")).read_text().replace("/opt/better-paas", str(PREFIX))
-    file = UNITS / f"{SERVICE}.service"
-    if not file.exists() or file.read_text() != text:
+    text = Path(__file__).with_name(UNIT.name).read_text()
+    if not UNIT.exists() or UNIT.read_text() != text:
         step("Making the service")
-        file.write_text(text)
+        UNIT.write_text(text)
         call("systemctl", "daemon-reload")
         call("systemctl", "enable", SERVICE)
 
@@ -139,19 +143,14 @@ def answers(since: float) -> bool:
             if uptime <= time.monotonic() - since + 1:
                 return True
         except (OSError, ValueError, urllib.error.URLError):
-            pass
+            if int(call("systemctl", "show", "--property=NRestarts", "--value", SERVICE)) >= MOST_RESTARTS:
+                return False
         time.sleep(0.2)
     return False
 
 
 def address() -> str:
-    """By the service's settings file, or by this environment where a test says so."""
-    tested = {"LISTEN_ADDR": os.environ["LISTEN_ADDR"]} if os.environ.get("LISTEN_ADDR") else {}
-    return machine.api_url({**machine.stored_settings(data_dir()), **tested})
-
-
-def data_dir() -> Path:
-    return Path(os.environ.get("BETTER_PAAS_DATA_DIR") or "/var/lib/better-paas")
+    return machine.api_url(machine.stored_settings(DATA))
 
 
 def go_back(failed: Path, before: Path | None) -> None:
@@ -161,7 +160,7 @@ def go_back(failed: Path, before: Path | None) -> None:
     step("It does not answer: going back to the version before")
     call("systemctl", "stop", SERVICE)
     switch(before)
-    copies = sorted((data_dir() / "state-backups").glob("*-before-*.db"))
+    copies = sorted((DATA / "state-backups").glob("*-before-*.db"))
     changed = [copy for copy in copies if copy.stat().st_mtime > failed.stat().st_mtime]
     if changed:
         call(COMMAND, "db", "restore", changed[0])

@@ -142,9 +142,14 @@ def forget_dead_engine() -> None:
             path.unlink(missing_ok=True)
 
 
-def prepare_server() -> None:
-    """All that the server needs here, but for what runs apps, its settings and base images."""
+def install_programs() -> None:
+    """What the server runs besides its own."""
     install_packages({"git": "git", "prlimit": "util-linux"})
+
+
+def prepare_server() -> None:
+    """All that the server needs to run from this folder, but for what runs apps, its settings and base images."""
+    install_programs()
     ensure_environment("requirements.lock")
     build_dashboard()
 
@@ -207,9 +212,9 @@ def node_folder() -> Path:
     return folder / "bin"
 
 
-def build_dashboard() -> None:
-    """The dashboard's files in the package, if its sources or the API have changed."""
-    api = call(VENV / "bin" / "better-paas", "openapi")
+def build_dashboard(python: Path = VENV / "bin" / "python") -> None:
+    """The dashboard's files in the package, if its sources or the API have changed. python: one with the libraries."""
+    api = call(python, "-m", "better_paas", "openapi", environment={"PYTHONPATH": str(ROOT / "src")})
     sources = [
         path for folder in ("src", "public") for path in sorted((DASHBOARD / folder).rglob("*")) if path.is_file()
     ]

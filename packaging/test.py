@@ -27,7 +27,7 @@ def main() -> None:
     what = arguments.pop(0) if arguments and arguments[0] in ("unit", "all", "postgres") else "all"
     started = time.monotonic()
     try:
-        machine.install_packages({"git": "git", "prlimit": "util-linux"})
+        machine.install_programs()
         machine.ensure_environment("requirements-dev.lock")
         checks()
         if what != "unit":

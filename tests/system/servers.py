@@ -324,8 +324,8 @@ class Repository:
         return done.stdout
 
 
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+def docker(*arguments: str, stdin: str | None = None) -> str:
+    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
