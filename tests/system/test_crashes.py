@@ -60,7 +60,8 @@ def test_a_killed_ingress_comes_back_with_its_routes(own_paas):
 def test_a_new_server_adopts_the_ingress_and_its_connections(own_paas):
     app = own_paas.live("steady")
     pid = own_paas.caddy_pid()
-    with httpx2.Client() as client:  # one connection, kept open over the restart
+    # One connection, kept open over the restart however long that takes.
+    with httpx2.Client(limits=httpx2.Limits(keepalive_expiry=None)) as client:
 
         def ask():
             return client.get(f"http://127.0.0.1:{own_paas.http_port}/", headers={"Host": app["defaultHost"]})
