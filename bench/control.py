@@ -34,6 +34,7 @@ def serve(folder: str, port: str) -> None:
     from better_paas.kit.memory import begin
 
     begin()
+    sys.modules["greenlet"] = None  # a developer's environment has it, for the browser; a server's does not
     import structlog
     import uvicorn
     from tests.fakes import FakeBases, FakeRuntime
