@@ -23,6 +23,8 @@ import httpx2
 from tests.system.apps import SLOW
 from tests.system.servers import GitServer, PaasServer, docker, free_port
 
+from bench.load import percentile
+
 CONNECTIONS = 32
 LEAST_REQUESTS = 100_000
 SLOW_SECONDS, UPLOAD_SECONDS = 10, 5
@@ -59,8 +61,7 @@ class Load:
                 self.failures += sum(map(int, match.groups()))
             if match := re.search(r"Non-2xx or 3xx responses: (\d+)", output):
                 self.failures += int(match[1])
-            if match := re.search(r"99%\s+([\d.]+)(us|ms|s)", output):
-                self.p99.append(float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000}[match[2]])
+            self.p99.append(percentile(output, 99))
 
     def stop(self) -> None:
         self._stop = True

@@ -3,6 +3,7 @@ request was due, so that a slow answer can't hide the wait of those behind it.""
 
 import asyncio
 import contextlib
+import re
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -73,6 +74,13 @@ async def steady(
             with contextlib.suppress(OSError):
                 await kept[1].wait_closed()
     return result
+
+
+def percentile(text: str, which: int) -> float:
+    """Of what wrk printed, in ms."""
+    found = re.search(rf"\b{which}%\s+([\d.]+)(us|ms|s)", text)
+    assert found is not None, text
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
 def _length(head: bytes) -> int:
