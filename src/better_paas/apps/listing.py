@@ -63,7 +63,8 @@ class Listing:
 
     def _make(self, session: Session, caller: Caller, limit: int, cursor: str | None) -> Page:
         behind = _rows(session)
-        for gone in [key for key in self._parts if key[0] not in behind]:
+        # A copy: pages are made on several threads.
+        for gone in [key for key in list(self._parts) if key[0] not in behind]:
             self._parts.pop(gone, None)
         shown = {
             app_id: rows
