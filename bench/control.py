@@ -1,6 +1,6 @@
 """The control plane alone: its list under load, audited changes, many apps, idling. No engine is needed.
 
-Run: .venv/bin/python -m bench.control [--idle 300]. Needs wrk; takes a minute and the idle time.
+Run: .venv/bin/python -m bench.control [--idle 300]. Needs wrk; takes three minutes and the idle time.
 The server is held on one core, what asks it on the others. Its ingress is real, its engine in memory. The baseline is
 FastAPI with one route that gives the same bytes, on the same core.
 """

@@ -135,7 +135,7 @@ def write_unit() -> None:
 
 def answers(since: float) -> bool:
     """Whether the server that was started then answers."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline, ended = time.monotonic() + START_SECONDS, restarts()
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{address()}/api/health", timeout=5) as response:
@@ -143,10 +143,15 @@ def answers(since: float) -> bool:
             if uptime <= time.monotonic() - since + 1:
                 return True
         except (OSError, ValueError, urllib.error.URLError):
-            if int(call("systemctl", "show", "--property=NRestarts", "--value", SERVICE)) >= MOST_RESTARTS:
+            if restarts() - ended >= MOST_RESTARTS:
                 return False
         time.sleep(0.2)
     return False
+
+
+def restarts() -> int:
+    """How often systemd has started the service by itself; it may count on from the version before."""
+    return int(call("systemctl", "show", "--property=NRestarts", "--value", SERVICE))
 
 
 def address() -> str:

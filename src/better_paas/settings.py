@@ -130,8 +130,9 @@ class Settings(BaseSettings):
     )
     docker_host: str | None = Field(
         None,
-        pattern="^(unix:///|tcp://|https?://).",
-        description="The engine's address: unix:///path or tcp://host:port. Unset: the local socket.",
+        pattern=r"^(unix:///\S+|tcp://\S+:[0-9]+)$",
+        max_length=300,
+        description="The engine's address: unix:///path, or tcp://host:port (without TLS). Unset: the local socket.",
     )
     app_ports: str = Field("20000-29999", description="Host ports (on 127.0.0.1) that releases are published on.")
     app_networks: str = Field("10.201.0.0/16", description="Private range that the projects' networks are made in.")

@@ -107,6 +107,18 @@ async def test_readers_can_not_write(database):
         await database.read(lambda session: session.execute(text("DELETE FROM projects")))
 
 
+async def test_a_read_sees_one_state_whatever_is_committed_meanwhile(database):
+    loop = asyncio.get_running_loop()
+
+    def unit(session):
+        before = session.execute(text("SELECT count(*) FROM projects")).scalar()
+        asyncio.run_coroutine_threadsafe(database.write(add_project("new")), loop).result(5)
+        return before, session.execute(text("SELECT count(*) FROM projects")).scalar()
+
+    assert await database.read(unit) == (0, 0)
+    assert await count(database, "projects") == 1
+
+
 async def test_one_process_owns_the_file(database, tmp_path):
     second = Database(SqliteStore(tmp_path / "x.db"), audit.append)
     with pytest.raises(DatabaseInUse):
@@ -132,6 +144,19 @@ async def test_the_file_is_in_wal_mode_with_full_durability(database, tmp_path):
     assert found == 2
 
 
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name != 'alembic_version'"
+
+
+def columns(connection) -> dict:
+    """By table, all but their order and defaults: the models give a value to each."""
+    names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+    tables = {
+        name: connection.execute(text(f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')"))
+        for name in names
+    }
+    return {name: set(map(tuple, rows)) for name, rows in tables.items()}
+
+
 def test_migrations_and_a_new_state_are_what_the_models_say(tmp_path):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -146,10 +171,7 @@ def test_migrations_and_a_new_state_are_what_the_models_say(tmp_path):
         make(engine)
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), tables.Base.metadata) == []
-            made = text(
-                "SELECT type, name, CASE type WHEN 'index' THEN sql END FROM sqlite_master WHERE tbl_name != 'alembic_version'"
-            )
-            found.append(set(map(tuple, connection.execute(made))))
+            found.append({"indexes": set(map(tuple, connection.execute(text(INDEXES)))), **columns(connection)})
             assert schema.version(connection) == schema.HEAD
         engine.dispose()
     assert found[0] == found[1]

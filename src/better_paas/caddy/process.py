@@ -17,9 +17,9 @@ from better_paas.kit.files import file_lock, write_atomically
 from better_paas.kit.subprocess import child_environment
 
 _START_SECONDS = 20.0
-# Looking for garbage four times as seldom halves what a proxy adds to an answer on a small machine; the limit keeps
-# that from costing much memory.
-_GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
+# Looking for garbage less often halves what a proxy adds to an answer on a small machine. Above a quarter of the memory
+# it is looked for as often as usual, and more.
+_GARBAGE = {"GOGC": "400", "GOMEMLIMIT": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 

@@ -109,7 +109,7 @@ def writer(path: Path) -> Engine:
 
 
 def reader(path: Path) -> Engine:
-    """The engine of the read-only connections."""
+    """The engine of the read-only connections. Each transaction sees one state."""
     engine = create_engine(
         f"sqlite:///file:{path}?mode=ro&uri=true",
         pool_size=2,
@@ -119,7 +119,12 @@ def reader(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins none before a SELECT
         connection.execute("PRAGMA query_only=1")
         connection.execute("PRAGMA busy_timeout=5000")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine

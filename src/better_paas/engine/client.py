@@ -56,7 +56,7 @@ class Engine:
     """One Docker engine, asked in the newest version of the API that it knows."""
 
     def __init__(self, host: str | None = None) -> None:
-        """host: unix:///path, tcp://host:port or https://host:port."""
+        """host: unix:///path or tcp://host:port."""
         self.host = host or _DEFAULT_HOST
         self._client: httpx2.AsyncClient | None = None
 
@@ -102,16 +102,16 @@ class Engine:
     async def _answer(
         self, method: str, path: str, params: Mapping[str, Any] | None, **sent: Any
     ) -> AsyncIterator[httpx2.Response]:
-        if self._client is None:
-            self._client = _connect(self.host)
         reached = False
         try:
+            if self._client is None:
+                self._client = _connect(self.host)
             async with self._client.stream(method, path, params=_as_text(params), **sent) as response:
                 reached = True
                 if response.is_error:
                     raise _refusal(response.status_code, await response.aread())
                 yield response
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             how = "the engine's answer broke off" if reached else "the engine does not answer"
             raise EngineFailed(f"{how}: {error or type(error).__name__}") from error
 

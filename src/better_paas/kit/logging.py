@@ -10,7 +10,7 @@ from better_paas.kit.redact import redact_text, structlog_processor
 
 
 class _RedactingFormatter(logging.Formatter):
-    """For libraries that log through the standard module (uvicorn, aiohttp)."""
+    """For libraries that log through the standard module (uvicorn, httpx2)."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))

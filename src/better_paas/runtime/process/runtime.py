@@ -465,15 +465,24 @@ async def _start_supervisor(release: Path) -> None:
 
 
 def find_supervisor(release: Path) -> int | None:
-    """The process that holds the release, None if nobody does: a lock ends with its holder, whose number it knows."""
+    """The process that holds the release, None if nobody does: a lock ends with its holder, whose number it knows.
+
+    Errors: RuntimeFailed if it can't be seen from here.
+    """
     try:
         descriptor = os.open(release / "lock", os.O_RDWR)
     except OSError:
         return None
     try:
-        wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, holder = struct.unpack(_LOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, wanted))
-        return None if kind == fcntl.F_UNLCK else holder
+        # Those who wait for its end share the lock: they are not asked for.
+        wanted = struct.pack(_LOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        found = struct.unpack(_LOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, wanted))
+        kind, holder = found[0], int(found[4])
+        if kind == fcntl.F_UNLCK:
+            return None
+        if holder <= 0:  # a signal to 0 would meet this server
+            raise RuntimeFailed("another container's process looks after the app", "Run one server for each machine.")
+        return holder
     finally:
         os.close(descriptor)
 
