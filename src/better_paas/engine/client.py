@@ -17,7 +17,7 @@ _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _UNIX = "unix://"
 _CALL_SECONDS = 60
 _PIECE_BYTES = 256 * 1024
-_NETWORK_ATTEMPTS = 8
+_NETWORK_ATTEMPTS = 32
 _TIMEOUT = httpx2.Timeout(None, connect=10)
 
 
@@ -228,23 +228,28 @@ class Engine:
 
     async def ensure_network(self, name: str, labels: dict[str, str], pool: str) -> None:
         """A bridge network on a /26 of its own out of `pool`: the engine's own pools end after thirty networks."""
+        refused: set[str] = set()
         for _ in range(_NETWORK_ATTEMPTS):
             found = await self._json("GET", "networks")
             if any(network["Name"] == name for network in found):
                 return
+            subnet = _free_subnet(pool, found, refused)
             config = {
                 "Name": name,
                 "Driver": "bridge",
                 "CheckDuplicate": True,
                 "Labels": labels,
-                "IPAM": {"Config": [{"Subnet": _free_subnet(pool, found)}]},
+                "IPAM": {"Config": [{"Subnet": subnet}]},
             }
             try:
                 await self._json("POST", "networks/create", config)
                 return
             except EngineFailed as error:
-                # Another one took the name or the subnet meanwhile: look again.
-                if error.status != 409 and "overlap" not in str(error):
+                # Another one took the name or the subnet meanwhile. A subnet may also be in use by what the engine does
+                # not list: a network that is just being made, or an interface of the host.
+                if "overlap" in str(error):
+                    refused.add(subnet)
+                elif error.status != 409:
                     raise
         raise EngineFailed("no network could be made: others take every subnet", 409)
 
@@ -324,8 +329,8 @@ class Engine:
                         raise EngineFailed(str(message["error"]))
 
 
-def _free_subnet(pool: str, networks: list[dict[str, Any]]) -> str:
-    """The first /26 of `pool` that no network overlaps. Errors: EngineFailed if there is none."""
+def _free_subnet(pool: str, networks: list[dict[str, Any]], refused: set[str]) -> str:
+    """The first /26 of `pool` that no network overlaps and nobody refused. Errors: EngineFailed if there is none."""
     taken = [
         ipaddress.ip_network(config["Subnet"], strict=False)
         for network in networks
@@ -333,7 +338,9 @@ def _free_subnet(pool: str, networks: list[dict[str, Any]]) -> str:
         if config.get("Subnet")
     ]
     for subnet in ipaddress.ip_network(pool).subnets(new_prefix=26):
-        if not any(other.version == subnet.version and subnet.overlaps(other) for other in taken):
+        if str(subnet) not in refused and not any(
+            other.version == subnet.version and subnet.overlaps(other) for other in taken
+        ):
             return str(subnet)
     raise EngineFailed(f"every network of APP_NETWORKS ({pool}) is taken", 409)
 
