@@ -38,6 +38,7 @@ from better_paas.projects import endpoints as projects
 from better_paas.runtime.protocol import RuntimeFailed
 from better_paas.system import endpoints as system
 from better_paas.tokens import endpoints as tokens
+from better_paas.tokens.schemas import ErrorAnswer
 from better_paas.vault import endpoints as vault
 from better_paas.volumes import endpoints as volumes
 
@@ -82,15 +83,10 @@ def create_app(platform: Platform | None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
-        responses={
-            code: {"model": system.ErrorAnswer, "description": text}
-            for code, text in {400: "Invalid", 401: "No valid token", 403: "Not allowed", 429: "Slow down"}.items()
-        },
     )
     app.state.platform = platform
     for router in _ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(PaasError, _paas_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
@@ -123,8 +119,9 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, servers=[{"url": "/"}]
     )
+    document["components"]["schemas"][ErrorAnswer.__name__] = ErrorAnswer.model_json_schema(mode="serialization")
     scheme = {"type": "http", "scheme": "bearer", "description": "The admin token, or an agent token (bpagt_…)."}
-    document.setdefault("components", {})["securitySchemes"] = {"bearer": scheme}
+    document["components"]["securitySchemes"] = {"bearer": scheme}
     return document
 
 

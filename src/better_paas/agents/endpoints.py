@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,9 +22,9 @@ from better_paas.kit.clock import iso, now
 from better_paas.projects.models import Project
 from better_paas.tokens.authenticate import client_address, refuse, request_id_of
 from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Agents"])
+router = api_router("Agents")
 
 
 @router.get("/api/agents")

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy.orm import Session
 
 from better_paas.approvals import schemas, service
 from better_paas.approvals.models import Approval
 from better_paas.errors import NotFound
 from better_paas.kit.clock import iso
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Approvals"])
+router = api_router("Approvals")
 
 
 @router.get("/api/approvals")

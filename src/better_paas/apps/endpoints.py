@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
@@ -27,11 +27,11 @@ from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.redact import Redactor
-from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
+from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
 from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
 
-router = APIRouter(route_class=GuardedRoute, tags=["Apps"])
+router = api_router("Apps")
 AppIdQuery = Annotated[str, Query(max_length=40)]
 _LIVE_TAIL = 200
 

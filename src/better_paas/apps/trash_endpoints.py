@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,9 @@ from better_paas.apps.schemas import AppAnswer, AppId
 from better_paas.db.names import unmarked
 from better_paas.errors import Conflict
 from better_paas.kit.schema import Answer
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Trash"])
+router = api_router("Trash")
 
 
 class TrashedVolume(Answer):

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from better_paas.audit import archive, schemas, service
@@ -14,9 +14,9 @@ from better_paas.audit.formats import FORMATS
 from better_paas.errors import Invalid
 from better_paas.kit.clock import iso
 from better_paas.kit.redact import redact_text
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Audit"])
+router = api_router("Audit")
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**62)]
 OutcomeFilter = Literal["", "intent", "success", "failure", "denied", "pending"]

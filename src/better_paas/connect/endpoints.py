@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 
 from better_paas.agents import endpoints as agent_endpoints
@@ -20,9 +20,9 @@ from better_paas.errors import Forbidden, Invalid, PaasError
 from better_paas.kit.clock import iso, now
 from better_paas.tokens.authenticate import client_address, refuse, request_id_of
 from better_paas.tokens.authorize import dashboard_url, own_url
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Connect"])
+router = api_router("Connect")
 # How long a question is held open before it is answered with "not yet": less than proxies allow.
 _HOLD_SECONDS = 25.0
 _DEVICE_INTERVAL = 1

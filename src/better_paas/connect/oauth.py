@@ -6,7 +6,7 @@ It is the same consent and the same tokens as `paas connect`. RFC 8414, 9728, 75
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
@@ -17,9 +17,9 @@ from better_paas.connect.endpoints import redeem
 from better_paas.errors import PaasError
 from better_paas.kit.clock import now
 from better_paas.tokens.authorize import own_url
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import api_router, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["OAuth"])
+router = api_router("OAuth")
 _NO_STORE = {"Cache-Control": "no-store"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
@@ -29,10 +29,10 @@ from better_paas.jobs.models import JobStep
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.logs import Lines
-from better_paas.tokens.guard import GuardedRoute, caller_of, open_websocket, platform_of
+from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
 
-router = APIRouter(route_class=GuardedRoute, tags=["Deployments"])
+router = api_router("Deployments")
 _LOG_PAGE_BYTES = 1024 * 1024
 
 Status = Literal["queued", "building", "success", "failed", "cancelled"]

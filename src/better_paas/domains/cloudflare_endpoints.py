@@ -1,6 +1,6 @@
 """Cloudflare over HTTP: its token, and DNS records that lead here."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -8,10 +8,10 @@ from better_paas.cloudflare.client import Cloudflare, CloudflareFailed
 from better_paas.domains.hosts import split_name
 from better_paas.errors import Conflict, Invalid, Unavailable
 from better_paas.kit.schema import Answer, Body
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import api_router, platform_of
 from better_paas.vault import stored
 
-router = APIRouter(route_class=GuardedRoute, tags=["Cloudflare"])
+router = api_router("Cloudflare")
 
 
 class CloudflareStatus(Answer):

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -18,9 +18,9 @@ from better_paas.domains.models import Domain
 from better_paas.domains.routing import Routing
 from better_paas.domains.state import state_of
 from better_paas.kit.schema import Answer
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Domains"])
+router = api_router("Domains")
 AppIdQuery = Annotated[str, Query(max_length=40)]
 
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 
 from better_paas.errors import NotFound
 from better_paas.install.wheel import FILE, client_wheel
 from better_paas.tokens.authorize import own_url
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import api_router, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Install"])
+router = api_router("Install")
 _INSTALLER = Path(__file__).with_name("installer.py")
 _FOR_AGENTS = Path(__file__).with_name("llms.txt")
 

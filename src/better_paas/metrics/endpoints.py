@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,9 +17,9 @@ from better_paas.jobs import queue
 from better_paas.kit.clock import now
 from better_paas.kit.schema import Answer
 from better_paas.metrics.doctor import examine, summary
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import api_router, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["System"])
+router = api_router("System")
 
 
 class FindingAnswer(Answer):

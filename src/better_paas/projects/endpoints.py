@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy.orm import Session
 
 from better_paas.apps import service as apps
@@ -13,9 +13,9 @@ from better_paas.kit.clock import iso
 from better_paas.projects import schemas, service
 from better_paas.projects.models import Project
 from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Projects"])
+router = api_router("Projects")
 _WORST_FIRST = ("building", "failed", "running", "stopped")
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
@@ -21,19 +21,10 @@ from better_paas.kit.schema import Answer
 from better_paas.tokens.authenticate import renewed
 from better_paas.tokens.authorize import own_url
 from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 from better_paas.tokens.streams import event_stream
 
-router = APIRouter(route_class=GuardedRoute, tags=["System"])
-
-
-class ErrorAnswer(Answer):
-    """Every error. code: stable, for machines. hint: what to do."""
-
-    error: str
-    code: str
-    hint: str | None
-    request_id: str | None
+router = api_router("System")
 
 
 class Health(Answer):

@@ -1,15 +1,15 @@
 """Signing in."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from better_paas.audit import service as audit
 from better_paas.errors import Unauthorized
 from better_paas.tokens.authenticate import authenticate, request_id_of
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 from better_paas.tokens.schemas import Ticket, Verified, VerifyBody
 from better_paas.tokens.tickets import LIFETIME_SECONDS
 
-router = APIRouter(route_class=GuardedRoute, tags=["Sign-in"])
+router = api_router("Sign-in")
 
 
 @router.post("/api/auth/verify")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, get_args
 
 import structlog
-from fastapi import Request, Response, WebSocket
+from fastapi import APIRouter, Request, Response, WebSocket
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -21,10 +21,30 @@ from better_paas.tokens.authenticate import (
 )
 from better_paas.tokens.authorize import ask_for_approval, authorize, take_deployment
 from better_paas.tokens.caller import Caller
+from better_paas.tokens.schemas import ErrorAnswer
 from better_paas.tokens.trail import AuditTrail
 from better_paas.tokens.uploads import config_model_of, is_upload
 
-__all__ = ["GuardedRoute", "caller_of", "open_websocket", "platform_of"]
+__all__ = ["GuardedRoute", "api_router", "caller_of", "open_websocket", "platform_of"]
+# By reference: FastAPI would make a validator for each of them, for each route, that nobody asks.
+_ERROR = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": _ERROR}
+    for code, text in {400: "Invalid", 401: "No valid token", 403: "Not allowed", 429: "Slow down"}.items()
+}
+
+
+def api_router(heading: str) -> APIRouter:
+    """Guarded routes below one heading of the API's description.
+
+    The application takes its routes as they are: to include a router would be to make each of them a second time.
+    """
+    return APIRouter(
+        route_class=GuardedRoute,
+        tags=[heading],
+        responses=_REFUSALS,
+        generate_unique_id_function=lambda route: route.name,
+    )
 
 
 class GuardedRoute(APIRoute):

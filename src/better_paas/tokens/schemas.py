@@ -1,6 +1,15 @@
-"""API types of signing in."""
+"""API types of signing in, and of refusals."""
 
 from better_paas.kit.schema import Answer, Body
+
+
+class ErrorAnswer(Answer):
+    """Every error. code: stable, for machines. hint: what to do."""
+
+    error: str
+    code: str
+    hint: str | None
+    request_id: str | None
 
 
 class VerifyBody(Body):

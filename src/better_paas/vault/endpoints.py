@@ -1,14 +1,14 @@
 """Keys over HTTP."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 
 from better_paas.kit.clock import iso
-from better_paas.tokens.guard import GuardedRoute, platform_of
+from better_paas.tokens.guard import api_router, platform_of
 from better_paas.vault import schemas, service
 from better_paas.vault.slots import SLOTS
 
-router = APIRouter(route_class=GuardedRoute, tags=["Keys"])
+router = api_router("Keys")
 
 
 @router.get("/api/keys")

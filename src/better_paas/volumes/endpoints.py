@@ -1,6 +1,6 @@
 """Volumes over HTTP."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,9 +11,9 @@ from better_paas.db.names import unmarked
 from better_paas.errors import Conflict, NotFound
 from better_paas.kit.schema import Answer, Body
 from better_paas.projects.models import Project
-from better_paas.tokens.guard import GuardedRoute, caller_of, platform_of
+from better_paas.tokens.guard import api_router, caller_of, platform_of
 
-router = APIRouter(route_class=GuardedRoute, tags=["Volumes"])
+router = api_router("Volumes")
 
 
 class VolumeAnswer(Answer):
