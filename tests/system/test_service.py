@@ -45,13 +45,16 @@ class Machine:
         """source: the folder with the product, which is /src there. settings: those of the service."""
         docker("build", "--quiet", "--network", "host", "--tag", IMAGE, "-", stdin=DOCKERFILE)
         bundle = settings.get("BUILD_CA_FILE")
+        # With --state=postgres: where its server listens.
+        sockets = settings.get("DATABASE_URL", "").partition("host=")[2]
         self._trust = [f"{name}={BUNDLE}" for name in ("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") if bundle]
         docker(
             "run", "--detach", "--name", NAME, "--network", "host", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN",
             "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--env", "container=docker",
             "--tmpfs", "/run", "--tmpfs", "/run/lock", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
             "--volume", "/var/run/docker.sock:/engine.sock", "--volume", f"{source}:/src",
-            *(["--volume", f"{bundle}:{BUNDLE}:ro"] if bundle else []), IMAGE, "/sbin/init",
+            *(["--volume", f"{bundle}:{BUNDLE}:ro"] if bundle else []),
+            *(["--volume", f"{sockets}:{sockets}"] if sockets else []), IMAGE, "/sbin/init",
         )  # fmt: skip
         self._get_up()
         there = {**settings, "BUILD_CA_FILE": BUNDLE if bundle else ""}

@@ -173,36 +173,47 @@ def test_a_database_that_restarts_is_found_again(pair, postgres):
     assert second.redeploy(app)["status"] == "success"
 
 
-def test_an_installation_moves_to_postgresql_and_back(own_paas, database):
-    app = own_paas.live("mover", envVars={"KEY": "canary-of-the-move"}, secretKeys=["KEY"])
-    made = own_paas.post("/api/agents/create", name="reader", profile="observer")
-    assert "Stop it first" in own_paas.command("db", "copy", code=1, DATABASE_URL=database)
-    own_paas.kill(signal.SIGTERM)
-    assert "DATABASE_URL is not set" in own_paas.command("db", "copy", code=1)
-    assert "All is copied" in own_paas.command("db", "copy", DATABASE_URL=database)
-    assert "a state at the target" in own_paas.command("db", "copy", code=1, DATABASE_URL=database)
+@pytest.fixture
+def on_sqlite(tmp_path):
+    """A server of the test's own that begins with a file, whatever the others use."""
+    server = PaasServer(tmp_path / "data", APP_PORTS=app_ports(22500, 500), DRAIN_SECONDS="2", DATABASE_URL="")
+    server.start()
+    yield server
+    if server.process.poll() is not None:
+        server.start()
+    server.close()
 
-    own_paas.settings["DATABASE_URL"] = database
-    own_paas.start()
-    assert own_paas.app(app["id"])["envVars"] == {"KEY": "***"}
-    assert own_paas.post("/api/keys/verify")["ok"]
-    assert own_paas.post("/api/audit-logs/verify")["ok"]
-    with own_paas.holding(made["token"]) as client:
+
+def test_an_installation_moves_to_postgresql_and_back(on_sqlite, database):
+    app = on_sqlite.live("mover", envVars={"KEY": "canary-of-the-move"}, secretKeys=["KEY"])
+    made = on_sqlite.post("/api/agents/create", name="reader", profile="observer")
+    assert "Stop it first" in on_sqlite.command("db", "copy", code=1, DATABASE_URL=database)
+    on_sqlite.kill(signal.SIGTERM)
+    assert "DATABASE_URL is not set" in on_sqlite.command("db", "copy", code=1)
+    assert "All is copied" in on_sqlite.command("db", "copy", DATABASE_URL=database)
+    assert "a state at the target" in on_sqlite.command("db", "copy", code=1, DATABASE_URL=database)
+
+    on_sqlite.settings["DATABASE_URL"] = database
+    on_sqlite.start()
+    assert on_sqlite.app(app["id"])["envVars"] == {"KEY": "***"}
+    assert on_sqlite.post("/api/keys/verify")["ok"]
+    assert on_sqlite.post("/api/audit-logs/verify")["ok"]
+    with on_sqlite.holding(made["token"]) as client:
         assert client.get("/api/apps").status_code == 200
-    assert own_paas.visit(app).status_code == 200
-    assert own_paas.redeploy(app)["status"] == "success"
-    kept = own_paas.command("db", "backup").strip()
-    own_paas.post("/api/projects/create", name="after-the-copy")
-    own_paas.kill(signal.SIGTERM)
-    assert "The state is that of" in own_paas.command("db", "restore", kept)
-    own_paas.start()
-    assert "after-the-copy" not in [project["name"] for project in own_paas.get("/api/projects")]
-    own_paas.kill(signal.SIGTERM)
+    assert on_sqlite.visit(app).status_code == 200
+    assert on_sqlite.redeploy(app)["status"] == "success"
+    kept = on_sqlite.command("db", "backup").strip()
+    on_sqlite.post("/api/projects/create", name="after-the-copy")
+    on_sqlite.kill(signal.SIGTERM)
+    assert "The state is that of" in on_sqlite.command("db", "restore", kept)
+    on_sqlite.start()
+    assert "after-the-copy" not in [project["name"] for project in on_sqlite.get("/api/projects")]
+    on_sqlite.kill(signal.SIGTERM)
 
-    (own_paas.data / "better-paas.db").rename(own_paas.data / "old.db")
-    assert "All is copied" in own_paas.command("db", "copy", "--back")
-    del own_paas.settings["DATABASE_URL"]
-    own_paas.start()
-    assert len(own_paas.get("/api/deployments/history", appId=app["id"])) == 2
-    assert own_paas.post("/api/audit-logs/verify")["ok"]
-    assert own_paas.visit(app).status_code == 200
+    (on_sqlite.data / "better-paas.db").rename(on_sqlite.data / "old.db")
+    assert "All is copied" in on_sqlite.command("db", "copy", "--back")
+    del on_sqlite.settings["DATABASE_URL"]
+    on_sqlite.start()
+    assert len(on_sqlite.get("/api/deployments/history", appId=app["id"])) == 2
+    assert on_sqlite.post("/api/audit-logs/verify")["ok"]
+    assert on_sqlite.visit(app).status_code == 200
