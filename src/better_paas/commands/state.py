@@ -14,6 +14,7 @@ from better_paas.commands.local import fail, state_file
 from better_paas.db import backups, schema, sqlite
 from better_paas.db.store import DatabaseInUse
 from better_paas.errors import StartRefused
+from better_paas.kit.clock import now
 from better_paas.settings import load_or_exit
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def restore(file: Path, /) -> None:
             replaced = _restore_to_postgres(url, file)
         else:
             with sqlite.locked(state_file()):
-                replaced = backups.bring_back(state_file(), file)
+                replaced = str(backups.bring_back(state_file(), file))
     except (ValueError, StartRefused, SQLAlchemyError) as error:
         hint = "Stop the server first." if isinstance(error, DatabaseInUse) else "Choose another file."
         fail(str(error), hint)
@@ -101,21 +102,27 @@ def copy(*, back: Annotated[bool, Parameter(negative=(), help="From PostgreSQL t
         print("All is copied. Start the server: it uses PostgreSQL now. better-paas.db is no longer used.")
 
 
-def _restore_to_postgres(url: str, file: Path) -> Path:
+def _restore_to_postgres(url: str, file: Path) -> str:
     from better_paas.db import copies
 
-    with _postgres(url) as store:
-        replaced = copies.keep(store.reader, _file(), "replaced")
-        copies.replace(store.writer, file)
-    return replaced
+    with _postgres(url, upgrades=False) as store:
+        with store.reader.connect() as connection:
+            is_ours = schema.version(connection) == schema.HEAD
+        if is_ours:
+            replaced = copies.keep(store.reader, _file(), "replaced")
+            copies.replace(store.writer, file)
+            return str(replaced)
+        aside = f"replaced_{now():%Y%m%d_%H%M%S}"
+        copies.replace_other_version(store.writer, file, aside)
+        return f"the schema {aside} of the database"
 
 
 @contextmanager
-def _postgres(url: str) -> Iterator["PostgresStore"]:
+def _postgres(url: str, upgrades: bool = True) -> Iterator["PostgresStore"]:
     """A state that no server uses meanwhile, neither it nor the SQLite one. Errors: StartRefused, DatabaseInUse."""
     from better_paas.db.postgres import PostgresStore
 
-    store = PostgresStore(url, _file(), alone=True)
+    store = PostgresStore(url, _file(), alone=True, upgrades=upgrades)
     store.open()
     try:
         with store.reader.connect() as connection:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, select
+from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from better_paas.db import backups, schema, sqlite
@@ -104,6 +104,28 @@ def replace(target: Engine, backup: Path) -> dict[str, int]:
             if schema.version(reading) != schema.version(writing):
                 raise ValueError(f"{backup.name} is of another version of Better-PaaS than this database")
             _empty(writing)
+            return copy(reading, writing)
+    finally:
+        engine.dispose()
+
+
+def replace_other_version(target: Engine, backup: Path, aside: str) -> dict[str, int]:
+    """Put a copy in the place of a state in PostgreSQL that is of another version.
+
+    That one can't be written as a file by this version: its tables are kept in a schema of this name.
+    Errors: ValueError if the copy is not of this version.
+    """
+    engine = sqlite.reader(backup)
+    try:
+        with engine.connect() as reading, target.begin() as writing:
+            if schema.version(reading) != schema.HEAD:
+                raise ValueError(f"{backup.name} is of another version of Better-PaaS than this one")
+            quoted = writing.dialect.identifier_preparer.quote
+            names = inspect(writing).get_table_names()
+            writing.exec_driver_sql(f"CREATE SCHEMA {quoted(aside)}")
+            for name in names:
+                writing.exec_driver_sql(f"ALTER TABLE {quoted(name)} SET SCHEMA {quoted(aside)}")
+            schema.create(writing)
             return copy(reading, writing)
     finally:
         engine.dispose()

@@ -69,11 +69,12 @@ class PostgresStore:
     is_shared = True
     readers = 4
 
-    def __init__(self, url: str, path: Path, alone: bool = False) -> None:
+    def __init__(self, url: str, path: Path, alone: bool = False, upgrades: bool = True) -> None:
         """path: where SQLite would keep the state: copies and the lock of the data directory lie beside it.
 
-        alone: no server may start meanwhile.
+        alone: no server may start meanwhile. upgrades: False to take the state as it is, even a newer one.
         """
+        self._upgrades = upgrades
         self._url, self._path, self._alone = url, path, alone
         self._plain = _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._number = secrets.randbelow(2**31 - 1) + 1
@@ -91,7 +92,8 @@ class PostgresStore:
         try:
             self._line = _Line(self._plain, self._introduce)
             self._line.connect()
-            self._upgrade()
+            if self._upgrades:
+                self._upgrade()
         except (SQLAlchemyError, psycopg.Error) as error:
             self.close()
             reason = str(getattr(error, "orig", error)).strip().splitlines()[0]

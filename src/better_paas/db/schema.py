@@ -41,7 +41,8 @@ def upgrade(engine: Engine, keep: Callable[[], Any]) -> None:
     if current is not None:
         keep()
     if current is None:
-        _create(engine)
+        with engine.begin() as connection:
+            create(connection)
     else:
         upgrade_to(engine, HEAD)
 
@@ -57,16 +58,15 @@ def upgrade_to(engine: Engine, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def _create(engine: Engine) -> None:
+def create(connection: Connection) -> None:
     """All at once for an empty state: it needs no migration, and what runs them (9 MB) is not loaded."""
     from better_paas.db import tables
 
-    if engine.dialect.name != "sqlite":
+    if connection.dialect.name != "sqlite":
         for table in tables.Base.metadata.tables.values():
             for index in table.indexes:
                 # Said once, for SQLite: naming the other database there would load all of its dialect for everybody.
-                index.dialect_options[engine.dialect.name]["where"] = index.dialect_options["sqlite"]["where"]
-    with engine.begin() as connection:
-        tables.Base.metadata.create_all(connection)
-        _VERSIONS.create(connection)
-        connection.execute(insert(_VERSIONS).values(version_num=HEAD))
+                index.dialect_options[connection.dialect.name]["where"] = index.dialect_options["sqlite"]["where"]
+    tables.Base.metadata.create_all(connection)
+    _VERSIONS.create(connection)
+    connection.execute(insert(_VERSIONS).values(version_num=HEAD))
