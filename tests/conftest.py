@@ -20,7 +20,7 @@ from tests.postgres import TEMPLATE, PostgresServer
 from tests.system.servers import app_ports
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
-APP_PORTS = app_ports(31000)
+APP_PORTS = app_ports(24500)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -31,7 +31,7 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def app_ports(first: int, count: int = 100) -> str:
-    """A range for APP_PORTS, which all tests of a module may share."""
+    """A range for APP_PORTS, which all tests of a module may share. All lie below the ports of outgoing connections."""
     first += 3000 * WORKER
     return f"{first}-{first + count - 1}"
 

@@ -220,7 +220,7 @@ async def report(request: Request, token: str) -> None:
     parsed = tokens.parse(token.strip())
     found = platform.agents.check(parsed, now()) if parsed is not None else None
     if found is None:
-        refuse(platform, request, address)
+        await refuse(platform, request, address)
         return
     own = found[0].own
 

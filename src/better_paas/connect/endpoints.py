@@ -87,7 +87,7 @@ async def redeem(request: Request, code: str, verifier: str, client_id: str, red
     found = await platform.database.write(unit)
     if isinstance(found, service.Made):
         return found
-    refuse(platform, request, client_address(platform, request))
+    await refuse(platform, request, client_address(platform, request))
     raise refused
 
 
@@ -130,7 +130,7 @@ async def connect_device_token(
                 try:
                     found = await platform.database.write(unit)
                 except Invalid:
-                    refuse(platform, request, client_address(platform, request))
+                    await refuse(platform, request, client_address(platform, request))
                     raise
                 if isinstance(found, service.Made):
                     return connected(request, found)
@@ -159,7 +159,7 @@ async def connect_device_look(request: Request, body: schemas.LookDevice) -> sch
     try:
         return await platform.database.read(unit)
     except PaasError:
-        refuse(platform, request, client_address(platform, request))
+        await refuse(platform, request, client_address(platform, request))
         raise
 
 
@@ -214,7 +214,7 @@ async def connect_identity(request: Request, body: schemas.IdentityBody) -> sche
         return connected(request, await platform.database.write(unit))
     except (Forbidden, Invalid) as error:
         # While an address has to wait, this is the end of it: the log grows by no line.
-        refuse(platform, request, address)
+        await refuse(platform, request, address)
         await _note_refusal(request, "connect:identity", error)
         raise
 

@@ -34,7 +34,7 @@ class McpEndpoint:
         request = Request(scope, receive)
         try:
             _check_origin(self._platform, request)
-            caller = authenticate(self._platform, request)
+            caller = await authenticate(self._platform, request)
             if caller.kind == "anonymous":
                 raise Unauthorized
         except PaasError as error:

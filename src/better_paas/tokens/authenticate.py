@@ -1,5 +1,6 @@
 """From a request to its caller: the token, the client's address, and failures that slow down guessing."""
 
+import contextlib
 import dataclasses
 import ipaddress
 import re
@@ -75,7 +76,7 @@ def bearer_of(request: Request | WebSocket) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def authenticate(platform: Platform, request: Request | WebSocket, token: str | None = None) -> Caller:
+async def authenticate(platform: Platform, request: Request | WebSocket, token: str | None = None) -> Caller:
     """The caller. No token is anonymous; a wrong one is refused and counted. Errors: Unauthorized, 403, 429."""
     token = bearer_of(request) if token is None else token
     address = client_address(platform, request)
@@ -90,7 +91,7 @@ def authenticate(platform: Platform, request: Request | WebSocket, token: str | 
     moment = now()
     found = platform.agents.check(parsed, moment) if parsed is not None else None
     if parsed is None or found is None:
-        refuse(platform, request, address)
+        await refuse(platform, request, address)
         raise Unauthorized
     holder, rotated = found
     _check_rate(platform, holder)
@@ -116,13 +117,14 @@ def _check_rate(platform: Platform, holder: Holder) -> None:
             )
 
 
-def refuse(platform: Platform, request: Request | WebSocket, address: str) -> None:
-    """Count a failed sign-in, and answer 429 while its address has to wait."""
+async def refuse(platform: Platform, request: Request | WebSocket, address: str) -> None:
+    """Count a failed sign-in, which is on disk before it is answered. Errors: 429 while its address has to wait."""
     wait = platform.failures.fail(address)
     if not wait:
         # A flood is not written line by line: what comes while an address waits becomes one line.
         entry = audit.failed_sign_in(address, request_id_of(request))
-        platform.background(platform.database.write(lambda session: audit.record(session, entry)))
+        with contextlib.suppress(Exception):  # the disk is full: it is refused all the same
+            await platform.database.write(lambda session: audit.record(session, entry))
         return
     platform.flush_failures_soon()
     seconds = max(1, round(wait))

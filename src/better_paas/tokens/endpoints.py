@@ -17,7 +17,7 @@ async def auth_verify(request: Request, body: VerifyBody | None = None) -> Verif
     """Whether a token is valid. It may come as a bearer token or in the body."""
     caller = caller_of(request)
     if caller.kind == "anonymous" and body is not None and body.token:
-        caller = authenticate(platform_of(request), request, body.token)
+        caller = await authenticate(platform_of(request), request, body.token)
     if caller.kind == "anonymous":
         raise Unauthorized
     entry = audit.Entry(

@@ -76,7 +76,7 @@ class GuardedRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             platform = platform_of(request)
-            caller = authenticate(platform, request)
+            caller = await authenticate(platform, request)
             request.state.caller = caller
             structlog.contextvars.bind_contextvars(actor=f"{caller.kind}:{caller.id}")
             if action.public:
@@ -126,7 +126,7 @@ async def open_websocket(websocket: WebSocket) -> Caller | None:
         if not _origin_allowed(platform, websocket):
             raise Forbidden("Forbidden: origin not allowed")
         ticket, token = websocket.query_params.get("ticket"), websocket.query_params.get("token")
-        caller = platform.tickets.redeem(ticket) if ticket else authenticate(platform, websocket, token)
+        caller = platform.tickets.redeem(ticket) if ticket else await authenticate(platform, websocket, token)
         if caller is None or caller.kind == "anonymous":
             raise Unauthorized
         # A ticket carries the rights of when it was asked for.
