@@ -38,12 +38,11 @@ def upgrade(engine: Engine, keep: Callable[[], Any]) -> None:
             f"this state is of a newer version of Better-PaaS ({current}, this one knows {HEAD})",
             "Start the newer version, or bring back the copy from before its update: better-paas db backups.",
         )
-    if current is not None:
-        keep()
     if current is None:
         with engine.begin() as connection:
             create(connection)
     else:
+        keep()
         upgrade_to(engine, HEAD)
 
 
