@@ -1,15 +1,19 @@
 """Deploying files: what is built, and every archive that must not get in."""
 
+import asyncio
 import io
 import json
+import shutil
 import stat
 import tarfile
 import zipfile
 
 import pytest
 
+from better_paas.bootstrap import Platform
 from better_paas.kit.unpack import ArchiveRefused, UnpackLimits, unpack
 from tests.api.test_agents import holding, make
+from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
 LIMITS = UnpackLimits(100, 1_000_000, 3_000_000)
 
@@ -125,9 +129,13 @@ async def test_files_become_an_app_and_new_ones_its_next_version(driver, platfor
     assert again["envVars"] == {"A": "1"}
     await driver.ended(again["deploymentId"])
     assert (platform.uploads.newest(made["id"]) / "index.html").read_bytes() == b"second"
+    versions = (await driver.client.get("/api/deployments/compare", params={"id": again["deploymentId"]})).json()
+    assert versions["commit"] != versions["withCommit"]
     # A redeploy builds the same files; what the app says of its source can be sent back, and nothing else of the kind.
     redeployed = await driver.post("/api/apps/redeploy", id=made["id"])
     assert (await driver.ended(redeployed["deploymentId"]))["status"] == "success"
+    same = (await driver.client.get("/api/deployments/compare", params={"id": redeployed["deploymentId"]})).json()
+    assert same["commit"] == same["withCommit"] == versions["commit"]
     await driver.post("/api/apps/update", id=made["id"], gitRepo=made["gitRepo"])
     other = await driver.live("other")
     await driver.post("/api/apps/update", status=400, id=other["id"], gitRepo=made["gitRepo"])
@@ -137,6 +145,40 @@ async def test_files_become_an_app_and_new_ones_its_next_version(driver, platfor
     assert (platform.data_dir / "uploads" / made["id"]).exists()
     await driver.post("/api/apps/purge", id=made["id"], name=made["name"])
     assert not (platform.data_dir / "uploads" / made["id"]).exists()
+
+
+class _Reading(FakeRuntime):
+    """Remembers what it was given to build."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages: list[bytes] = []
+
+    async def build(self, request, say) -> str:
+        self.pages.append((request.tree / "index.html").read_bytes())
+        return await super().build(request, say)
+
+
+async def test_a_build_that_was_cut_off_goes_on_with_its_own_files(driver, platform, settings):
+    platform.runtime.build_gate = asyncio.Event()
+    made = (await send(driver.client, SITE, name="shop")).json()
+    async with asyncio.timeout(10):
+        while "building" not in await driver.log(made["deploymentId"]):
+            await asyncio.sleep(0.02)
+    await send(driver.client, tar_of(("index.html", b"second")), id=made["id"])
+    await platform.stop()
+    shutil.rmtree(platform.workspace / made["deploymentId"])
+    runtime = _Reading()
+    again = Platform(settings, runtime, FakeIngress(), FakeBases())
+    await again.start()
+    try:
+        async with asyncio.timeout(15):
+            while len(runtime.pages) < 2:
+                await asyncio.sleep(0.02)
+    finally:
+        await again.stop()
+        await runtime.close()
+    assert runtime.pages == [b"first", b"second"]
 
 
 async def test_what_is_no_upload(driver, platform):

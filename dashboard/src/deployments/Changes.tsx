@@ -36,7 +36,7 @@ export function Changes({ deploymentId }: { deploymentId: string }) {
           ))}
         </div>
       )}
-      {sameCommit && !values.length && !names.length && <Text size="sm" c="dimmed">Nothing: the same commit, plan, settings and variables.</Text>}
+      {sameCommit && !values.length && !names.length && <Text size="sm" c="dimmed">Nothing: the same source, plan, settings and variables.</Text>}
     </Panel>
   )
 }

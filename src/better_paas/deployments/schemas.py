@@ -16,7 +16,10 @@ class StepAnswer(Answer):
 
 
 class DeploymentAnswer(Answer):
-    """status: queued, building, success, failed or cancelled. duration: seconds. logs: by /api/deployments/logs."""
+    """status: queued, building, success, failed or cancelled. duration: seconds. logs: by /api/deployments/logs.
+
+    commit: of uploaded files, what they are known by: the same files have the same one.
+    """
 
     id: str
     app_id: str

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import better_paas
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
-from better_paas.deployments.uploads import Uploads, app_of
+from better_paas.deployments.uploads import Uploads, app_of, version_of
 from better_paas.errors import StepFailed
 from better_paas.git.fetch import Commit, FetchFailed, Limits, fetch
 from better_paas.git.source import SourceRefused, parse_address
@@ -19,16 +19,20 @@ _SAMPLES = Path(better_paas.__file__).with_name("samples")
 
 @dataclass(frozen=True)
 class SourceRef:
-    """Where a source is. root_dir: the part of it that is the app."""
+    """Where a source is. ref: a branch, tag, commit, or version of uploaded files. root_dir: what of it is the app."""
 
     repository: str
     ref: str
     token: str
     root_dir: str
 
+    @property
+    def is_upload(self) -> bool:
+        return self.repository.startswith(UPLOAD_PREFIX)
+
     def __str__(self) -> str:
         """For people, without the token."""
-        if self.repository.startswith(UPLOAD_PREFIX):
+        if self.is_upload:
             return "the uploaded files"
         return self.repository + (f" ({self.ref})" if self.ref else "")
 
@@ -45,7 +49,7 @@ async def bring(
         if folder.exists():
             await asyncio.to_thread(shutil.rmtree, folder)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if source.repository.startswith(UPLOAD_PREFIX):
+    if source.is_upload:
         commit = await _copy_upload(source, unfinished, uploads)
     else:
         commit = await _bring(source, unfinished, limits, say)
@@ -54,11 +58,11 @@ async def bring(
 
 
 async def _copy_upload(source: SourceRef, target: Path, uploads: Uploads | None) -> Commit:
-    tree = uploads.newest(app_of(source.repository)) if uploads is not None else None
+    tree = uploads.newest(app_of(source.repository), source.ref) if uploads is not None else None
     if tree is None:
         raise StepFailed("the uploaded files are not there any more", "Upload them again: paas deploy .")
     await asyncio.to_thread(shutil.copytree, tree, target)
-    return Commit("", "Uploaded files", "")
+    return Commit(version_of(tree), "Uploaded files", "")
 
 
 async def _bring(source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None]) -> Commit:

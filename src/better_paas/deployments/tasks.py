@@ -115,7 +115,7 @@ class Deployer:
         tree = self._tree(work.deployment.id)
         commit = await bring(work.source, tree, settings.limits, work.log.say, settings.uploads)
         if commit.id:
-            work.log.say(f"Commit {commit.id[:12]}: {commit.message}")
+            work.log.say(f"{'Version' if work.source.is_upload else 'Commit'} {commit.id[:12]}: {commit.message}")
         await self._database.write(
             lambda session: service.set_source(session, work.deployment.id, commit.id, commit.message)
         )
@@ -205,7 +205,7 @@ class Deployer:
         tree = self._tree(work.deployment.id)
         if not tree.exists():
             fresh = await begin(self._database, self._logbook, self._settings, work.deployment.id)
-            await bring(fresh.source, tree, self._settings.limits, work.log.say)
+            await bring(fresh.source, tree, self._settings.limits, work.log.say, self._settings.uploads)
         return tree
 
     async def _remove_workspace(self, deployment_id: str) -> None:

@@ -1,6 +1,8 @@
 """Sources that were uploaded: kept on disk, so that an app can be built again without its archive."""
 
 import asyncio
+import hashlib
+import os
 import shutil
 import time
 from collections.abc import Collection
@@ -19,7 +21,7 @@ _INCOMING = "incoming-"
 
 
 class Uploads:
-    """`folder` has one folder for each app, and in it one tree for each upload, named so that the newest sorts last."""
+    """`folder` has one folder for each app, and in it one tree for each upload: `<time>-<version>`."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
@@ -49,14 +51,15 @@ class Uploads:
     def _adopt(self, app_id: str, incoming: Path) -> None:
         home = self._folder / app_id
         home.mkdir(mode=0o700, exist_ok=True)
-        (incoming / "tree").rename(home / f"{time.time_ns():020}-{new_id()}")
+        (incoming / "tree").rename(home / f"{time.time_ns():020}-{_digest(incoming / 'tree')}")
         incoming.rmdir()
         for old in sorted(home.iterdir())[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
-    def newest(self, app_id: str) -> Path | None:
+    def newest(self, app_id: str, version: str = "") -> Path | None:
+        """The newest tree, or the newest of this version."""
         home = self._folder / app_id
-        trees = sorted(home.iterdir()) if home.is_dir() else []
+        trees = sorted(home.glob(f"*-{version or '*'}")) if home.is_dir() else []
         return trees[-1] if trees else None
 
     async def forget(self, app_id: str) -> None:
@@ -72,3 +75,19 @@ class Uploads:
 def app_of(repository: str) -> str:
     """The app's id in `upload://<id>`."""
     return repository.removeprefix(PREFIX)
+
+
+def version_of(tree: Path) -> str:
+    """What a commit is to a repository: the same files have the same one."""
+    return tree.name.partition("-")[2]
+
+
+def _digest(tree: Path) -> str:
+    """Of all files' paths, contents and whether they can be run, in 40 hexadecimal digits."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in tree.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        mark = "x" if os.access(path, os.X_OK) else "-"
+        found.update(f"{content} {mark} {path.relative_to(tree).as_posix()}\0".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()[:40]

@@ -15,6 +15,7 @@ from better_paas.deployments import service
 from better_paas.deployments.logbook import DeploymentLog, LogBook
 from better_paas.deployments.models import Deployment
 from better_paas.deployments.sources import SourceRef
+from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.deployments.uploads import Uploads
 from better_paas.git.fetch import Limits
 from better_paas.kit.redact import Redactor
@@ -78,7 +79,8 @@ async def begin(database: Database, logbook: LogBook, settings: DeploySettings, 
 
     app, git_token, variables = await database.read(open_secrets)
     log = logbook.open(app.id, deployment.id, await redactor_of(database, app.id, deployment.id))
-    source = SourceRef(app.git_repo, deployment.commit or app.branch, git_token, app.root_dir)
+    branch = "" if app.git_repo.startswith(UPLOAD_PREFIX) else app.branch
+    source = SourceRef(app.git_repo, deployment.commit or branch, git_token, app.root_dir)
     overrides = Overrides(
         app.build_method,
         app.dockerfile_path,
