@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,12 @@ import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
 
+import better_paas
 from tests.api.test_connect import Issuer
 from tests.system.servers import ADMIN_TOKEN, free_port
 
 pytestmark = pytest.mark.engine
+SAMPLES = Path(better_paas.__file__).with_name("samples")
 PAAS = str(Path(sys.executable).with_name("paas"))
 
 
@@ -224,6 +227,31 @@ def test_a_failed_deployment_is_told_by_the_exit_code(paas, connected):
     connected.run("deploy", "https://127.0.0.1:1/nothing.git", "--name", "absent", code=1)
     for app in connected.json("apps"):
         paas.post("/api/apps/delete", id=app["id"])
+
+
+def test_a_deployment_is_followed_over_a_restart_of_the_server(paas, connected):
+    app = connected.home / "patient"
+    shutil.copytree(SAMPLES / "hello-python", app)
+    process = subprocess.Popen(
+        [PAAS, "deploy", str(app), "--build", "sleep 5"],
+        env=connected.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            while "Building the image" not in (line := process.stdout.readline()):
+                assert line, process.stderr.read()
+            paas.kill()
+            time.sleep(2)
+            paas.start()
+            shown, errors = process.communicate(timeout=90)
+            assert (process.returncode, errors) == (0, "")
+            assert "patient is live" in shown
+        finally:
+            process.kill()
+    paas.post("/api/apps/delete", id=connected.json("apps")[0]["id"])
 
 
 def test_a_log_is_followed_until_ctrl_c(paas, connected):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from better_paas.cli import client, config, jsonc, output
+from better_paas.cli import client, config, jsonc, output, patience
 from better_paas.cli.config import Instance
 from better_paas.cli.discovery import discover, normalised
 from better_paas.cli.errors import CliError
@@ -428,7 +428,7 @@ def test_no_text_makes_the_reader_fall_over(text):
 
 @pytest.mark.parametrize("way", ["once", "upload"])
 def test_what_is_asked_for_again_has_the_same_key_and_the_same_body(tmp_path, monkeypatch, way):
-    monkeypatch.setattr(client, "_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(patience, "_PAUSE_SECONDS", 0)
     seen = []
 
     class Forgetful(BaseHTTPRequestHandler):

@@ -40,7 +40,7 @@ def build_logs(options: argparse.Namespace) -> int:
     if not deployment_id:
         raise CliError(f"{one_line(app['name'])} has no deployment yet", "paas deploy")
     if options.follow:
-        ended = follow(api, deployment_id, quiet=options.json)
+        ended = follow(api, app["name"], deployment_id, quiet=options.json)
         if options.json:
             output.as_json(ended)
         return 0 if ended["status"] == "success" else 1

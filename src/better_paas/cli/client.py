@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,9 +14,9 @@ from typing import IO, Any
 
 import better_paas
 from better_paas.cli.errors import NEEDS_APPROVAL, UNREACHABLE, USAGE, ApiError, CliError
+from better_paas.cli.patience import Patience
 
 _SECONDS = 60.0
-_AGAIN_SECONDS = 2.0
 _LARGEST = 64 * 2**20
 _CHUNK = 256 * 1024
 
@@ -169,14 +168,12 @@ class Api:
 
 def _once(send: Callable[[dict[str, str]], Any]) -> Any:
     """The answer to a call that gets the same key when it is asked for again. Errors: those of `send`."""
-    key = {"Idempotency-Key": os.urandom(16).hex()}
-    try:
-        return send(key)
-    except CliError as error:
-        if error.code != UNREACHABLE:
-            raise
-    time.sleep(_AGAIN_SECONDS)
-    return send(key)
+    key, patience = {"Idempotency-Key": os.urandom(16).hex()}, Patience()
+    while True:
+        try:
+            return send(key)
+        except CliError as error:
+            patience.wait(error)
 
 
 def _answer(response: Any) -> Any:

@@ -120,11 +120,7 @@ def _watch(api: Api, answer: dict[str, Any], options: argparse.Namespace) -> int
         else:
             output.say(f"Deploying {name} ({deployment_id}). Watch it: paas build-logs {name} -f")
         return 0
-    try:
-        return result(api, answer["id"], follow(api, deployment_id, quiet=options.json), options.json)
-    except KeyboardInterrupt:
-        output.tell(f"\nThe deployment goes on. Watch it: paas build-logs {name} -f")
-        raise
+    return result(api, answer["id"], follow(api, name, deployment_id, quiet=options.json), options.json)
 
 
 def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:

@@ -5,31 +5,37 @@ from typing import Any
 from better_paas.cli import output
 from better_paas.cli.client import Api
 from better_paas.cli.errors import UNREACHABLE, ApiError, CliError
+from better_paas.cli.patience import Patience
 from better_paas.kit.plain import one_line
 
-_ATTEMPTS = 10
 
+def follow(api: Api, name: str, deployment_id: str, quiet: bool = False) -> dict[str, Any]:
+    """Print the log as it comes, until the deployment has ended; what it came to. A lost line is taken up again.
 
-def follow(api: Api, deployment_id: str, quiet: bool = False) -> dict[str, Any]:
-    """Print the log as it comes, until the deployment has ended; what it came to. A lost line is taken up again."""
-    last, attempts = "", 0
-    while True:
-        try:
-            for event_id, name, data in api.events("/api/deployments/logs/stream", last, id=deployment_id):
-                last, attempts = event_id or last, 0
-                if name == "end":
-                    return dict(api.get("/api/deployments/get", id=deployment_id))
-                for line in data if not quiet else ():
-                    output.log_line(line)
-            attempts += 1
-        except ApiError:
-            raise
-        except CliError:
-            attempts += 1
-            if attempts >= _ATTEMPTS:
-                raise
-        if attempts >= _ATTEMPTS:
-            raise CliError("the log ended early", "paas build-logs shows it.", UNREACHABLE)
+    name: the app's, for what is said when the server does not come back, or when a person wants no more.
+    """
+    last, patience = "", Patience()
+    watch = f"The deployment goes on. Watch it: paas build-logs {one_line(name)} -f"
+    try:
+        while True:
+            failed: CliError
+            try:
+                for event_id, kind, data in api.events("/api/deployments/logs/stream", last, id=deployment_id):
+                    last = event_id or last
+                    patience.renew()
+                    if kind == "end":
+                        return dict(api.get("/api/deployments/get", id=deployment_id))
+                    for line in data if not quiet else ():
+                        output.log_line(line)
+                failed = CliError("the log ended early", watch, UNREACHABLE)
+            except ApiError as error:
+                failed = error
+            except CliError as error:
+                failed = CliError(str(error), watch, error.code)
+            patience.wait(failed)
+    except KeyboardInterrupt:
+        output.tell(f"\n{watch}")
+        raise
 
 
 def result(api: Api, app_id: str, deployment: dict[str, Any], as_json: bool) -> int:

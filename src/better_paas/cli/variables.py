@@ -120,7 +120,7 @@ def _redeploy(api: Api, app: dict[str, Any], options: argparse.Namespace) -> int
     from better_paas.cli.follow import follow, result
 
     answer = approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"]))
-    return result(api, app["id"], follow(api, answer["deploymentId"], quiet=options.json), options.json)
+    return result(api, app["id"], follow(api, app["name"], answer["deploymentId"], quiet=options.json), options.json)
 
 
 def assignments(texts: list[str]) -> dict[str, str]:
