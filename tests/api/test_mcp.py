@@ -50,6 +50,10 @@ async def test_the_main_job(driver, platform, era):
         started = await called(client, "deploy", name="shop", gitRepo="sample:hello-python", env={"A": "1"})
         ended = await called(client, "wait_deployment", deployment=started["deploymentId"])
         assert (ended["finished"], ended["deployment"]["status"], ended["url"]) == (True, "success", started["url"])
+        again = await client.call_tool("paas_deploy", {"name": "shop", "gitRepo": "sample:hello-python"})
+        assert again.is_error
+        assert "paas_redeploy" in again.content[0].text
+        assert len((await called(client, "list_apps"))["apps"]) == 1
         app = (await called(client, "get_app", app="shop"))["app"]
         assert app["envVars"] == {"A": "1"}
         logs = await called(client, "get_logs", app="shop", lines=5)

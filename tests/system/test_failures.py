@@ -121,9 +121,12 @@ def test_the_old_release_serves_on_through_every_failure(paas, git):
         return paas.deployment_log(ended["id"])
 
     assert "boom" in fails({"app.py": "print('boom')\nraise SystemExit(3)\n"}, "Exits", "ended with code 3")
-    fails(
-        {"Dockerfile": "FROM better-paas/python:3.11\nRUN echo before && false\n"}, "Does not build", "the build failed"
+    said = fails(
+        {"Dockerfile": "FROM better-paas/python:3.11\nRUN echo before && python -c 'import nothing_here'\n"},
+        "Does not build",
+        "the build failed: ModuleNotFoundError: No module named 'nothing_here' ('echo before",
     )
+    assert "before" in said
     fails({"Dockerfile": "FROM better-paas/nothing:1\n"}, "Has no base", "can't be pulled")
     fails({"Dockerfile": "nonsense"}, "Is no Dockerfile", "has no FROM line")
     repository.commit({"Dockerfile": None, **files, "index.html": "good again"}, "Well again")

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import Any
 
-from better_paas.mcp.backend import Backend
-from better_paas.mcp.lookup import app_named, deployment, project_named
+from better_paas.mcp.backend import Backend, CallFailed
+from better_paas.mcp.lookup import app_named, deployment, is_seen, project_named
 from better_paas.mcp.reading import Arguments, Result, log_of
 from better_paas.mcp.untrusted import framed
 
@@ -20,6 +20,10 @@ async def deploy(backend: Backend, arguments: Arguments) -> Result:
         fields["envVars"] = arguments["env"]
     if arguments.get("project"):
         fields["projectId"] = await project_named(backend, arguments["project"])
+    # With a key it may be the same call again, whose app is there already: the API tells.
+    if not arguments.get("key") and await is_seen(backend, arguments["name"]):
+        hint = "paas_redeploy builds its newest version. For another app choose another name."
+        raise CallFailed(409, {"error": "An app has this name already", "code": "conflict", "hint": hint})
     return _started(await backend.post("/api/deploy", once=arguments.get("key", ""), **fields))
 
 

@@ -17,6 +17,14 @@ async def app_named(backend: Backend, named: str) -> dict[str, Any]:
     )
 
 
+async def is_seen(backend: Backend, name: str) -> bool:
+    """Whether there is an app of this name, as far as the token may see."""
+    try:
+        return any(app["name"] == name for app in await backend.get("/api/apps"))
+    except CallFailed:
+        return False
+
+
 def brief(app: dict[str, Any]) -> dict[str, Any]:
     """What a list shows of an app."""
     return {name: app[name] for name in ("name", "id", "status", "statusDetail", "url", "projectId")}

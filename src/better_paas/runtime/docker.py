@@ -16,6 +16,7 @@ from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
 from better_paas.engine.limits import BuildLimits, limit_builds
 from better_paas.kit.streams import merged
+from better_paas.runtime.cause import Heard
 from better_paas.runtime.protocol import (
     GONE,
     MAIN,
@@ -73,8 +74,9 @@ class DockerRuntime:
             self.limit_problem = await asyncio.to_thread(limit_builds, self._build_limits)
         ways = WAYS if self._builder == "auto" else (self._builder,)
         for way in ways:
+            heard = Heard(say)
             try:
-                await self._build(request, reference, way, say)
+                await self._build(request, reference, way, heard)
                 return reference
             except BuilderMissing as error:
                 if way == ways[-1]:
@@ -82,7 +84,8 @@ class DockerRuntime:
                         f"this engine can't build by '{way}': {error}", "Install docker-buildx, or set BUILDER=auto."
                     ) from error
             except BuildFailed as error:
-                raise RuntimeFailed(f"the build failed: {error}", _build_hint(str(error))) from error
+                told = heard.explain(str(error))
+                raise RuntimeFailed(f"the build failed: {told}", _build_hint(str(error), told)) from error
             except TimeoutError as error:
                 raise RuntimeFailed(
                     f"the build took longer than {request.timeout:.0f} s and was stopped",
@@ -428,14 +431,15 @@ def _failed(error: EngineFailed | NoBase) -> RuntimeFailed:
     return RuntimeFailed(f"the engine said: {text}", hint)
 
 
-def _build_hint(message: str) -> str:
+def _build_hint(message: str, told: str) -> str:
+    """message: the builder's. told: the same with what the command said."""
     lowered = message.lower()
-    if "no space left" in lowered:
+    if "no space left" in told.lower():
         return "The disk is full. Free some space, then deploy again."
     if "exit code: 137" in lowered or "signal: killed" in lowered or "out of memory" in lowered:
         return "A step was killed: it took more memory than builds have. Raise BUILD_MEMORY, or let it use less."
-    if "certificate" in lowered and "verify" in lowered:
+    if "certificate" in told.lower() and "verify" in told.lower():
         return "Does this network have its own certificate authority? Set BUILD_CA_FILE to its bundle."
     if "failed to compute cache key" in lowered or ("not found" in lowered and "copy" in lowered):
         return "A COPY names a file that is not in the repository, or .dockerignore leaves it out."
-    return "The lines above show what the failing command said."
+    return "The end of the log shows all that the failing command said."

@@ -28,6 +28,7 @@ from better_paas.builders.plan import BuildPlan, NoPlan
 from better_paas.kit.files import file_lock, write_atomically
 from better_paas.kit.streams import merged
 from better_paas.kit.subprocess import ProgramFailed, child_environment, run
+from better_paas.runtime.cause import Heard
 from better_paas.runtime.process import sandbox
 from better_paas.runtime.process.recipes import recipe, shell
 from better_paas.runtime.process.sandbox import Means, Place
@@ -437,10 +438,11 @@ async def _run_step(
     shown = argv[-1] if argv[0] == "/bin/sh" else " ".join([Path(argv[0]).name, *argv[1:]])
     shown = sandbox.seen(means, place, shown)
     say(f"$ {shown}")
+    heard = Heard(say)
     try:
         await run(
             sandbox.command(means, place, argv, 0),
-            environment=environment, cwd=place.app, timeout=max(1.0, seconds), on_line=say, all_output=True,
+            environment=environment, cwd=place.app, timeout=max(1.0, seconds), on_line=heard, all_output=True,
             umask=_UMASK,
         )  # fmt: skip
     except ProgramFailed as error:
@@ -450,7 +452,7 @@ async def _run_step(
                 "Does a command wait for input? If the build needs longer, raise BUILD_TIMEOUT.",
             ) from error
         raise RuntimeFailed(
-            f"the build failed: '{shown}' ended with code {error.code}", "The lines above say why."
+            f"the build failed: {heard.ended(shown, error.code)}", "The end of the log shows all that it said."
         ) from error
 
 
