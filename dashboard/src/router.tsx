@@ -1,9 +1,13 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from '@tanstack/react-router'
 import { AppsPage } from './apps/AppsPage'
 import { Shell } from './Shell'
-import { Fault, Loading } from './ui/parts'
+import { Fault, Head, Loading } from './ui/parts'
 
-const root = createRootRoute({ component: Shell, notFoundComponent: () => <Fault page error={new Error('There is no such page')} /> })
+function NoPage() {
+  return <Head title="There is no such page" truth={<>The address may be old, or what it showed is gone. <Link to="/">See all apps</Link></>} />
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NoPage })
 const apps = createRoute({ getParentRoute: () => root, path: '/', component: AppsPage })
 const newApp = createRoute({ getParentRoute: () => root, path: '/new', component: lazyRouteComponent(() => import('./apps/NewAppPage'), 'NewAppPage') })
 export const appTabs = ['overview', 'deployments', 'logs', 'resources', 'variables', 'domains', 'settings'] as const

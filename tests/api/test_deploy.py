@@ -328,6 +328,8 @@ async def test_projects(driver, admin):
 
 
 async def test_the_plan_is_shown_without_building(driver, platform):
+    worker = await driver.post("/api/deploy/plan", gitRepo="sample:hello-node", kind="worker")
+    assert worker["port"] == 0
     plan = await driver.post("/api/deploy/plan", gitRepo="sample:hello-node")
     assert (plan["runtime"], plan["start"]) == ("node", "node server.js")
     assert plan["dockerfile"].startswith("FROM node:22-slim")

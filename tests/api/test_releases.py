@@ -1,10 +1,15 @@
 """Changing over: one writer at a volume, processes beside the main one, watching and going back."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
+from better_paas.apps.idempotency import AnsweredCall
 from better_paas.deployments import watch
+from better_paas.deployments.models import Release
+from better_paas.kit.clock import now
 
 
 async def test_two_releases_never_write_to_one_volume(driver, platform):
@@ -55,6 +60,28 @@ async def test_a_release_that_fails_in_its_place_gives_it_back(driver, platform)
             await asyncio.sleep(0.05)
     assert platform.runtime.running == {app["activeDeployId"]}
     assert (await driver.app(app["id"]))["status"] == "running"
+
+
+async def test_a_stopped_app_that_is_being_started_is_waited_for(driver, platform, admin):
+    app = await driver.live(volumes=["data:/data"])
+    await driver.post("/api/apps/stop", id=app["id"])
+    start, beside = platform.runtime.start, []
+
+    async def look(spec):
+        if spec.deployment_id != app["activeDeployId"]:
+            beside.append(set(platform.runtime.running))
+        platform.runtime.listens = spec.deployment_id != app["activeDeployId"]
+        await start(spec)
+
+    platform.runtime.start = look
+    starting = asyncio.create_task(admin.post("/api/apps/start", json={"id": app["id"]}))
+    async with asyncio.timeout(5):
+        while app["activeDeployId"] not in platform.runtime.running:
+            await asyncio.sleep(0.01)
+    again = await driver.post("/api/apps/redeploy", id=app["id"])
+    assert (await driver.ended(again["deploymentId"]))["status"] == "success"
+    assert (await starting).status_code == 503  # it never answered
+    assert beside == [set()]
 
 
 async def test_a_killed_changeover_is_taken_back_at_the_next_start(driver, platform):
@@ -169,6 +196,25 @@ async def test_with_nothing_to_go_back_to_the_app_is_shown_as_failing(driver, pl
             await asyncio.sleep(0.05)
 
 
+async def test_the_watch_begins_when_it_goes_live(driver, platform, quick):
+    """A migration that takes longer than the watch does not take its place."""
+    app = await driver.live(watchMinutes=1)
+
+    def take_long(session):
+        session.execute(update(Release).values(created_at=now() - timedelta(minutes=10)))
+
+    start = platform.runtime.start
+
+    async def slow(spec):
+        await platform.database.write(take_long)
+        await start(spec)
+
+    platform.runtime.start = slow
+    bad = await second_version(driver, app)
+    platform.runtime.restarts[bad] = 9
+    assert (await went_back(driver, app))["rollbackOf"] == app["activeDeployId"]
+
+
 async def test_who_does_not_want_it_is_not_watched(driver, platform, quick):
     app = await driver.live(watchMinutes=0)
     bad = await second_version(driver, app)
@@ -177,7 +223,7 @@ async def test_who_does_not_want_it_is_not_watched(driver, platform, quick):
     assert (await driver.app(app["id"]))["activeDeployId"] == bad
 
 
-async def test_a_deployment_that_is_asked_for_twice_is_made_once(driver, admin):
+async def test_a_deployment_that_is_asked_for_twice_is_made_once(driver, platform, admin):
     body = {"name": "shop", "gitRepo": "sample:hello-python"}
     key = {"Idempotency-Key": "3f1c"}
     both = await asyncio.gather(*(admin.post("/api/deploy", json=body, headers=key) for _ in range(2)))
@@ -193,5 +239,12 @@ async def test_a_deployment_that_is_asked_for_twice_is_made_once(driver, admin):
         for _ in range(2)
     ]
     assert again[0].json()["deploymentId"] == again[1].json()["deploymentId"]
+    await platform.database.write(
+        lambda session: session.execute(update(AnsweredCall).values(created_at=now() - timedelta(hours=25)))
+    )
+    forgotten = await admin.post(
+        "/api/apps/redeploy", json={"id": third.json()["id"]}, headers={"Idempotency-Key": "r1"}
+    )
+    assert forgotten.json()["deploymentId"] != again[0].json()["deploymentId"]
     long = await admin.post("/api/deploy", json=body, headers={"Idempotency-Key": "x" * 201})
     assert long.status_code == 400

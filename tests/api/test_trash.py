@@ -39,6 +39,15 @@ async def test_a_name_and_a_domain_in_the_trash_are_free(driver, admin):
     assert names == ["shop", "shop-2"]
 
 
+async def test_a_path_of_a_host_that_another_got_meanwhile_does_not_come_back(driver):
+    old = await driver.live(domains=["example.com/x", "mine.example.com"])
+    await driver.post("/api/apps/delete", id=old["id"])
+    new = await driver.live(domains=["example.com"])
+    back = await driver.post("/api/apps/restore", id=old["id"])
+    assert back["domains"] == ["mine.example.com"]
+    assert (await driver.app(new["id"]))["domains"] == ["example.com"]
+
+
 async def test_a_stopped_app_comes_back_stopped(driver, platform):
     app = await driver.live()
     await driver.post("/api/apps/stop", id=app["id"])

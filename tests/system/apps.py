@@ -71,14 +71,17 @@ MIRROR = {
 import json, os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+slow = []
+
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
     def do_GET(self):
         if self.path == "/slow":
+            slow.append(1)
             time.sleep(5)
-        body = json.dumps({"path": self.path, "headers": dict(self.headers), "environment": dict(os.environ)}).encode()
+        body = json.dumps({"path": self.path, "slow": len(slow), "headers": dict(self.headers), "environment": dict(os.environ)}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

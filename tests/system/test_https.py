@@ -160,6 +160,8 @@ def test_rules_for_an_app_s_requests(secured, authority, app):
     assert (large.status_code, "too much at once" in large.text) == (413, True)
     slow = ask(authority, "https://shop.example.org/slow", headers=right)
     assert slow.status_code == 504
+    asked = ask(authority, "https://shop.example.org/count", headers=right).json()["slow"]
+    assert asked == 1  # it was not sent again
     kept = secured.post("/api/apps/routing", id=app["id"], maxBodyMb=0)
     assert kept["responseHeaders"] == {"X-Frame-Options": "DENY"}
     assert secured.post("/api/apps/routing", id=app["id"], basicAuth=[], forceHttps=False)["forceHttps"] is False

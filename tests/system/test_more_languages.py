@@ -168,6 +168,21 @@ def test_a_single_page_site_is_compressed_and_cached(paas, git):
     assert page.headers["Content-Encoding"] in ("gzip", "zstd")
     script = paas.visit(app, "/assets/index-4f2c1a9b.js")
     assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    gone = paas.visit(app, "/assets/index-0a1B2c3D.js")  # of a version before: no page in the place of a script
+    assert (gone.status_code, gone.headers["Cache-Control"]) == (404, "no-cache")
+    paas.purge(app)
+
+
+def test_a_site_says_itself_what_unknown_paths_get(paas, git):
+    repository = git.repository("by-hand.git", {"index.html": "home", "404.html": "lost", "about.html": "about"})
+    app = paas.live("by-hand", repository.url)
+    assert paas.visit(app, "/about").text == "about"
+    lost = paas.visit(app, "/deep/link")
+    assert (lost.status_code, lost.text) == (404, "lost")
+    repository.commit({"200.html": "app"}, "Becomes a single page")
+    paas.redeploy(app)
+    found = paas.visit(app, "/deep/link")
+    assert (found.status_code, found.text, paas.visit(app, "/").text) == (200, "app", "home")
     paas.purge(app)
 
 

@@ -1,6 +1,7 @@
 """Generated Dockerfiles, and what is added to those of repositories."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,21 @@ def test_mounts_go_for_the_old_builder():
 def test_bases_are_found_without_own_stages():
     text = "ARG X=1\nFROM --platform=linux/amd64 node:22 AS build\nFROM build AS second\nFROM scratch\nFROM $X\nFROM node:22\n"
     assert dockerfile.base_images(text) == ["node:22"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hashed"),
+    [
+        ("/assets/index-4f2c1a9b.js", True),
+        ("/assets/index-BirdYHC7.js", True),
+        ("/static/css/main.7f2d01ab.css", True),
+        ("/_app/chunk-DxrWnyG0.mjs", True),
+        ("/contact-information.html", False),
+        ("/site-navigation.js", False),
+        ("/photo-4f2c1a9b.html", False),
+        ("/app.4f2c.js", False),
+        ("/jquery-3.7.1.min.js", False),
+    ],
+)
+def test_only_names_that_a_build_made_are_kept_for_ever(name, hashed):
+    assert (re.search(dockerfile._HASHED, name) is not None) is hashed

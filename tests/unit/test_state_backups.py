@@ -119,3 +119,26 @@ def test_a_copy_has_tokens_behind_those_that_made_them(tmp_path):
         assert copies.differences(source, target) == []
     for engine in engines:
         engine.dispose()
+
+
+def test_the_oldest_copy_can_be_brought_back(database):
+    for number in range(5):
+        backups.keep(database, f"number-{number}")
+    oldest = backups.all_backups(database)[-1]
+    set_version(oldest, "0005")
+    held = oldest.read_bytes()
+    assert run("db", "restore", str(oldest)) == 0
+    assert database.read_bytes() == held
+    assert oldest.exists()
+
+
+def test_a_state_that_can_not_be_read_can_be_replaced(database, capsys):
+    good = backups.keep(database, "good")
+    content = bytearray(database.read_bytes())
+    content[:4096] = b"x" * 4096
+    database.write_bytes(content)
+    assert run("db", "restore", str(good)) == 0
+    assert version(database) == schema.HEAD
+    (kept,) = database.parent.glob("*-unreadable.db")
+    assert kept.read_bytes() == bytes(content)
+    assert kept.name in capsys.readouterr().out

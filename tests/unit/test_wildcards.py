@@ -62,3 +62,28 @@ async def test_without_a_certificate_one_is_fetched(tmp_path):
 async def test_after_two_thirds_of_its_life_it_is_renewed(tmp_path, life, left, renewed):
     (tmp_path / "wildcard-20260101000000.crt").write_bytes(certificate(life, left))
     assert await asks(tmp_path) is renewed
+
+
+async def test_one_that_has_expired_is_not_served(tmp_path):
+    """So that the ingress gets one for each name itself."""
+    said = []
+
+    async def nothing() -> None: ...
+
+    async def changed() -> None:
+        said.append("changed")
+
+    wildcard = Wildcard("apps.example.org", tmp_path, Authority("", "", ""), nothing, changed, 0)
+    (tmp_path / "wildcard-20260101000000.crt").write_bytes(certificate(timedelta(days=90), timedelta(days=1)))
+    assert [served.pattern for served in wildcard.certificates()] == ["*.apps.example.org"]
+    assert wildcard.for_host("shop.apps.example.org") is not None
+    assert wildcard.for_host("shop.example.org") is None
+    (tmp_path / "wildcard-20260102000000.crt").write_bytes(certificate(timedelta(days=90), timedelta(days=-1)))
+    assert (wildcard.certificates(), wildcard.for_host("shop.apps.example.org")) == ((), None)
+    keeping = asyncio.create_task(wildcard.keep())
+    async with asyncio.timeout(5):
+        while not wildcard.problem:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert said == ["changed"]
+    assert "no token" in wildcard.problem

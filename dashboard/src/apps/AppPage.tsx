@@ -36,7 +36,7 @@ export function AppPage() {
     <>
       <Head crumbs={<Link to="/">Apps</Link>} title={app.name} status={<Status status={app.status} />} truth={truth(app)} actions={<Actions app={app} />} />
       <Tabs value={tab} onChange={value => void navigate({ to: '/apps/$appId', params: { appId }, search: { tab: value as AppTab } })} mb="md" keepMounted={false}>
-        <Tabs.List style={{ overflowX: 'auto', flexWrap: 'nowrap' }}>
+        <Tabs.List ref={showActive} style={{ overflowX: 'auto', flexWrap: 'nowrap' }}>
           {TABS.map(entry => (
             <Tabs.Tab key={entry.value} value={entry.value}>
               {entry.label}
@@ -52,6 +52,9 @@ export function AppPage() {
     </>
   )
 }
+
+/** On a phone the tabs are wider than the screen. */
+const showActive = (list: HTMLDivElement | null) => list?.querySelector('[data-active]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
 
 const truth = (app: App) => app.statusDetail || (app.status !== 'running' ? '' : app.url ? `Serves at ${app.url}.` : 'Works behind the scenes: it serves no requests.')
 

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react'
 import type { App } from '../api/client'
 import { tellUndo, useAction, whileIt } from '../api/queries'
 import { Confirm, Panel } from '../ui/parts'
+import { isUpload } from '../ui/words'
 
 const TEXTS = [
   ['gitRepo', 'Repository', ''],
@@ -66,7 +67,7 @@ export function SettingsTab({ app }: { app: App }) {
       <Panel title="Source, build and run">
         <form onSubmit={event => { event.preventDefault(); submit() }}>
           <Stack gap="sm">
-            {TEXTS.map(([key, label, placeholder]) => (
+            {TEXTS.filter(([key]) => !isUpload(app.gitRepo) || (key !== 'gitRepo' && key !== 'branch')).map(([key, label, placeholder]) => (
               <TextInput key={key} label={label} placeholder={placeholder} value={fields[key]} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, [key]: value })) }} />
             ))}
             <NumberInput label="Port" placeholder="as found" value={fields.portOverride} onChange={value => setFields(old => ({ ...old, portOverride: value }))} min={1} max={65535} hideControls />

@@ -9,7 +9,7 @@ import { LogView } from '../ui/LogView'
 import { Ago, Copy, Fault, Loading, Panel } from '../ui/parts'
 import { Status, StatusIcon } from '../ui/Status'
 import { useLogStream } from '../ui/useLogStream'
-import { ago, shortCommit, shortSource } from '../ui/words'
+import { ago, isUpload, shortCommit, shortSource } from '../ui/words'
 
 export function OverviewTab({ app }: { app: App }) {
   const found = useDeployments(app.id)
@@ -58,8 +58,8 @@ export function OverviewTab({ app }: { app: App }) {
       <Panel title="Facts">
         <dl className="facts">
           <dt>Status</dt><dd><Status status={app.status} /></dd>
-          <dt>Source</dt><dd>{shortSource(app.gitRepo)} <Copy value={app.gitRepo} label="the source" /></dd>
-          <dt>Branch</dt><dd>{app.branch || 'default'}</dd>
+          <dt>Source</dt><dd>{shortSource(app.gitRepo)} {!isUpload(app.gitRepo) && <Copy value={app.gitRepo} label="the source" />}</dd>
+          {!isUpload(app.gitRepo) && (<><dt>Branch</dt><dd>{app.branch || 'default'}</dd></>)}
           {app.rootDir && (<><dt>Root</dt><dd>{app.rootDir}</dd></>)}
           <dt>Memory</dt><dd>{app.memory || 'default limit'}</dd>
           <dt>CPUs</dt><dd>{app.cpus || 'default limit'}</dd>

@@ -8,7 +8,7 @@ import { LogView } from '../ui/LogView'
 import { Ago, Confirm, Copy, Fault, Head, Loading, Panel } from '../ui/parts'
 import { Status, StatusIcon } from '../ui/Status'
 import { useLogStream } from '../ui/useLogStream'
-import { duration, shortCommit } from '../ui/words'
+import { duration, isUpload, shortCommit } from '../ui/words'
 import { Changes } from './Changes'
 import { RollBack } from './RollBack'
 
@@ -41,7 +41,7 @@ export function DeploymentPage() {
         <div className="notice" role="alert" style={{ marginBottom: 16 }}>
           <strong>{sentence(deployment.error)}</strong>
           {deployment.hint && <p>{deployment.hint}</p>}
-          {serves && serves !== deployment.id && <p className="dim">The version that was live before goes on serving.</p>}
+          {serves && app.data?.latestDeployment?.id === deployment.id && <p className="dim">The version that was live before goes on serving.</p>}
         </div>
       )}
       <div className="split" style={{ gridTemplateColumns: undefined }}>
@@ -95,7 +95,7 @@ function Actions({ deployment }: { deployment: Deployment }) {
       )}
       {app.data && deployment.status === 'success' && app.data.activeDeployId !== deployment.id && <RollBack app={app.data} deployment={deployment} />}
       <Button variant="default" loading={redeploy.isPending} onClick={() => redeploy.mutate({ id: deployment.appId })}>
-        Deploy the newest commit
+        {app.data && isUpload(app.data.gitRepo) ? 'Build the newest files again' : 'Deploy the newest commit'}
       </Button>
     </>
   )

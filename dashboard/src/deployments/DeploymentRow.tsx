@@ -14,6 +14,7 @@ export function DeploymentRow({ deployment, withApp, action }: { deployment: Dep
         <span className="cut">
           {withApp && <strong>{deployment.appName} </strong>}
           {deployment.commit && <code>{shortCommit(deployment.commit)} </code>}
+          {deployment.rollbackOf && <span className="dim">Rolled back · </span>}
           <span dir="auto">{deployment.error || deployment.commitMsg || TRIGGERS[deployment.trigger]}</span>
         </span>
         <span className="dim">

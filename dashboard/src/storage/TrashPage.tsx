@@ -50,7 +50,7 @@ function Row({ app }: { app: TrashedApp }) {
             onClick={() => restore.mutate({ id: app.id }, { onSuccess: back => void navigate({ to: '/apps/$appId', params: { appId: back.id }, search: { tab: 'overview' } }) })}>
             Restore {app.name}
           </Button>
-          <Button variant="subtle" color="red" size="compact-sm" onClick={() => setPurging(true)}>
+          <Button variant="default" c="var(--paas-failed)" size="compact-sm" onClick={() => setPurging(true)}>
             Delete for good
           </Button>
         </Group>

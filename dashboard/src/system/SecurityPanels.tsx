@@ -1,4 +1,4 @@
-import { Button, Text } from '@mantine/core'
+import { Button, Group, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { post } from '../api/client'
@@ -47,7 +47,7 @@ function KeysPanel() {
   if (!keys.data) return null
   const fromOutside = keys.data.source === 'environment'
   return (
-    <Panel title="Keys of stored secrets" aside={<><Button size="xs" variant="default" loading={verify.isPending} onClick={() => verify.mutate()}>Check all secrets</Button>{!fromOutside && <Button size="xs" variant="default" onClick={() => setAsking(true)}>Change the key</Button>}</>}>
+    <Panel title="Keys of stored secrets" aside={<Group gap="xs"><Button size="xs" variant="default" loading={verify.isPending} onClick={() => verify.mutate()}>Check all secrets</Button>{!fromOutside && <Button size="xs" variant="default" onClick={() => setAsking(true)}>Change the key</Button>}</Group>}>
       <dl className="facts">
         {keys.data.keys.map(key => (
           <div key={key.id} style={{ display: 'contents' }}>

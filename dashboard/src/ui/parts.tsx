@@ -119,7 +119,7 @@ export function Confirm({ opened, onClose, title, children, act, onAct, danger, 
   const [text, setText] = useState('')
   useEffect(() => setText(''), [opened])
   return (
-    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>{title}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
+    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>{title}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered size={520}>
       <form
         onSubmit={event => {
           event.preventDefault()

@@ -35,6 +35,8 @@ export const counted = (count: number, word: string) => `${count} ${word}${count
 
 export const shortCommit = (commit: string | null | undefined) => (commit ?? '').slice(0, 7)
 
-export const shortSource = (address: string) => address.replace(/^https?:\/\/(github\.com\/)?/, '').replace(/\.git$/, '')
+export const isUpload = (address: string) => address.startsWith('upload://')
+
+export const shortSource = (address: string) => isUpload(address) ? 'Uploaded files' : address.replace(/^https?:\/\/(github\.com\/)?/, '').replace(/\.git$/, '')
 
 export const TRIGGERS: Record<string, string> = { manual: 'Deployed', rollback: 'Rolled back', webhook: 'Pushed', upload: 'Uploaded', watch: 'Taken back by itself' }

@@ -135,6 +135,9 @@ async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswe
         body.build_command,
         body.start_command,
         body.port_override,
+        body.kind,
+        body.processes,
+        body.release_command,
     )
     source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir)
     platform.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -54,13 +54,13 @@ def remember(session: Session, request: Request, app_id: str, deployment_id: str
     identity = _identity(request)
     if identity is None:
         return
+    session.execute(delete(AnsweredCall).where(AnsweredCall.created_at < now() - _KEPT))
     if session.get(AnsweredCall, identity) is not None:
         raise Conflict(
             "the same call is being answered at this moment",
             "Repeat it to get its answer.",
             code="idempotency_key_in_use",
         )
-    session.execute(delete(AnsweredCall).where(AnsweredCall.created_at < now() - _KEPT))
     session.add(
         AnsweredCall(
             id=identity,

@@ -86,6 +86,7 @@ def take_back(session: Session, app_id: str) -> App:
     app.name = service.free_name(session, unmarked(app.name))
     app.deleted_at, app.updated_at = None, now()
     projects.show(session, app.project_id)
+    domains.give_up_taken(session, app)
     session.flush()
     return app
 

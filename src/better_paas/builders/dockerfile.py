@@ -57,21 +57,31 @@ def _with_mounts(dockerfile: str, paths: tuple[str, ...]) -> str:
     return f"{head}RUN mkdir -p {folders} && chown {_USER} {folders}\nUSER {_USER}\n{tail}"
 
 
+# A name that ends with eight or more letters of which one is a digit or a capital: no word of a language.
+_HASHED = (
+    "[.-]("
+    + "|".join(f"[a-z_]{{{lower}}}[0-9A-Z][0-9A-Za-z_]{{{7 - lower},}}" for lower in range(8))
+    + r")\.(js|mjs|css|map|woff2?|ttf|png|jpe?g|gif|svg|webp|avif|ico|wasm)$"
+)
+
+
 def caddyfile(plan: BuildPlan) -> str:
-    """What the server of a static site reads. A single-page app answers unknown paths with its index."""
-    tries = "{path} {path}/index.html /index.html" if plan.single_page else "{path} {path}.html {path}/index.html"
+    """What the server of a static site reads. A single-page app answers unknown paths with its index, any other site
+    with its 200.html, if it has one."""
+    known = "{path} {path}/index.html" if plan.single_page else "{path} {path}.html {path}/index.html"
+    tries = f"{known} {'/index.html' if plan.single_page else '/200.html'}"
     return (
         "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n"
         ":{$PORT} {\n"
         "\troot * /srv\n\tencode zstd gzip\n"
         # A build gives changed files new names; everything else is asked for anew, which costs a 304.
-        "\t@hashed path_regexp [.-][0-9A-Za-z_-]{8,}\\.[a-z0-9]+$\n"
-        '\theader @hashed Cache-Control "public, max-age=31536000, immutable"\n'
-        "\t@others not path_regexp [.-][0-9A-Za-z_-]{8,}\\.[a-z0-9]+$\n"
-        '\theader @others Cache-Control "no-cache"\n'
-        f"\ttry_files {tries}\n"
-        "\tfile_server\n"
-        "\thandle_errors {\n\t\trewrite * /{err.status_code}.html\n\t\tfile_server\n\t}\n"
+        f"\t@hashed path_regexp {_HASHED}\n"
+        '\thandle @hashed {\n\t\theader Cache-Control "public, max-age=31536000, immutable"\n\t\tfile_server\n\t}\n'
+        '\thandle {\n\t\theader Cache-Control "no-cache"\n'
+        f"\t\ttry_files {tries}\n"
+        "\t\tfile_server\n\t}\n"
+        '\thandle_errors {\n\t\theader Cache-Control "no-cache"\n'
+        "\t\trewrite * /{err.status_code}.html\n\t\tfile_server\n\t}\n"
         "}\n"
     )
 

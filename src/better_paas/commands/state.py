@@ -109,7 +109,7 @@ def _restore_to_postgres(url: str, file: Path) -> str:
         with store.reader.connect() as connection:
             is_ours = schema.version(connection) == schema.HEAD
         if is_ours:
-            replaced = copies.keep(store.reader, _file(), "replaced")
+            replaced = copies.keep(store.reader, _file(), "replaced", spared=file)
             copies.replace(store.writer, file)
             return str(replaced)
         aside = f"replaced_{now():%Y%m%d_%H%M%S}"

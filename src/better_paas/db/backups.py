@@ -12,7 +12,7 @@ FOLDER = "state-backups"
 _KEPT = 5
 
 
-def keep(database: Path, reason: str) -> Path:
+def keep(database: Path, reason: str, spared: Path | None = None) -> Path:
     """A whole and consistent copy beside the database. Errors: StartRefused if it can't be written."""
     target = new_file(database, reason)
     try:
@@ -23,7 +23,7 @@ def keep(database: Path, reason: str) -> Path:
         raise StartRefused(
             f"the state can't be copied before it is changed: {error}", "Free some space, then start again."
         ) from error
-    settle(target, database)
+    settle(target, database, spared)
     return target
 
 
@@ -34,11 +34,12 @@ def new_file(database: Path, reason: str) -> Path:
     return folder / f"{now():%Y%m%d-%H%M%S}-{reason}.db"
 
 
-def settle(made: Path, database: Path) -> None:
-    """A copy is whole: close it to others, and let the oldest go."""
+def settle(made: Path, database: Path, spared: Path | None = None) -> None:
+    """A copy is whole: close it to others, and let the oldest go. spared: one that is needed yet."""
     made.chmod(0o600)
     for old in all_backups(database)[_KEPT:]:
-        old.unlink()
+        if spared is None or not old.samefile(spared):
+            old.unlink()
 
 
 def all_backups(database: Path) -> list[Path]:
@@ -59,7 +60,7 @@ def bring_back(database: Path, backup: Path) -> Path:
             good = False
     if not good:
         raise ValueError(f"{backup} is no whole copy of the state")
-    replaced = keep(database, "replaced") if database.exists() else database
+    replaced = _set_aside(database, backup) if database.exists() else database
     incoming = database.with_suffix(".incoming")
     shutil.copyfile(backup, incoming)
     incoming.chmod(0o600)
@@ -67,3 +68,16 @@ def bring_back(database: Path, backup: Path) -> Path:
         leftover.unlink(missing_ok=True)
     incoming.replace(database)  # one step
     return replaced
+
+
+def _set_aside(database: Path, backup: Path) -> Path:
+    """A copy of what is about to be replaced; as it is, if SQLite can't read it: that may be why it is replaced."""
+    try:
+        return keep(database, "replaced", spared=backup)
+    except StartRefused as error:
+        if isinstance(error.__cause__, sqlite3.OperationalError):  # no space, no right
+            raise
+    target = database.with_name(f"{now():%Y%m%d-%H%M%S}-unreadable.db")
+    shutil.copyfile(database, target)
+    target.chmod(0o600)
+    return target

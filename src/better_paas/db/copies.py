@@ -71,10 +71,10 @@ def is_empty(connection: Connection) -> bool:
     return not any(_count(table, connection) for table in _tables(connection).values())
 
 
-def keep(source: Engine, database: Path, reason: str) -> Path:
+def keep(source: Engine, database: Path, reason: str, spared: Path | None = None) -> Path:
     """A copy of a state as a SQLite file beside `database`. Errors: StartRefused if it can't be written.
 
-    source: the engine of a store's readers, so that all tables are of one moment.
+    source: the engine of a store's readers, so that all tables are of one moment. spared: see `backups.settle`.
     """
     target = backups.new_file(database, reason)
     engine = sqlite.writer(target)
@@ -92,7 +92,7 @@ def keep(source: Engine, database: Path, reason: str) -> Path:
         engine.dispose()
     for leftover in (target.with_name(f"{target.name}-wal"), target.with_name(f"{target.name}-shm")):
         leftover.unlink(missing_ok=True)
-    backups.settle(target, database)
+    backups.settle(target, database, spared)
     return target
 
 

@@ -108,7 +108,12 @@ class Releases:
 
     async def _make_way(self, work: Work, spec: ReleaseSpec) -> bool:
         """Stop the serving release, its requests held, if it writes to a volume that the new one writes to."""
-        app, old = await self._database.read(lambda session: _app_and_release(session, work.deployment.app_id))
+        app_id = work.deployment.app_id
+        app, old = await self._database.read(lambda session: _app_and_release(session, app_id))
+        if app is not None and not app.wanted:
+            # It may just be starting again: then that one is there first, and makes way like any other.
+            async with self._database.exclusive(f"app/{app_id}"):
+                app, old = await self._database.read(lambda session: _app_and_release(session, app_id))
         if app is None or old is None or not app.wanted or old.deployment_id == work.deployment.id:
             return False
         shared = _single_writers(spec.volumes) & _single_writers(service.volumes_of(old))

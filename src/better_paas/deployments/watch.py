@@ -57,7 +57,9 @@ class Watcher:
         found = await self._database.read(lambda session: service.watched(session, deployment_id))
         if found is None:
             return
-        left = timedelta(minutes=run.payload["minutes"]) - (now() - found[1].created_at)
+        # Not from the release's beginning: what it did before it went live may have taken its time.
+        deployment = await self._database.read(lambda session: service.get(session, deployment_id))
+        left = timedelta(minutes=run.payload["minutes"]) - (now() - (deployment.finished_at or now()))
         # The rest of the time is counted by a clock that nobody sets; a jump of the other can't make it longer.
         ends = time.monotonic() + min(left, timedelta(minutes=run.payload["minutes"])).total_seconds()
         failing_since: float | None = None

@@ -20,6 +20,11 @@ class Found:
     begins_at: datetime
     expires_at: datetime
 
+    @property
+    def due_at(self) -> datetime:
+        """When it is to be renewed: after two thirds of its life."""
+        return self.expires_at - (self.expires_at - self.begins_at) / 3
+
 
 def stored(folder: Path, host: str) -> Found | None:
     """The newest certificate for `host` among those that the ingress keeps in `folder`, or None."""

@@ -76,7 +76,7 @@ async def apps_domains(request: Request, id: AppIdQuery) -> list[DomainAnswer]:
 
     async def answer(name: str, redirect_to: str, strip_path: bool, is_default: bool) -> DomainAnswer:
         host = name.partition("/")[0]
-        lent = platform.wildcard.found() if platform.wildcard.covers(host) else None
+        lent = platform.wildcard.for_host(host)
         found = await state_of(host, platform.rules, platform.public_address, platform.data_dir / "caddy", lent)
         certificate = CertificateAnswer(state=found.certificate, issuer=found.issuer, expires_at=found.expires_at)
         return DomainAnswer(

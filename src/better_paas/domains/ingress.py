@@ -50,14 +50,13 @@ class Ingress:
         self._settings.routes.mkdir(mode=0o700, parents=True, exist_ok=True)
         sites = await self._sites()
         try:
-            adopted = await self._start(sites)
+            if await self._start(sites):
+                await self.apply()
         except CaddyFailed as error:
             self.problem = str(error)
-            _log.error("the ingress does not serve", reason=self.problem)
-            self._caddy.keep_trying()
-            return
-        if adopted:
-            await self.apply()
+            _log.error("the ingress does not serve all that it should", reason=self.problem)
+            if not self._caddy.running:
+                self._caddy.keep_trying()
 
     async def _start(self, sites: list[Site]) -> bool:
         """True if a running one was adopted. A taken HTTPS port does not keep the HTTP sites down."""
@@ -154,8 +153,10 @@ class Ingress:
 
     def _changed(self, running: bool) -> None:
         self.problem = "" if running else "it ended and is being started again"
-        if running and self._loaded is not None:
-            # It came back with the last configuration; what changed meanwhile is still to be told.
-            self._loaded = self._caddy.remembered()
+        if running:
+            # It came back with the last configuration; what changed meanwhile is still to be told, and what could not
+            # be served then is tried again.
+            if self._loaded is not None:
+                self._loaded = self._caddy.remembered()
             self._catching_up = asyncio.ensure_future(self._catch_up())
         (_log.info if running else _log.warning)("ingress", running=running, pid=self._caddy.pid())

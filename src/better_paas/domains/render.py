@@ -265,14 +265,17 @@ def _proxy(site: Site, settings: IngressSettings, hold: str) -> dict[str, Any]:
         # wait for that gives them up sooner.
         "keep_alive": {"idle_timeout": "1s" if site.has_one_writer else "5s", "max_idle_conns_per_host": 256},
     }
+    # Holds requests for the moment in which a release is replaced or restarted.
+    balancing: dict[str, Any] = {"try_duration": hold, "try_interval": "50ms"}
     if site.routing.answer_seconds:
         transport["response_header_timeout"] = f"{site.routing.answer_seconds}s"
+        # Else a GET whose answer took too long would be sent again; what can't be connected to is tried all the same.
+        balancing["retry_match"] = [{"method": ["NONE"]}]
     return {
         "handler": "reverse_proxy",
         # Read at each request: a cutover is a rename of this file, and no connection is closed for it.
         "upstreams": [{"dial": f"{{file.{settings.routes}/{site.app_id}/0}}"}],
-        # Holds requests for the moment in which a release is replaced or restarted.
-        "load_balancing": {"try_duration": hold, "try_interval": "50ms"},
+        "load_balancing": balancing,
         "transport": transport,
         # One id for what a visitor sees, what the app logs, and what our pages say.
         "headers": {"request": {"set": {"X-Request-Id": ["{http.request.uuid}"]}}},

@@ -83,6 +83,14 @@ def add(session: Session, app_id: str, text: str, rules: HostRules, sees: Sees) 
     return name
 
 
+def give_up_taken(session: Session, app: App) -> None:
+    """Drop the app's domains at hosts that another project has got meanwhile: its paths are its owner's to give."""
+    for domain in of_apps(session, [app.id]).get(app.id, []):
+        owners = [owner for _, owner in _at_host(session, split_name(domain.name)[0]) if owner.deleted_at is None]
+        if any(owner.project_id != app.project_id for owner in owners):
+            session.delete(domain)
+
+
 def _at_host(session: Session, host: str) -> list[tuple[Domain, App]]:
     """All domains at a host, with their apps: whose the host is, is asked before a path of it is given away."""
     query = select(Domain, App).join(App, App.id == Domain.app_id)

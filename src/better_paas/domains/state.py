@@ -8,6 +8,7 @@ from pathlib import Path
 
 from better_paas.domains import certificates
 from better_paas.domains.hosts import HostRules
+from better_paas.kit.clock import now
 
 _LOOKUP_SECONDS = 3.0
 
@@ -50,13 +51,21 @@ async def state_of(
     if not rules.is_https(host):
         return DomainState(addresses, points_here, "none", problem="" if is_local else problem, hint=hint)
     found = lent or await asyncio.to_thread(certificates.stored, folder, host)
-    if found is not None:
+    if found is not None and now() < found.due_at:
         return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint)
     error = await asyncio.to_thread(certificates.last_error, folder, host)
+    lacks = "No certificate yet" if found is None else "The certificate is not renewed"
     if error and not problem:
         problem, hint = certificates.explain(error)
-        problem = f"No certificate yet: {problem}"
-    return DomainState(addresses, points_here, "failing" if error or problem else "waiting", problem=problem, hint=hint)
+        problem = f"{lacks}: {problem}"
+    if found is None:
+        state = "failing" if error or problem else "waiting"
+        return DomainState(addresses, points_here, state, problem=problem, hint=hint)
+    if found.expires_at > now():
+        return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint)
+    problem = problem or "The certificate has expired"
+    hint = hint or "It is asked for again by itself, with growing pauses; the ingress's log says more."
+    return DomainState(addresses, points_here, "failing", found.issuer, found.expires_at, problem, hint)
 
 
 def _dns_problem(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -50,15 +49,21 @@ class Wildcard:
     def certificates(self) -> tuple[Certificate, ...]:
         """What the ingress is to serve besides its own."""
         newest = self._newest()
-        if newest is None:
+        if newest is None or self.found() is None:
             return ()
         return (Certificate(f"*.{self._domain}", str(newest), str(newest.with_suffix(".key"))),)
 
     def found(self) -> Found | None:
+        """None too if it has expired: the ingress gets one for each name then."""
         newest = self._newest()
-        return read_certificate(newest) if newest is not None else None
+        found = read_certificate(newest) if newest is not None else None
+        return found if found is not None and now() < found.expires_at else None
 
-    def covers(self, host: str) -> bool:
+    def for_host(self, host: str) -> Found | None:
+        """The certificate, if it is one for this host too."""
+        return self.found() if self._covers(host) else None
+
+    def _covers(self, host: str) -> bool:
         return bool(self._domain) and host.partition(".")[2] == self._domain
 
     def _newest(self) -> Path | None:
@@ -87,12 +92,14 @@ class Wildcard:
 
     async def _renew_if_due(self) -> None:
         found = self.found()
-        if found is not None and now() < renewal_at(found):
+        if found is not None and now() < found.due_at:
             self.problem = ""
             return
+        if found is None and self._newest() is not None:
+            await self._changed()  # it has expired
         cloudflare = await self._access()
         if cloudflare is None:
-            self.problem = ""
+            self.problem = "it is to be renewed, and there is no token for the DNS any more" if self._newest() else ""
             return
         loop = asyncio.get_running_loop()
 
@@ -124,8 +131,3 @@ class Wildcard:
         for old in sorted(self._folder.glob("wildcard-*.crt"))[:-1]:
             old.unlink()
             old.with_suffix(".key").unlink(missing_ok=True)
-
-
-def renewal_at(found: Found) -> datetime:
-    """After two thirds of a certificate's life, as the ingress does it with its own."""
-    return found.expires_at - (found.expires_at - found.begins_at) / 3

@@ -141,6 +141,10 @@ class Engine:
         """Where the engine keeps everything, on its machine."""
         return str((await self._json("GET", "info"))["DockerRootDir"])
 
+    async def cgroup_driver(self) -> str:
+        """Who makes the control groups: cgroupfs (the engine itself), systemd or none. Errors: EngineFailed."""
+        return str((await self._json("GET", "info"))["CgroupDriver"])
+
     async def prune_build_cache(self, most_bytes: int) -> int:
         """Trim the build cache to `most_bytes`, the oldest first; the bytes that went."""
         answer = await self._json("POST", "build/prune", None, {"keep-storage": most_bytes, "all": True})

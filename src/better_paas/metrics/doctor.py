@@ -77,7 +77,10 @@ async def _engine(platform: Platform) -> list[Finding]:
     if numbers < _OLDEST_ENGINE:
         found = [Finding("Container engine", "bad", f"Docker {version} is too old", "Install Docker 20.10 or newer.")]
     if isinstance(platform.runtime, DockerRuntime) and platform.runtime.limit_problem:
-        advice = "Run the server as root on the engine's own host, or set limits for builds there."
+        advice = (
+            'With "exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json the engine makes the groups '
+            "itself; restart it when that suits. The server has to run as root on the engine's own host."
+        )
         found.append(Finding("Limits of builds", "notice", platform.runtime.limit_problem, advice))
     return found
 
@@ -193,11 +196,26 @@ async def _domains(platform: Platform) -> list[Finding]:
     started = time.monotonic()
     states = await asyncio.gather(
         *(
-            state_of(host, platform.rules, platform.public_address, platform.data_dir / "caddy")
+            state_of(
+                host,
+                platform.rules,
+                platform.public_address,
+                platform.data_dir / "caddy",
+                platform.wildcard.for_host(host),
+            )
             for _, host in wanted[:_MOST_DOMAINS]
         )
     )
     found = []
+    if platform.wildcard.problem:
+        found.append(
+            Finding(
+                "Wildcard certificate",
+                "bad",
+                platform.wildcard.problem,
+                "Give a token for the DNS (POST /api/cloudflare/token/save).",
+            )
+        )
     for (owner, host), state in zip(wanted, states, strict=False):
         if state.problem:
             level: Level = "bad" if state.certificate in ("failing", "none") else "notice"

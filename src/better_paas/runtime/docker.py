@@ -71,7 +71,10 @@ class DockerRuntime:
         if await self._engine.image(reference) is not None:
             return reference
         if self._build_limits is not None:
-            self.limit_problem = await asyncio.to_thread(limit_builds, self._build_limits)
+            if await self._engine.cgroup_driver() == "systemd":
+                self.limit_problem = "builds are not limited: the engine leaves their control groups to systemd"
+            else:
+                self.limit_problem = await asyncio.to_thread(limit_builds, self._build_limits)
         ways = WAYS if self._builder == "auto" else (self._builder,)
         for way in ways:
             heard = Heard(say)

@@ -1,0 +1,79 @@
+"""The ingress in step with the state, when Caddy does not take what it is given."""
+
+import asyncio
+
+import pytest
+
+from better_paas.caddy.process import CaddyFailed
+from better_paas.domains.ingress import Ingress
+from better_paas.domains.render import IngressSettings, Name, Site
+
+SITES = [Site("a1", (Name("a.localhost"), Name("shop.example.com", https=True)))]
+
+
+class StubCaddy:
+    """adopted: whether one ran before. refused: a word of what it does not take."""
+
+    def __init__(self, adopted: bool, refused: str) -> None:
+        self.adopted, self.refused = adopted, refused
+        self.running, self.tries, self.config = adopted, False, {"of": "before"} if adopted else None
+
+    async def start(self, config):
+        if not self.adopted:
+            self._take(config)
+            self.running = True
+        return self.adopted
+
+    async def load(self, config):
+        self._take(config)
+
+    def _take(self, config):
+        if self.refused and self.refused in config["apps"]["http"]["servers"]:
+            raise CaddyFailed(f"the port of {self.refused} is taken")
+        self.config = config
+
+    def remembered(self):
+        return self.config
+
+    def keep_trying(self):
+        self.tries = True
+
+    def pid(self):
+        return 1
+
+
+@pytest.fixture
+def made(tmp_path):
+    def make(caddy: StubCaddy) -> Ingress:
+        async def sites():
+            return SITES
+
+        settings = IngressSettings(tmp_path / "caddy", tmp_path / "routes", "", 80, 443, "me@example.org")
+        settings.folder.mkdir()
+        ingress = Ingress(settings, sites)
+        ingress._caddy = caddy
+        return ingress
+
+    return make
+
+
+async def test_an_adopted_one_that_refuses_a_change_does_not_keep_the_server_down(made):
+    caddy = StubCaddy(adopted=True, refused="http")
+    ingress = made(caddy)
+    await ingress.start()
+    assert "the port of http is taken" in ingress.problem
+    assert (caddy.tries, caddy.config) == (False, {"of": "before"})
+
+
+async def test_https_is_served_once_its_port_is_free(made):
+    caddy = StubCaddy(adopted=False, refused="https")
+    ingress = made(caddy)
+    await ingress.start()
+    assert "HTTPS is not served" in ingress.problem
+    assert "https" not in caddy.config["apps"]["http"]["servers"]
+    caddy.refused = ""
+    ingress._changed(True)  # it was started again
+    async with asyncio.timeout(5):
+        while "https" not in caddy.config["apps"]["http"]["servers"]:
+            await asyncio.sleep(0.01)
+    assert ingress.problem == ""
