@@ -70,6 +70,7 @@ from better_paas.vault.tasks import RESEAL, Vault
 
 PUBLIC_AUTHORITY = "https://acme-v02.api.letsencrypt.org/directory"
 _RETIRE_SLOTS = 16
+_ROLLBACK_SLOTS = 16
 _WATCH_SLOTS = 200
 _TRASH_LOOK_SECONDS = 3600.0
 _AGAIN_SECONDS = 1.0
@@ -199,10 +200,9 @@ class Platform:
         if not await self.database.read(self.database.others):
             await self.operations.tidy_up()
             await self.deployer.sweep_workspaces()
-        deploy = Kind(
-            deployments.DEPLOY, self.deployer.deploy, self.deployer.deploy_failed, self.settings.build_concurrency
-        )
-        self.worker.register(deploy)
+        slots = {deployments.DEPLOY: self.settings.build_concurrency, deployments.ROLLBACK: _ROLLBACK_SLOTS}
+        for kind, most in slots.items():
+            self.worker.register(Kind(kind, self.deployer.deploy, self.deployer.deploy_failed, most))
         self.worker.register(Kind(RESEAL, self.vault.reseal, self.vault.reseal_failed, 1))
         self.worker.register(Kind(deployments.RETIRE, self.releases.retire, self.releases.retire_failed, _RETIRE_SLOTS))
         self.worker.register(Kind(deployments.WATCH, self.watcher.watch, self.watcher.watch_failed, _WATCH_SLOTS))

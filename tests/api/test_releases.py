@@ -215,6 +215,18 @@ async def test_the_watch_begins_when_it_goes_live(driver, platform, quick):
     assert (await went_back(driver, app))["rollbackOf"] == app["activeDeployId"]
 
 
+async def test_going_back_waits_for_nobody_s_build(driver, platform):
+    app = await driver.live("shop")
+    await second_version(driver, app)
+    gate = platform.runtime.build_gate = asyncio.Event()
+    others = [await driver.deploy(name) for name in ("one", "two", "three")]
+    back = await driver.post("/api/apps/rollback", id=app["id"])
+    assert (await driver.ended(back["deploymentId"]))["status"] == "success"
+    gate.set()
+    for other in others:
+        assert (await driver.ended(other["deploymentId"]))["status"] == "success"
+
+
 async def test_who_does_not_want_it_is_not_watched(driver, platform, quick):
     app = await driver.live(watchMinutes=0)
     bad = await second_version(driver, app)

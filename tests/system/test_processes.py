@@ -138,7 +138,11 @@ def test_it_outlives_the_server_and_is_started_again_when_it_dies(process_paas, 
     metrics = process_paas.get("/api/apps/metrics", id=peek["id"])
     assert metrics["memory"] > 1_000_000
 
-    # A killed supervisor takes its release along, and the next start brings it back.
+    # A killed supervisor takes its release along, and the server brings it back at once; so does its next start.
+    (supervisor,) = supervisors(process_paas)
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: supervisors(process_paas) not in ([], [supervisor]), 15)
+    wait_until(lambda: process_paas.visit(peek).status_code == 200, 15)
     (supervisor,) = supervisors(process_paas)
     os.kill(supervisor, signal.SIGKILL)
     process_paas.kill(signal.SIGKILL)

@@ -1,6 +1,9 @@
 """Limits of builds, in both forms of the kernel's control groups."""
 
+from types import SimpleNamespace
+
 from better_paas.engine.limits import BuildLimits, limit_builds
+from better_paas.runtime.docker import DockerRuntime
 
 
 def test_the_unified_form(tmp_path):
@@ -27,3 +30,19 @@ def test_a_share_of_the_host_is_what_is_not_said():
     assert limits.memory > 2**28
     assert limits.cpus >= 0.5
     assert BuildLimits.of(5, 2.0) == BuildLimits(5, 2.0)
+
+
+async def test_an_engine_that_leaves_the_groups_to_systemd_is_told_of(monkeypatch):
+    class StubEngine:
+        async def image(self, reference): ...
+
+        async def cgroup_driver(self):
+            return "systemd"
+
+    runtime = DockerRuntime(StubEngine(), "i", "auto", None, "10.0.0.0/16", BuildLimits(2**30, 1.0))
+
+    async def built(*_): ...
+
+    monkeypatch.setattr(runtime, "_build", built)
+    await runtime.build(SimpleNamespace(app_id="a", deployment_id="d"), print)
+    assert "leaves their control groups to systemd" in runtime.limit_problem

@@ -50,7 +50,7 @@ def test_what_is_built_can_not_be_written_to_and_folders_on_the_way_are_open():
 
 
 def test_without_a_sandbox_paths_of_images_become_those_of_the_machine():
-    assert joined(BARE) == "/usr/bin/prlimit --nofile=4096 -- /bin/sh -c x"
+    assert joined(BARE) == "/usr/bin/setpriv --pdeathsig=KILL /usr/bin/prlimit --nofile=4096 -- /bin/sh -c x"
     assert seen(BARE, PLACE, "/venv/bin/python -m pip") == "/d/venv/bin/python -m pip"
     assert seen(PERSON, PLACE, "/venv/bin/python") == "/venv/bin/python"
 

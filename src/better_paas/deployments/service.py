@@ -17,7 +17,8 @@ from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.runtime.protocol import Volume
 
-DEPLOY, RETIRE, WATCH = "deploy", "retire", "watch"
+# Going back builds nothing, and must not wait for others' builds: it is a kind of its own.
+DEPLOY, ROLLBACK, RETIRE, WATCH = "deploy", "rollback", "retire", "watch"
 ACTIVE = ("queued", "building")
 # How many good deployments the version before is looked for in.
 _LOOKED_BACK = 200
@@ -64,7 +65,7 @@ def create(
     )
     job = queue.enqueue(
         session,
-        DEPLOY,
+        ROLLBACK if rollback_of else DEPLOY,
         {"deploymentId": deployment.id, "appId": app.id},
         lock_key=f"app:{app.id}",
         dedupe_key=f"deploy:{app.id}",

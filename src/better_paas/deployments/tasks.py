@@ -28,6 +28,8 @@ from better_paas.kit.redact import Redactor
 from better_paas.runtime.protocol import BuildRequest, Runtime, RuntimeFailed
 
 _JOBS_KEPT = timedelta(days=30)
+# Their steps are part of what is shown of a deployment.
+_LASTING = (service.DEPLOY, service.ROLLBACK)
 _log = structlog.get_logger(__name__)
 
 
@@ -184,7 +186,7 @@ class Deployer:
         if self._settings.build_cache_bytes:
             await self._runtime.trim_build_cache(self._settings.build_cache_bytes)
         await self._database.write(
-            lambda session: queue.forget_finished(session, lambda job: job.kind == service.DEPLOY, _JOBS_KEPT)
+            lambda session: queue.forget_finished(session, lambda job: job.kind in _LASTING, _JOBS_KEPT)
         )
 
     # The workspace

@@ -97,6 +97,9 @@ class ProcessRuntime:
     makes_images = False
     _means: Means | None = None
     _users: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # What `faults` is to hear; None while nobody listens. A supervisor's descriptor, by deployment, tells of its death.
+    _news: asyncio.Queue[bytes | None] | None = None
+    _watched: dict[str, int] = field(default_factory=dict)
 
     async def build(self, request: BuildRequest, say: Say) -> str:
         reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
@@ -194,6 +197,7 @@ class ProcessRuntime:
         }
         write_atomically(release / "spec.json", json.dumps(described))
         await _start_supervisor(release)
+        self._watch(release)
 
     def _place(self, means: Means, image: _Image, release: Path, spec: ReleaseSpec) -> Place:
         """Errors: RuntimeFailed for volumes without a sandbox, which nothing could bring to their path."""
@@ -273,6 +277,7 @@ class ProcessRuntime:
         supervisor = find_supervisor(release)
         if supervisor is None:
             return
+        self._unwatch(deployment_id)
         with contextlib.suppress(ProcessLookupError):
             os.kill(supervisor, signal.SIGTERM)
         await asyncio.to_thread(_wait_until_dead, release)
@@ -342,16 +347,46 @@ class ProcessRuntime:
 
     async def faults(self) -> AsyncIterator[tuple[str, str]]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        news: asyncio.Queue[bytes] = asyncio.Queue()
+        news: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._news = news
         with _listening(self.folder) as line:
             loop = asyncio.get_running_loop()
             loop.add_reader(line.fileno(), lambda: news.put_nowait(line.recv(65536)))
             try:
-                while True:
-                    said = json.loads(await news.get())
+                for release in self._releases():
+                    self._watch(release)
+                while (heard := await news.get()) is not None:
+                    said = json.loads(heard)
                     yield said["deployment"], said["fault"]
+                raise RuntimeFailed("the supervisor of an app was killed", "It is started again.")
             finally:
+                self._news = None
                 loop.remove_reader(line.fileno())
+                for deployment_id in list(self._watched):
+                    self._unwatch(deployment_id)
+
+    def _watch(self, release: Path) -> None:
+        """A supervisor that is killed can't say so."""
+        news, supervisor = self._news, find_supervisor(release)
+        if news is None or supervisor is None or release.name in self._watched:
+            return
+
+        def died() -> None:
+            self._unwatch(release.name)
+            news.put_nowait(None)
+
+        try:
+            descriptor = self._watched[release.name] = os.pidfd_open(supervisor)
+        except ProcessLookupError:  # just now
+            news.put_nowait(None)
+            return
+        asyncio.get_running_loop().add_reader(descriptor, died)
+
+    def _unwatch(self, deployment_id: str) -> None:
+        descriptor = self._watched.pop(deployment_id, None)
+        if descriptor is not None:
+            asyncio.get_running_loop().remove_reader(descriptor)
+            os.close(descriptor)
 
     async def has_sandbox(self) -> bool:
         return bool((await self._find_means()).bubblewrap)

@@ -49,13 +49,15 @@ def command(means: Means, place: Place, argv: list[str], memory: int) -> list[st
     """`argv`, in paths of an image, in its sandbox. memory: bytes that each of its processes may take; 0: no limit."""
     # By their paths: what is run as root must not be looked for where the app put its own programs.
     limits = ["/usr/bin/prlimit", f"--nofile={_FILES}", *([f"--data={memory}"] if memory else [])]
+    # A supervisor that is killed takes its processes along: a sandbox sees to that, or this.
+    rights = [] if means.bubblewrap else ["--pdeathsig=KILL"]
     if means.is_root:
         limits += [f"--nproc={_PROCESSES}"]  # it counts by user, and only here the app has one of its own
-        user = ["/usr/bin/setpriv", f"--reuid={place.user}", f"--regid={place.user}", "--clear-groups"]
-        user += ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
-        limits = [*user, *limits]
+        rights += [f"--reuid={place.user}", f"--regid={place.user}", "--clear-groups"]
+        rights += ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
     sandbox = _bubblewrap(means, place) if means.bubblewrap else []
-    return [*sandbox, *limits, "--", *(seen(means, place, word) for word in argv)]
+    setpriv = ["/usr/bin/setpriv", *rights] if rights else []
+    return [*sandbox, *setpriv, *limits, "--", *(seen(means, place, word) for word in argv)]
 
 
 def _bubblewrap(means: Means, place: Place) -> list[str]:
