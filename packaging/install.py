@@ -11,6 +11,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import machine
 from machine import SetupFailed, call, say, step
@@ -18,10 +19,11 @@ from machine import SetupFailed, call, say, step
 HELP = """Usage: ./install.sh [--help]
 
 Installs Better-PaaS as a systemd service of this machine, or updates it in place. As root, it
-  1. installs what is missing (git, debootstrap, a Docker engine);
+  1. sees that the ports are free, and installs what is missing (git, debootstrap, a Docker engine);
   2. puts this version into /opt/better-paas/releases, beside the one that runs;
   3. makes it the current one and restarts the service; apps and the ingress go on serving;
-  4. waits until it answers. If it does not, the version before and its state come back by themselves.
+  4. waits until server, ingress and engine answer. If they do not, the version before, its state and its unit come
+     back by themselves.
 The state is copied before an update changes it ('better-paas db backups').
 
 The command is /usr/local/bin/better-paas; data is in /var/lib/better-paas; settings are in settings.env there.
@@ -50,24 +52,52 @@ def main() -> None:
             raise SetupFailed("Run this as root: it installs a service.")
         if shutil.which("systemctl") is None:
             raise SetupFailed("This machine has no systemd. './run' starts Better-PaaS without it.")
+        before = current()
+        if before is None:
+            check_ports()
+        was = health()
         machine.prepare_engine()
         machine.install_programs()
         libraries = environment()
         machine.build_dashboard(libraries / "bin" / "python")
         release = put_release(libraries)
-        before = current()
-        write_unit()
+        unit = UNIT.read_text() if UNIT.exists() else ""
+        write_unit(Path(__file__).with_name(UNIT.name).read_text())
         switch(release)
         step("Starting the service")
         restarted = time.monotonic()
         call("systemctl", "restart", SERVICE)
-        if not answers(restarted):
-            go_back(release, before)
+        if not answers(restarted, was):
+            go_back(release, before, unit, was)
         prune(release)
         finish(release, time.monotonic() - started)
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def check_ports() -> None:
+    """Errors: SetupFailed, before anything is changed, where another program has a port that is needed."""
+    settings = machine.stored_settings(DATA)
+    listen, _, port = settings.get("LISTEN_ADDR", ":8080").rpartition(":")
+    wanted = [("LISTEN_ADDR", f"{listen}:{port}", listen, int(port))]
+    # An ingress that './run' started is taken over as it is.
+    if not (DATA / "caddy" / "caddy.pid").exists():
+        for name, usual in (("HTTP_PORT", "80"), ("HTTPS_PORT", "443")):
+            value = settings.get(name, usual)
+            wanted.append((name, value, settings.get("INGRESS_ADDRESS", ""), int(value)))
+    taken = [
+        f"  {number} ({name}={value})"
+        for name, value, address, number in wanted
+        if not machine.port_is_free(number, address)
+    ]
+    if taken:
+        raise SetupFailed(
+            "Another program uses these ports:\n"
+            + "\n".join(taken)
+            + f"\n'ss -ltnp' shows which. End it ('kill $(cat {DATA}/server.pid)' if './run' started it), or set other"
+            f"\nones in {DATA}/settings.env, then run this again. Nothing was installed."
+        )
 
 
 def environment() -> Path:
@@ -124,8 +154,7 @@ def switch(release: Path) -> None:
         COMMAND.symlink_to(PREFIX / "current" / "bin" / "better-paas")
 
 
-def write_unit() -> None:
-    text = Path(__file__).with_name(UNIT.name).read_text()
+def write_unit(text: str) -> None:
     if not UNIT.exists() or UNIT.read_text() != text:
         step("Making the service")
         UNIT.write_text(text)
@@ -133,20 +162,37 @@ def write_unit() -> None:
         call("systemctl", "enable", SERVICE)
 
 
-def answers(since: float) -> bool:
-    """Whether the server that was started then answers."""
+def health() -> dict[str, Any] | None:
+    """What the server says of itself, or None if it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{address()}/api/health", timeout=5) as response:
+            return dict(json.load(response))
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+
+
+def answers(since: float, was: dict[str, Any] | None) -> bool:
+    """Whether the server that was started then answers, with an ingress and an engine if it had them before."""
     deadline, ended = time.monotonic() + START_SECONDS, restarts()
     while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address()}/api/health", timeout=5) as response:
-                uptime = int(json.load(response)["uptime"])
-            if uptime <= time.monotonic() - since + 1:
-                return True
-        except (OSError, ValueError, urllib.error.URLError):
+        found = health()
+        if found is None:
             if restarts() - ended >= MOST_RESTARTS:
                 return False
+        elif found["uptime"] <= time.monotonic() - since + 1 and not lost(was, found):
+            return True
         time.sleep(0.2)
     return False
+
+
+def lost(was: dict[str, Any] | None, now: dict[str, Any]) -> list[str]:
+    """What was well before and is not any more."""
+    gone = []
+    if was and was["ingress"] == "ok" and now["ingress"] != "ok":
+        gone.append("ingress")
+    if was and was["engine"] and not now["engine"]:
+        gone.append("engine")
+    return gone
 
 
 def restarts() -> int:
@@ -158,20 +204,24 @@ def address() -> str:
     return machine.api_url(machine.stored_settings(DATA))
 
 
-def go_back(failed: Path, before: Path | None) -> None:
-    """The version before, and the state as it was if the failed one had changed it. Errors: SetupFailed, always."""
+def go_back(failed: Path, before: Path | None, unit: str, was: dict[str, Any] | None) -> None:
+    """The version before with its unit, and the state as it was if the failed one had changed it.
+
+    Errors: SetupFailed, always.
+    """
     if before is None:
         raise SetupFailed("The service does not answer. See 'journalctl -u better-paas'.")
     step("It does not answer: going back to the version before")
     call("systemctl", "stop", SERVICE)
     switch(before)
+    write_unit(unit)
     copies = sorted((DATA / "state-backups").glob("*-before-*.db"))
     changed = [copy for copy in copies if copy.stat().st_mtime > failed.stat().st_mtime]
     if changed:
         call(COMMAND, "db", "restore", changed[0])
     restarted = time.monotonic()
     call("systemctl", "start", SERVICE)
-    well = "It answers again" if answers(restarted) else "It does not answer either"
+    well = "It answers again" if answers(restarted, was) else "It does not answer either"
     state = " The state is the one from before the update." if changed else ""
     raise SetupFailed(f"The update failed; the version before is back. {well}.{state} See 'journalctl -u better-paas'.")
 
@@ -191,6 +241,11 @@ def prune(release: Path) -> None:
 
 def finish(release: Path, seconds: float) -> None:
     state = subprocess.run(["systemctl", "is-active", SERVICE], capture_output=True, text=True, check=False)
+    found = health()
+    if found and found["ingress"] != "ok":
+        say(f"\nTo mend: {found['ingress']}. It is tried again by itself; '{COMMAND} doctor' says more.")
+    if found and found["runtime"] == "docker" and not found["engine"]:
+        say(f"\nTo mend: the container engine does not answer. '{COMMAND} doctor' says more.")
     say(f"""
 Better-PaaS {release.name} is installed ({seconds:.0f} s) and {state.stdout.strip() or "runs"}.
 

@@ -6,6 +6,7 @@ there is something to do, so that a second run takes seconds.
 
 import hashlib
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -102,6 +103,8 @@ def ensure_engine() -> None:
             "  - run this as root: it installs and starts Docker by itself;\n"
             "  - have an administrator install Docker and add you to its group: usermod -aG docker $USER"
         )
+    if shutil.which("dockerd") is None:
+        make_engine_limit_builds()
     install_packages({"dockerd": "docker.io", "iptables": "iptables"})
     step("Starting the Docker engine")
     process = None
@@ -123,6 +126,14 @@ def ensure_engine() -> None:
     raise SetupFailed(
         "The Docker engine was started but does not answer. See /var/log/dockerd.log or 'journalctl -u docker'."
     )
+
+
+def make_engine_limit_builds(settings: Path = Path("/etc/docker/daemon.json")) -> None:
+    """For an engine that is about to be installed: one that leaves its control groups to systemd has none for builds
+    that a limit could be set on. One that is there already is its owner's to change."""
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps({"exec-opts": ["native.cgroupdriver=cgroupfs"]}, indent=2) + "\n")
 
 
 def forget_dead_engine() -> None:
@@ -178,6 +189,17 @@ def api_url(settings: dict[str, str]) -> str:
     """Where this machine gets to the server."""
     host, _, port = settings.get("LISTEN_ADDR", ":8080").rpartition(":")
     return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"
+
+
+def port_is_free(port: int, address: str = "") -> bool:
+    """Whether nobody listens on the port, at this address or at any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address or "0.0.0.0", port))
+        except OSError:
+            return False
+    return True
 
 
 def ensure_environment(lock: str) -> None:

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -105,10 +104,10 @@ def write_settings(data: Path, runtime: str) -> dict[str, str]:
     current = current_settings(data)
     added = {} if "RUNTIME" in current or runtime == "docker" else {"RUNTIME": runtime}
     ingress_runs = (data / "caddy" / "caddy.pid").exists()
-    if "LISTEN_ADDR" not in current and not port_is_free(8080):
+    if "LISTEN_ADDR" not in current and not machine.port_is_free(8080):
         added["LISTEN_ADDR"] = f":{free_port(8090)}"
     for name, usual, other in (("HTTP_PORT", 80, 8081), ("HTTPS_PORT", 443, 8444)):
-        if name not in current and not ingress_runs and not port_is_free(usual):
+        if name not in current and not ingress_runs and not machine.port_is_free(usual):
             added[name] = str(free_port(other))
     bundle = machine.host_ca_bundle()
     if "BUILD_CA_FILE" not in current and bundle is not None:
@@ -121,18 +120,8 @@ def write_settings(data: Path, runtime: str) -> dict[str, str]:
     return {**current, **added}
 
 
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-    return True
-
-
 def free_port(first: int) -> int:
-    return next(port for port in range(first, first + 200) if port_is_free(port))
+    return next(port for port in range(first, first + 200) if machine.port_is_free(port))
 
 
 def server_process(data: Path) -> int | None:

@@ -11,7 +11,7 @@ HELP = """Usage: ./test [unit | all | postgres] [pytest arguments]
 
   ./test        everything: style, types, import rules, unit tests, the real engine, ingress, Git and browser.
                 As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
-                The API's tests are run on SQLite and on PostgreSQL.
+                The tests of the state, the jobs and the API are run on SQLite and on PostgreSQL.
   ./test postgres  the same with all servers' state in PostgreSQL.
   ./test unit   style, types, import rules and the unit tests; takes seconds.
 """

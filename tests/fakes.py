@@ -101,6 +101,9 @@ class FakeRuntime:
     async def volumes(self) -> list[StoredVolume]:
         return [StoredVolume(project, name, 1_200_000_000) for project, name in sorted(self.kept)]
 
+    async def has_volume(self, project_id: str, name: str) -> bool:
+        return (project_id, name) in self.kept
+
     async def remove_volume(self, project_id: str, name: str) -> None:
         self.kept.discard((project_id, name))
 

@@ -1,5 +1,5 @@
-import { ActionIcon, Tooltip, useMantineColorScheme } from '@mantine/core'
-import { IconApps, IconDatabase, IconFolders, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconSearch, IconServer2, IconSun, IconTrash } from '@tabler/icons-react'
+import { ActionIcon, Menu, Tooltip, useMantineColorScheme } from '@mantine/core'
+import { IconApps, IconDatabase, IconDots, IconFolders, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconSearch, IconServer2, IconSun, IconTrash } from '@tabler/icons-react'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { session } from './api/client'
@@ -16,6 +16,9 @@ const PLACES = [
   { to: '/trash', label: 'Trash', icon: IconTrash },
   { to: '/system', label: 'System', icon: IconServer2 },
 ] as const
+
+// What a phone has room for; the rest is behind More.
+const FIRST: string[] = ['/', '/deployments', '/agents', '/approvals']
 
 const KEYS = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'
 const Palette = lazy(() => import('./palette/Palette').then(module => ({ default: module.Palette })))
@@ -54,6 +57,7 @@ export function Shell() {
   const path = useRouterState({ select: state => state.location.pathname })
   const health = useHealth()
   const waiting = useApprovals('pending').data?.length ?? 0
+  const navigate = useNavigate()
   const [finding, setFinding] = useState(false)
   const find = useRef(() => setFinding(true)).current
   useKeys(find)
@@ -81,13 +85,29 @@ export function Shell() {
         </button>
         <nav aria-label="Main">
           {PLACES.map(({ to, label, icon: Icon }) => (
-            <Link key={to} to={to} className={active(to) ? 'active' : ''} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}>
+            <Link key={to} to={to} className={`${active(to) ? 'active' : ''} ${FIRST.includes(to) ? '' : 'wide'}`} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}>
               <Icon size={18} aria-hidden />
               <span>{label}</span>
               {to === '/approvals' && waiting > 0 && <b className="badge" aria-hidden data-count={waiting} />}
             </Link>
           ))}
         </nav>
+        <Menu position="top-end" withinPortal>
+          <Menu.Target>
+            <button type="button" className={`more-places ${FIRST.some(active) ? '' : 'active'}`}>
+              <IconDots size={18} aria-hidden />
+              <span>More</span>
+            </button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {PLACES.filter(({ to }) => !FIRST.includes(to)).map(({ to, label, icon: Icon }) => (
+              <Menu.Item key={to} leftSection={<Icon size={16} aria-hidden />} onClick={() => void navigate({ to })}>{label}</Menu.Item>
+            ))}
+            <Menu.Divider />
+            <Menu.Item leftSection={colorScheme === 'dark' ? <IconSun size={16} aria-hidden /> : <IconMoon size={16} aria-hidden />} onClick={toggleColorScheme}>{colorScheme === 'dark' ? 'Light theme' : 'Dark theme'}</Menu.Item>
+            <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => session.end()}>Sign out</Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
         <div className="foot">
           <Tooltip label={colorScheme === 'dark' ? 'Light theme' : 'Dark theme'}>
             <ActionIcon variant="subtle" color="gray" onClick={toggleColorScheme} aria-label="Change the theme">

@@ -133,3 +133,29 @@ async def test_a_server_that_was_killed_while_it_deleted_ends_it_at_the_next_sta
     assert platform.runtime.running
     await platform.operations.reconcile()
     assert platform.runtime.specs == {}
+
+
+async def test_a_volume_that_is_gone_is_missed(driver, platform, admin):
+    """An app that finds an empty volume where its data was begins anew: it is rather not started."""
+    app = await driver.live(volumes=["data:/data"])
+    (volume,) = (await admin.get("/api/volumes")).json()
+    assert volume["missing"] is False
+    platform.runtime.kept.clear()
+    ended = await driver.ended((await driver.post("/api/apps/redeploy", id=app["id"]))["deploymentId"])
+    assert ended["status"] == "failed"
+    assert "the volume data is gone" in ended["error"]
+    assert "delete the volume" in ended["hint"]
+    assert platform.runtime.kept == set()
+    # The one that serves goes on; once it has ended it is not started either.
+    assert (await driver.app(app["id"]))["status"] == "running"
+    await driver.post("/api/apps/stop", id=app["id"])
+    assert "is gone" in (await driver.post("/api/apps/start", status=503, id=app["id"]))["error"]
+    (volume,) = (await admin.get("/api/volumes")).json()
+    assert (volume["missing"], volume["size"], volume["apps"]) == (True, None, ["shop"])
+    checked = (await admin.get("/api/system/doctor")).json()
+    assert "Volume data" in [finding["name"] for finding in checked["findings"]]
+    # Whoever knows that there is nothing to lose says so.
+    forgotten = await driver.post("/api/volumes/delete", projectId=volume["projectId"], name="data")
+    assert forgotten["status"] == "forgotten"
+    await driver.post("/api/apps/start", id=app["id"])
+    assert (await admin.get("/api/volumes")).json()[0]["missing"] is False

@@ -11,6 +11,36 @@ from tests.system.servers import ADMIN_TOKEN, GitServer, PaasServer
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+# Of all that is on the screen: pairs of controls that overlap, text that is cut without an ellipsis, and controls that
+# are too small to hit (WCAG 2.2: 24 px, unless they are words in a text).
+DISORDER = """() => {
+  const found = [], name = element => (element.getAttribute('aria-label') || element.textContent || element.tagName).trim().slice(0, 60)
+  const shown = element => {
+    const box = element.getBoundingClientRect(), style = getComputedStyle(element)
+    return box.width > 1 && box.height > 1 && style.visibility === 'visible' && Number(style.opacity) > 0 && box.right > 0 && box.left < innerWidth
+  }
+  const fixed = element => { for (let at = element; at; at = at.parentElement) if (/fixed|sticky/.test(getComputedStyle(at).position)) return true; return false }
+  const controls = [...document.querySelectorAll('a[href], button, input, select, textarea, [role=tab], [role=switch]')].filter(shown)
+  for (const [index, one] of controls.entries())
+    for (const other of controls.slice(index + 1)) {
+      if (one.contains(other) || other.contains(one) || fixed(one) !== fixed(other) || one.closest('label, [data-combobox]') === other.closest('label, [data-combobox]') && one.closest('label, [data-combobox]')) continue
+      // A button inside of a field, such as the eye of a password.
+      if (/INPUT|TEXTAREA/.test(one.tagName + other.tagName) && one.parentElement.parentElement.contains(other)) continue
+      const a = one.getBoundingClientRect(), b = other.getBoundingClientRect()
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+      if (wide > 3 && high > 3) found.push(`"${name(one)}" lies on "${name(other)}"`)
+    }
+  for (const element of document.querySelectorAll('main *, nav *')) {
+    const style = getComputedStyle(element)
+    const words = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+    if (words && shown(element) && /hidden|clip/.test(style.overflowX) && style.textOverflow !== 'ellipsis' && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1) found.push(`"${name(element)}" is cut off`)
+  }
+  for (const control of controls) {
+    const box = control.getBoundingClientRect()
+    if (control.matches('button, [role=tab]') && (box.height < 20 || box.width < 20)) found.push(`"${name(control)}" is ${Math.round(box.width)} x ${Math.round(box.height)} px`)
+  }
+  return found
+}"""
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -65,6 +95,10 @@ class Visitor:
         self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run()")
         return [f"{entry['id']}: {node['html'][:200]}" for entry in found["violations"] for node in entry["nodes"]]
+
+    def disorder(self) -> list[str]:
+        """What a person would call broken: controls on top of each other, and words that are cut off unseen."""
+        return self.page.evaluate(DISORDER)
 
     def picture(self, name: str) -> None:
         """Keep a picture where SCREENSHOTS says, for the documentation."""

@@ -5,7 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.servers import ADMIN_TOKEN
+from tests.browser.conftest import Visitor
+from tests.cloudflare import TOKEN, FakeCloudflare
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
 
@@ -326,6 +328,81 @@ def test_the_check_up_says_what_to_do(visit, world):
     visitor.picture("check-up")
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/apps/{shop}", "/apps/{shop}?tab=domains", "/projects", "/deployments", "/volumes", "/trash", "/agents",
+             "/approvals", "/audit", "/system"],
+)  # fmt: skip
+def test_what_takes_long_shows_its_outline_first(visit, world, path):
+    """An answer that takes more than a moment: the page says at once what comes, and nothing jumps when it has come."""
+    visitor = visit()
+    page = visitor.page
+    page.route("**/api/**", lambda route: (page.wait_for_timeout(700), route.continue_()))
+    page.goto(visitor.base + path.format(shop=world["shop"]["id"]))
+    expect(page.get_by_role("status", name="Loading").first).to_be_visible(timeout=600)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0, timeout=10_000)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_long_act_says_that_it_goes_on(visit, paas, world):
+    visitor = visit()
+    page = visitor.open(f"/apps/{world['shop']['id']}?tab=settings")
+    page.route("**/api/apps/update", lambda route: (page.wait_for_timeout(1500), route.continue_()))
+    page.get_by_label("Health path").fill("/slow")
+    button = page.get_by_role("button", name="Save 1 change")
+    button.click()
+    expect(button).to_have_attribute("data-loading", "true", timeout=400)
+    expect(page.get_by_text("Saved. The next deployment uses it.")).to_be_visible()
+    undo(page, "Saved. The next deployment uses it.")
+    expect(page.get_by_text("The settings are what they were")).to_be_visible()
+
+
+def test_a_phone_reaches_every_place(visit, world):
+    visitor = visit(width=375)
+    page = visitor.open("/")
+    for place in ("Projects", "Volumes", "Audit", "Trash", "System"):
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name=place).click()
+        expect(page.get_by_role("heading", name=place, level=1)).to_be_visible()
+    page.get_by_role("button", name="More").click()
+    assert visitor.axe() == []
+    visitor.picture("phone-more-375")
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Better-PaaS")).to_be_visible()
+
+
+def test_cloudflare_is_connected_and_leads_a_domain_here(browser, tmp_path):
+    cloudflare = FakeCloudflare(["example.test"])
+    own = PaasServer(
+        tmp_path / "data", APP_PORTS=app_ports(23900), CLOUDFLARE_API=cloudflare.url, PUBLIC_ADDRESS="203.0.113.7"
+    )
+    own.start()
+    visitor = Visitor(browser, f"http://127.0.0.1:{own.api_port}")
+    try:
+        app = own.live("shop", domains=["www.example.test"])
+        page = visitor.open("/system")
+        page.get_by_label("API token").fill(TOKEN)
+        page.get_by_role("button", name="Connect Cloudflare").click()
+        expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+        assert visitor.axe() == []
+        visitor.picture("cloudflare")
+        visitor.open(f"/apps/{app['id']}?tab=domains")
+        page.get_by_role("button", name="Lead www.example.test here by Cloudflare").click()
+        expect(page.get_by_text("The DNS record is made")).to_be_visible()
+        assert [(record["name"], record["content"]) for record in cloudflare.records.values()] == [
+            ("www.example.test", "203.0.113.7")
+        ]
+        visitor.open("/system")
+        page.get_by_role("button", name="Disconnect").click()
+        page.get_by_role("button", name="Forget the token").click()
+        expect(page.get_by_text("Not connected")).to_be_visible()
+        assert visitor.faults == []
+    finally:
+        visitor.context.close()
+        own.close()
+        cloudflare.close()
+
+
 PAGES = {
     "apps": "/",
     "new": "/new",
@@ -368,6 +445,7 @@ def test_every_page_in_every_dress(visit, paas, world, theme, width):
         assert visitor.axe() == [], name
         too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert too_wide <= 0, f"{name} is {too_wide} px too wide"
+        assert visitor.disorder() == [], name
         visitor.picture(f"{name}-{theme}-{width}")
     visitor.forgive("404")
 

@@ -18,7 +18,7 @@ from tests.cloudflare import TOKEN as CLOUDFLARE_TOKEN
 from tests.cloudflare import FakeCloudflare
 from tests.system.apps import MIRROR
 from tests.system.authority import Authority
-from tests.system.servers import PaasServer, app_ports, wait_until
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -111,6 +111,26 @@ def test_many_domains_get_certificates_and_send_http_to_https(secured, authority
     assert (certificate["state"], certificate["issuer"][:5]) == ("active", "Caddy")
     assert datetime.fromisoformat(certificate["expiresAt"]) > datetime.now(UTC)
     assert shown["www.shop.example.org"]["redirectTo"] == "shop.example.org"
+
+
+def test_each_request_has_an_id_of_ours(secured, authority, app):
+    wait_until(lambda: has_certificate(authority, "mirror.localhost.example.org"), 60)
+    forged = {"X-Request-Id": "forged"}
+    ids = {
+        ask(authority, "https://mirror.localhost.example.org/", headers=forged).json()["headers"]["X-Request-Id"]
+        for _ in range(2)
+    }
+    assert len(ids) == 2
+    assert "forged" not in ids
+    # The control plane behind its own name: the same id in the answer, its error and the audit log.
+    wait_until(lambda: has_certificate(authority, "paas.example.org"), 60)
+    token = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json", **forged}
+    url = "https://paas.example.org/api/apps/stop"
+    refused = ask(authority, url, "POST", headers=token, content=b'{"id": "nobody"}')
+    assert refused.status_code == 404
+    request_id = refused.headers["x-request-id"]
+    assert refused.json()["requestId"] == request_id != "forged"
+    assert request_id in [entry["requestId"] for entry in secured.get("/api/audit-logs", action="app:stop")]
 
 
 def test_a_domain_that_fails_says_why(secured, authority, app):

@@ -46,3 +46,24 @@ async def test_an_engine_that_leaves_the_groups_to_systemd_is_told_of(monkeypatc
     monkeypatch.setattr(runtime, "_build", built)
     await runtime.build(SimpleNamespace(app_id="a", deployment_id="d"), print)
     assert "leaves their control groups to systemd" in runtime.limit_problem
+
+
+async def test_the_build_cache_is_trimmed_only_where_it_can_be_nobody_else_s():
+    asked = []
+
+    class StubEngine:
+        listed = (SimpleNamespace(labels={"better-paas.instance": "i"}),)
+
+        async def containers(self, *labels):
+            return self.listed
+
+        async def prune_build_cache(self, most_bytes):
+            asked.append(most_bytes)
+            return 5
+
+    engine = StubEngine()
+    runtime = DockerRuntime(engine, "i", "auto", None, "10.0.0.0/16")
+    assert await runtime.trim_build_cache(10 * 2**30) == 5
+    engine.listed += (SimpleNamespace(labels={"of": "somebody else"}),)
+    assert await runtime.trim_build_cache(10 * 2**30) == 0
+    assert asked == [10 * 2**30]

@@ -25,6 +25,7 @@ export type ProjectDetail = components['schemas']['ProjectDetail']
 export type Comparison = components['schemas']['CompareAnswer']
 export type Metrics = components['schemas']['MetricsAnswer']
 export type Findings = components['schemas']['DoctorAnswer']
+export type CloudflareState = components['schemas']['CloudflareStatus']
 export type ServerInfo = components['schemas']['ServerInfo']
 
 const KEY = 'better-paas-token'

@@ -1,7 +1,7 @@
 import { undoMessage } from '../ui/undo'
 import { QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { notifications } from '@mantine/notifications'
-import { ApiError, get, post, stream, type Agent, type App, type Approval, type Comparison, type Deployment, type DomainState, type Findings, type Health, type Keys, type Project, type ProjectDetail, type Routing, type Scopes, type Security, type ServerInfo, type StoredVolume, type TrashedApp, type TrustRule } from './client'
+import { ApiError, get, post, stream, type Agent, type App, type Approval, type CloudflareState, type Comparison, type Deployment, type DomainState, type Findings, type Health, type Keys, type Project, type ProjectDetail, type Routing, type Scopes, type Security, type ServerInfo, type StoredVolume, type TrashedApp, type TrustRule } from './client'
 
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { staleTime: Infinity, retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500 && error.status > 0) } },
@@ -37,6 +37,7 @@ export const useFrozen = () => useQuery({ queryKey: ['agents', 'frozen'], queryF
 export const useApprovals = (status: 'pending' | 'all') =>
   useQuery({ queryKey: ['approvals', status], queryFn: () => get<Approval[]>('/api/approvals', { status }), refetchInterval: 60_000 })
 export const useSecurity = () => useQuery({ queryKey: ['security'], queryFn: () => get<Security>('/api/security'), staleTime: 0 })
+export const useCloudflare = () => useQuery({ queryKey: ['cloudflare'], queryFn: () => get<CloudflareState>('/api/cloudflare/status'), staleTime: 0 })
 export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => get<Keys>('/api/keys'), staleTime: 0 })
 
 export const tellError = (error: unknown) => {
@@ -77,6 +78,7 @@ export function useAction<Answer = unknown>(path: string, done?: string) {
         client.invalidateQueries({ queryKey: ['agents'] }),
         client.invalidateQueries({ queryKey: ['approvals'] }),
         client.invalidateQueries({ queryKey: ['keys'] }),
+        client.invalidateQueries({ queryKey: ['cloudflare'] }),
       ])
     },
     onError: tellError,

@@ -2,7 +2,7 @@ import { ActionIcon, Anchor, Button, Group, Menu, Modal, Select, Switch, Text, T
 import { IconDots, IconTrash } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { App, DomainState } from '../api/client'
-import { tellUndo, useAction, useDomains, useServer } from '../api/queries'
+import { tellUndo, useAction, useCloudflare, useDomains, useServer } from '../api/queries'
 import { Confirm, Copy, Fault, Loading, Panel } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { RoutingPanel } from './RoutingPanel'
@@ -24,6 +24,8 @@ export function DomainsTab({ app }: { app: App }) {
   const add = useAction('/api/apps/domains/add', 'The domain is added')
   const remove = useAction('/api/apps/domains/remove')
   const update = useAction('/api/apps/domains/update')
+  const cloudflare = useCloudflare()
+  const lead = useAction('/api/cloudflare/dns', 'The DNS record is made; it is known everywhere within minutes')
   const bringBack = (gone: DomainState) =>
     add.mutate({ id: app.id, domain: gone.name }, {
       // As it was: with its redirect, or without its path.
@@ -68,6 +70,11 @@ export function DomainsTab({ app }: { app: App }) {
                     </Group>
                   </div>
                   {entry.problem && <p className="dim"><strong>{entry.problem}.</strong> {entry.hint}</p>}
+                  {entry.problem && entry.pointsHere !== true && !entry.isDefault && cloudflare.data?.connected && (
+                    <Button mt={6} size="compact-sm" variant="default" loading={lead.isPending} onClick={() => lead.mutate({ domain: entry.name.split('/')[0] })}>
+                      Lead {entry.name.split('/')[0]} here by Cloudflare
+                    </Button>
+                  )}
                 </li>
               )
             })}

@@ -17,8 +17,8 @@ const TEXTS = [
   ['startCommand', 'Start command', 'as found'],
   ['releaseCommand', 'Release command', 'run once before each version, such as a migration'],
   ['healthPath', 'Health path', 'none: the port has to be open'],
-  ['memory', 'Memory', 'default limit, such as 512m'],
-  ['cpus', 'CPUs', 'default limit, such as 0.5'],
+  ['memory', 'Memory', 'as all apps; or such as 512m'],
+  ['cpus', 'CPUs', 'as all apps; or such as 0.5'],
 ] as const
 
 type Fields = Record<(typeof TEXTS)[number][0], string> & { portOverride: string | number; watchMinutes: string | number; kind: string; volumes: string; processes: string }

@@ -2,7 +2,7 @@
 import { Text, Tooltip } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import type { App } from '../api/client'
-import { useDeployments } from '../api/queries'
+import { useDeployments, useServer } from '../api/queries'
 import { DeploymentRow } from '../deployments/DeploymentRow'
 import { RollBack } from '../deployments/RollBack'
 import { LogView } from '../ui/LogView'
@@ -11,8 +11,12 @@ import { Status, StatusIcon } from '../ui/Status'
 import { useLogStream } from '../ui/useLogStream'
 import { ago, isUpload, shortCommit, shortSource } from '../ui/words'
 
+/** What an app gets that sets no limit. */
+const limitWord = (given: string | undefined) => given === undefined ? '' : given ? `${given}, as all apps` : 'no limit'
+
 export function OverviewTab({ app }: { app: App }) {
   const found = useDeployments(app.id)
+  const server = useServer()
   const log = useLogStream(app.activeDeployId ? `/api/apps/runtime-logs/stream?id=${app.id}&lines=12` : null)
   const last = (found.data ?? []).slice(0, 5)
   return (
@@ -61,8 +65,8 @@ export function OverviewTab({ app }: { app: App }) {
           <dt>Source</dt><dd>{shortSource(app.gitRepo)} {!isUpload(app.gitRepo) && <Copy value={app.gitRepo} label="the source" />}</dd>
           {!isUpload(app.gitRepo) && (<><dt>Branch</dt><dd>{app.branch || 'default'}</dd></>)}
           {app.rootDir && (<><dt>Root</dt><dd>{app.rootDir}</dd></>)}
-          <dt>Memory</dt><dd>{app.memory || 'default limit'}</dd>
-          <dt>CPUs</dt><dd>{app.cpus || 'default limit'}</dd>
+          <dt>Memory</dt><dd>{app.memory || limitWord(server.data?.defaultMemory)}</dd>
+          <dt>CPUs</dt><dd>{app.cpus || limitWord(server.data?.defaultCpus)}</dd>
           <dt>Health</dt><dd>{app.healthPath ? `GET ${app.healthPath}` : 'port is open'}</dd>
           <dt>Variables</dt><dd>{Object.keys(app.envVars).length}</dd>
           {app.volumes.length > 0 && (<><dt>Volumes</dt><dd>{app.volumes.join(', ')}</dd></>)}

@@ -18,7 +18,7 @@ const PAGES = [
   ['/', 'Apps'], ['/new', 'New app'], ['/projects', 'Projects'], ['/deployments', 'Deployments'], ['/volumes', 'Volumes'], ['/trash', 'Trash'],
   ['/agents', 'Agents'], ['/approvals', 'Approvals'], ['/audit', 'Audit'], ['/system', 'System'],
 ] as const
-const TABS = ['deployments', 'logs', 'variables', 'domains', 'settings'] as const
+const TABS = ['deployments', 'logs', 'resources', 'variables', 'domains', 'settings'] as const
 const MOST = 12
 
 /** ⌘K: apps, their pages and actions, deployments, places. Letters may be left out. */
@@ -37,6 +37,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       found.push({ key: app.id, label: app.name, detail: app.url.replace(/^https?:\/\//, ''), status: app.status, run: () => to('overview') })
       found.push({ key: `${app.id}!`, label: `Deploy ${app.name}`, detail: 'the newest commit', run: () =>
         redeploy.mutate({ id: app.id }, { onSuccess: answer => void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } }) }) })
+      if (app.activeDeployId) found.push({ key: `${app.id}<`, label: `Roll back ${app.name}`, detail: 'choose an earlier version', run: () => to('deployments') })
       for (const tab of TABS) found.push({ key: `${app.id}/${tab}`, label: `${app.name} ${tab}`, run: () => to(tab) })
     }
     for (const [to, label] of PAGES) found.push({ key: to, label, detail: 'page', run: () => void navigate({ to }) })

@@ -2,6 +2,7 @@ import { useHealth, useServer } from '../api/queries'
 import { Copy, Fault, Head, Loading, Panel } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { duration } from '../ui/words'
+import { CloudflarePanel } from './CloudflarePanel'
 import { DoctorPanel } from './DoctorPanel'
 import { SecurityPanels } from './SecurityPanels'
 
@@ -31,6 +32,7 @@ export function SystemPage() {
             </dl>
           </Panel>
           <DoctorPanel />
+          <CloudflarePanel />
           <SecurityPanels />
         </div>
         <Panel title="Addresses">

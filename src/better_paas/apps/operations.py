@@ -24,6 +24,7 @@ from better_paas.jobs.worker import Worker
 from better_paas.kit.redact import Redactor
 from better_paas.projects import service as projects
 from better_paas.runtime.protocol import GONE, MAIN, Runtime, RuntimeFailed, State
+from better_paas.volumes import service as volumes
 
 _CANCEL_SECONDS = 60
 _CANCEL_ATTEMPTS = 5
@@ -83,7 +84,7 @@ class Operations:
         """Start a release that stands, and send it requests once it is healthy. Errors: Unavailable."""
         spec = await self._releases.spec(release, app.name, app.project_id)
         try:
-            await self._runtime.start(spec)
+            await self._releases.bring_up(spec)
             await self._healthy_or_stopped(release)
             await self._runtime.settle(release.deployment_id)
         except RuntimeFailed as error:
@@ -180,16 +181,21 @@ class Operations:
             # Rows last: whatever a killed server leaves undone is still found by them.
             for _, reference in images:
                 await self._runtime.remove_image(reference)
-            volumes = await self._database.read(lambda session: trash.own_volumes(session, app_id))
+            own = await self._database.read(lambda session: trash.own_volumes(session, app_id))
             if with_volumes:
-                for project_id, name in volumes:
-                    await self._runtime.remove_volume(project_id, name)
+                for key in own:
+                    await self.delete_volume(*key)
             self._logbook.forget_app(app_id)
             await self._uploads.forget(app_id)
             name, project_id = await self._database.write(lambda session: trash.purge(session, app_id))
             if project_id:
                 await self._runtime.remove_project(project_id)
-        return trash.Purged(name, len(images), [name for _, name in volumes] if with_volumes else [])
+        return trash.Purged(name, len(images), [name for _, name in own] if with_volumes else [])
+
+    async def delete_volume(self, project_id: str, name: str) -> None:
+        """Errors: RuntimeFailed while something uses it."""
+        await self._runtime.remove_volume(project_id, name)
+        await self._database.write(lambda session: volumes.forget(session, project_id, name))
 
     async def purge_expired(self, days: int) -> None:
         """Purge what has been in the trash for longer than `days`. Volumes stay: only a person deletes those."""
@@ -271,7 +277,7 @@ class Operations:
         if _is_as_wanted(app, release, state):
             return
         if app.wanted:
-            await self._runtime.start(await self._releases.spec(release, app.name, app.project_id))
+            await self._releases.bring_up(await self._releases.spec(release, app.name, app.project_id))
             await self._runtime.settle(release.deployment_id)
             await self._database.write(lambda session: _mark_started(session, app.id))
         else:

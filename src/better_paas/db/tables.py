@@ -12,6 +12,7 @@ from better_paas.domains import models as domains
 from better_paas.jobs import models as jobs
 from better_paas.projects import models as projects
 from better_paas.vault import models as vault
+from better_paas.volumes import models as volumes
 
 __all__ = [
     "Base",
@@ -26,4 +27,5 @@ __all__ = [
     "jobs",
     "projects",
     "vault",
+    "volumes",
 ]

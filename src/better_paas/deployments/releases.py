@@ -21,6 +21,7 @@ from better_paas.errors import StepFailed
 from better_paas.jobs.worker import JobRun
 from better_paas.runtime import connections, probe
 from better_paas.runtime.protocol import ReleaseSpec, Runtime, RuntimeFailed, Volume
+from better_paas.volumes import service as volumes
 
 _DRAIN_PAUSE = 0.25
 _DRAIN_LEAST = 1.0
@@ -47,6 +48,7 @@ class Releases:
         work.log.step("release", f"Running the release command: {plan.release}")
         release = await self._reserve(work, image, plan, await self._release_settings(work, plan), set())
         spec = await self.spec(release, work.app_name, work.project_id)
+        await self._find_volumes(spec)
         code = await self._runtime.run_once(spec, plan.release, lambda line: work.log.say(f"release │ {line}", "app"))
         if code != 0:
             raise StepFailed(
@@ -64,9 +66,10 @@ class Releases:
         while True:
             release = await self._reserve(work, image, plan, settings, refused)
             spec = await self.spec(release, work.app_name, work.project_id)
+            await self._find_volumes(spec)
             held = await self._make_way(work, spec)
             try:
-                await self._runtime.start(spec)
+                await self._start(spec)
                 break
             except RuntimeFailed as error:
                 if "uses the port" not in error.hint or len(refused) >= _PORT_ATTEMPTS:
@@ -172,7 +175,7 @@ class Releases:
         if app is not None and release is not None and app.wanted:
             state = await self._runtime.state(release.deployment_id)
             if not state.running:
-                await self._runtime.start(await self.spec(release, app.name, app.project_id))
+                await self.bring_up(await self.spec(release, app.name, app.project_id))
                 await self._runtime.settle(release.deployment_id)
                 with contextlib.suppress(StepFailed):  # it served before: late is better than never
                     await self.wait_until_healthy(
@@ -182,6 +185,34 @@ class Releases:
                         timeout=self._settings.hold_seconds,
                     )
         await self.point(app_id)
+
+    # Starting
+
+    async def bring_up(self, spec: ReleaseSpec) -> None:
+        """Start a release, the first time or again. Errors: RuntimeFailed, also where a volume that it had is gone."""
+        await self._find_volumes(spec)
+        await self._start(spec)
+
+    async def _start(self, spec: ReleaseSpec) -> None:
+        await self._runtime.start(spec)
+        if spec.volumes:
+            names = [volume.name for volume in spec.volumes]
+            await self._database.write(lambda session: volumes.note(session, spec.project_id, names))
+
+    async def _find_volumes(self, spec: ReleaseSpec) -> None:
+        """Errors: RuntimeFailed. An app that finds an empty volume where its data was begins anew, and nobody notices
+        until that is what the backups hold."""
+        if not spec.volumes:
+            return
+        known = await self._database.read(lambda session: volumes.known(session, spec.project_id))
+        for volume in spec.volumes:
+            is_known = (spec.project_id, volume.name) in known
+            if is_known and not await self._runtime.has_volume(spec.project_id, volume.name):
+                raise RuntimeFailed(
+                    f"the volume {volume.name} is gone, with all that the app kept in it",
+                    "Is the disk there that volumes lie on? Bring it back, or the volume from a copy. If the app is to "
+                    "begin with an empty one, delete the volume on the Volumes page, then try again.",
+                )
 
     # Routes
 

@@ -1,5 +1,7 @@
 """Cloudflare over HTTP: its token, and DNS records that lead here."""
 
+from datetime import datetime
+
 from fastapi import Request
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -15,10 +17,14 @@ router = api_router("Cloudflare")
 
 
 class CloudflareStatus(Answer):
-    """wildcard: the domain that one certificate is kept for, or null. problem: why there is none yet."""
+    """wildcard: the domain that one certificate is kept for, or null. wildcardUntil: when the one that is served ends.
+
+    problem: why there is none yet.
+    """
 
     connected: bool
     wildcard: str | None
+    wildcard_until: datetime | None
     problem: str
 
 
@@ -49,10 +55,11 @@ async def cloudflare_status(request: Request) -> CloudflareStatus:
     """Whether a token is there, and how the wildcard certificate does."""
     platform = platform_of(request)
     connected = await platform.cloudflare() is not None
-    domain = platform.wildcard_domain
+    domain, served = platform.wildcard_domain, platform.wildcard.found()
     return CloudflareStatus(
         connected=connected,
         wildcard=f"*.{domain}" if domain and connected else None,
+        wildcard_until=served.expires_at if served else None,
         problem=platform.wildcard.problem,
     )
 

@@ -272,6 +272,15 @@ class Engine:
         answer = await self._json("GET", "volumes", params={"filters": {"label": [label]}})
         return [volume["Name"] for volume in answer["Volumes"] or []]
 
+    async def has_volume(self, name: str) -> bool:
+        try:
+            await self._json("GET", f"volumes/{name}")
+        except EngineFailed as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     async def remove_volume(self, name: str) -> None:
         """Delete a volume; one that is gone is fine. Errors: EngineFailed, 409 while a container uses it."""
         with _absent_is_fine():

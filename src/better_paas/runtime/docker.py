@@ -128,6 +128,7 @@ class DockerRuntime:
 
     async def start(self, spec: ReleaseSpec) -> None:
         with _told():
+            await self._remove(await self._containers(spec.deployment_id, once=True))
             found = {_process(container): container.id for container in await self._containers(spec.deployment_id)}
             for name in (MAIN, *spec.processes):
                 container_id = found.get(name) or await self._create(spec, name)
@@ -135,17 +136,18 @@ class DockerRuntime:
 
     async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
         with _told():
-            # One that a killed server left has to go: whether it did its work, nobody knows.
-            await self._remove(await self._containers(spec.deployment_id, once=True))
-            once = dataclasses.replace(spec, container_port=0, processes={_ONCE: command})
-            container_id = await self._create(once, _ONCE)
-            try:
+            # It stays until the release starts or goes: then its end is known even to a server that was away.
+            found = await self._containers(spec.deployment_id, once=True)
+            if found and found[0].status != "created":
+                container_id = found[0].id
+                say("It went on while the server was away. All that it said:")
+            else:
+                once = dataclasses.replace(spec, container_port=0, processes={_ONCE: command})
+                container_id = found[0].id if found else await self._create(once, _ONCE)
                 await self._engine.start_container(container_id)
-                async for _, line in self._engine.logs(container_id, tail=_ONCE_LINES, follow=True):
-                    say(line)
-                return await self._engine.wait_container(container_id)
-            finally:
-                await asyncio.shield(self._engine.remove_container(container_id))
+            async for _, line in self._engine.logs(container_id, tail=_ONCE_LINES, follow=True):
+                say(line)
+            return await self._engine.wait_container(container_id)
 
     async def _create(self, spec: ReleaseSpec, process: str) -> str:
         network = self._network(spec.project_id)
@@ -318,6 +320,10 @@ class DockerRuntime:
             for name in sorted(names)
             if (match := _VOLUME_NAME.fullmatch(name)) is not None
         ]
+
+    async def has_volume(self, project_id: str, name: str) -> bool:
+        with _told():
+            return await self._engine.has_volume(_volume_name(project_id, name))
 
     async def remove_volume(self, project_id: str, name: str) -> None:
         with _told():

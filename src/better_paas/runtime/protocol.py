@@ -157,7 +157,10 @@ class Runtime(Protocol):
         ...
 
     async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
-        """Run one command as the release would run, to its end; its exit code. Nothing of it stays."""
+        """Run one command as the release would run, to its end; its exit code. Nothing of it stays beyond its release.
+
+        Asked again by a server that was killed meanwhile, it goes on with the same one where the runtime can.
+        """
         ...
 
     async def state(self, deployment_id: str) -> State: ...
@@ -197,6 +200,8 @@ class Runtime(Protocol):
     async def volumes(self) -> list[StoredVolume]:
         """All volumes of this installation, with the sizes that can be told within a few seconds."""
         ...
+
+    async def has_volume(self, project_id: str, name: str) -> bool: ...
 
     async def remove_volume(self, project_id: str, name: str) -> None:
         """Delete a volume with all that is in it. Errors: RuntimeFailed while something uses it."""

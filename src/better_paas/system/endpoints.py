@@ -76,7 +76,11 @@ class SecurityAnswer(Answer):
 
 
 class ServerInfo(Answer):
+    """defaultMemory, defaultCpus: limits of an app that sets none; empty for none."""
+
     public_ip: str | None
+    default_memory: str
+    default_cpus: str
     apps_suffix: str
     http_port: int
     https_port: int
@@ -117,6 +121,8 @@ async def server_info(request: Request) -> ServerInfo:
     settings = platform.settings
     return ServerInfo(
         public_ip=platform.public_address,
+        default_memory=settings.default_memory,
+        default_cpus=settings.default_cpus,
         apps_suffix=platform.rules.suffix,
         http_port=settings.http_port,
         https_port=settings.https_port,

@@ -12,6 +12,7 @@ from better_paas.errors import Conflict, NotFound
 from better_paas.kit.schema import Answer, Body
 from better_paas.projects.models import Project
 from better_paas.tokens.guard import api_router, caller_of, platform_of
+from better_paas.volumes import service
 
 router = api_router("Volumes")
 
@@ -19,7 +20,8 @@ router = api_router("Volumes")
 class VolumeAnswer(Answer):
     """size: bytes, or null if it could not be measured in time. apps: names of those that use it.
 
-    inTrash: all of these are in the trash. project: empty if its project is gone.
+    inTrash: all of these are in the trash. project: empty if its project is gone. missing: apps have written to it, but
+    it is not there any more; what needs it is not started.
     """
 
     name: str
@@ -28,6 +30,7 @@ class VolumeAnswer(Answer):
     size: int | None
     apps: list[str]
     in_trash: bool
+    missing: bool
 
 
 class VolumeBody(Body):
@@ -45,21 +48,23 @@ class DeletedVolume(Answer):
 async def volumes_list(request: Request) -> list[VolumeAnswer]:
     """All volumes that apps have or had, with their sizes. Deleting an app never deletes its volumes."""
     platform, caller = platform_of(request), caller_of(request)
-    stored = [volume for volume in await platform.runtime.volumes() if caller.sees_project(volume.project_id)]
+    found = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
 
     def unit(session: Session) -> list[VolumeAnswer]:
         projects = {project.id: unmarked(project.name) for project in session.scalars(select(Project))}
         users = _users(session)
         return [
             VolumeAnswer(
-                name=volume.name,
-                project_id=volume.project_id,
-                project=projects.get(volume.project_id, ""),
-                size=volume.size,
-                apps=[unmarked(app.name) for app in users.get((volume.project_id, volume.name), [])],
-                in_trash=all(app.deleted_at for app in users.get((volume.project_id, volume.name), [])),
+                name=key[1],
+                project_id=key[0],
+                project=projects.get(key[0], ""),
+                size=found.get(key),
+                apps=[unmarked(app.name) for app in users.get(key, [])],
+                in_trash=all(app.deleted_at for app in users.get(key, [])),
+                missing=key not in found,
             )
-            for volume in stored
+            for key in sorted(found.keys() | service.known(session))
+            if caller.sees_project(key[0])
         ]
 
     return await platform.database.read(unit)
@@ -67,12 +72,18 @@ async def volumes_list(request: Request) -> list[VolumeAnswer]:
 
 @router.post("/api/volumes/delete")
 async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
-    """Delete a volume with all that is in it. One that an app uses, or that one in the trash may need, is kept."""
+    """Delete a volume with all that is in it. One that an app uses, or that one in the trash may need, is kept.
+
+    One that is missing is forgotten, whoever uses it: the next release begins with an empty one.
+    """
     platform = platform_of(request)
     key = (body.project_id, body.name)
     found = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
     if key not in found:
-        raise NotFound("No such volume", "GET /api/volumes lists them.")
+        if key not in await platform.database.read(service.known):
+            raise NotFound("No such volume", "GET /api/volumes lists them.")
+        await platform.operations.delete_volume(*key)
+        return DeletedVolume(status="forgotten", name=body.name, size=None)
     users = (await platform.database.read(_users)).get(key, [])
     if users:
         where = "in the trash" if users[0].deleted_at else "it can't go without it"
@@ -80,7 +91,7 @@ async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
             f"{unmarked(users[0].name)} uses this volume ({where})",
             "Purge that app with its volumes, or take the volume from its settings and deploy it first.",
         )
-    await platform.runtime.remove_volume(*key)
+    await platform.operations.delete_volume(*key)
     return DeletedVolume(status="deleted", name=body.name, size=found[key])
 
 

@@ -326,6 +326,9 @@ class ProcessRuntime:
             for folder in sorted(found)
         ]
 
+    async def has_volume(self, project_id: str, name: str) -> bool:
+        return (self.folder / "volumes" / project_id / name).is_dir()
+
     async def remove_volume(self, project_id: str, name: str) -> None:
         for release in self._releases():
             spec = _read(release / "spec.json") or {}

@@ -1,0 +1,31 @@
+"""Which volumes there were, so that one that is gone is missed."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from better_paas.kit.clock import now
+from better_paas.volumes.models import KnownVolume
+
+
+def known(session: Session, project_id: str | None = None) -> set[tuple[str, str]]:
+    """(project id, name) of the volumes that were there, of one project or of all."""
+    query = select(KnownVolume)
+    if project_id is not None:
+        query = query.where(KnownVolume.project_id == project_id)
+    return {(volume.project_id, volume.name) for volume in session.scalars(query)}
+
+
+def note(session: Session, project_id: str, names: Iterable[str]) -> None:
+    """From now on these are missed if they are gone."""
+    for name in sorted(set(names)):
+        if session.get(KnownVolume, (project_id, name)) is None:
+            session.add(KnownVolume(project_id=project_id, name=name, created_at=now()))
+
+
+def forget(session: Session, project_id: str, name: str) -> None:
+    """They were deleted on purpose: the next release begins with an empty one."""
+    volume = session.get(KnownVolume, (project_id, name))
+    if volume is not None:
+        session.delete(volume)
