@@ -6,7 +6,7 @@ import sqlite3
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from better_paas.audit import service as audit
 from better_paas.db import schema, sqlite, tables
@@ -98,6 +98,23 @@ async def test_a_row_that_can_not_be_appended_fails_its_own_unit_alone(database)
     )
     assert isinstance(results[-1], Exception)
     assert await count(database, "projects") == 5
+
+
+async def test_after_a_commit_that_failed_the_next_one_is_made(database):
+    """As on a disk that was full for a moment."""
+    # On PostgreSQL it is tried once more.
+    fails = [True] * (2 if database.is_shared else 1)
+
+    def commit(_):
+        if fails:
+            fails.pop()
+            raise OSError(28, "No space left on device")
+
+    event.listen(database._store.writer, "commit", commit)
+    with pytest.raises(OSError, match="No space"):
+        await database.write(add_project("lost"))
+    await database.write(add_project("kept"))
+    assert await count(database, "projects") == 1
 
 
 async def test_readers_can_not_write(database):

@@ -225,6 +225,7 @@ class Database:
         except BaseException as error:  # whatever it was, nothing is known to be on disk: every caller must hear it
             _log.error("group commit failed", units=len(group), error=str(error))
             unclear = is_sent and connection.invalidated
+            _clear(connection)
             if not last_try and not unclear:
                 return False
             told = _unclear(error) if unclear else error
@@ -236,6 +237,14 @@ class Database:
         for loop, finished in by_loop.items():
             loop.call_soon_threadsafe(_resolve, finished, [hook for unit, hook in hooks if unit.loop is loop])
         return True
+
+
+def _clear(connection: Connection) -> None:
+    """A commit that failed, as on a full disk, leaves a transaction of which nobody knows whether it is open: the next
+    one begins on a new connection."""
+    if connection.get_transaction() is not None:
+        connection.invalidate()
+        connection.rollback()
 
 
 def _run_unit(

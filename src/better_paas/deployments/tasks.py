@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from better_paas.apps.fields import parse_volume
 from better_paas.builders.bases import Bases
@@ -30,6 +31,7 @@ from better_paas.runtime.protocol import BuildRequest, Runtime, RuntimeFailed
 _JOBS_KEPT = timedelta(days=30)
 # Their steps are part of what is shown of a deployment.
 _LASTING = (service.DEPLOY, service.ROLLBACK)
+_MORE_SPACE = "Free some space on the server's disk, then deploy again."
 _log = structlog.get_logger(__name__)
 
 
@@ -227,12 +229,13 @@ def _at_most_a_warning(what: str) -> Iterator[None]:
 
 
 def _explain(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, PaasError):
-        return error.error, error.hint or ""
-    if isinstance(error, RuntimeFailed):
-        return str(error), error.hint
+    """What to tell of a failure, and what to do."""
+    is_full = any(words in str(error).lower() for words in ("no space left", "disk is full"))
+    if isinstance(error, (PaasError, RuntimeFailed)):
+        text = error.error if isinstance(error, PaasError) else str(error)
+        return text, _MORE_SPACE if is_full else error.hint or ""
     if isinstance(error, Cancelled):
         return "cancelled", ""
-    if isinstance(error, OSError) and error.errno == 28:
-        return "the server's disk is full", "Free some space, then deploy again."
+    if isinstance(error, (OSError, DBAPIError)) and is_full:
+        return "the server's disk is full", _MORE_SPACE
     return f"an error inside the platform: {type(error).__name__}: {error}"[:500], "Try again; see the server's log."

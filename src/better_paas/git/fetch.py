@@ -255,8 +255,13 @@ def _explain(error: ProgramFailed, address: GitAddress, limits: Limits) -> Fetch
     return FetchFailed(f"git could not fetch the repository: {detail[:300]}", "Check the address and try again.")
 
 
-# In this order: git's words for a refusal also hold those for a broken connection.
+# In this order: git's words for a refusal also hold those for a broken connection, and a full disk breaks anything.
 _MEANINGS = (
+    (
+        ("no space left on device",),
+        "git could not fetch the repository: no space left on the disk",
+        "Free some space on the server's disk, then deploy again.",
+    ),
     (
         ("not our ref", "path argument 'fetch_head'", "bad object", "not a valid object name", "not a valid sha1"),
         "the repository has no such commit",

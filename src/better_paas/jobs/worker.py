@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from better_paas.db.database import Database
+from better_paas.errors import Unavailable
 from better_paas.jobs import queue
 from better_paas.jobs.queue import Claim, LeaseLost
 
@@ -226,14 +228,18 @@ class Worker:
             self.wake()
 
     async def _finish(self, claimed: Claim, status: str, reason: str) -> None:
-        """Write the end, however long the disk stays full: until then the lock is held."""
+        await self._until_stored(
+            claimed,
+            lambda: self._database.write(lambda session: queue.finish(session, claimed, status, reason[:2000])),
+        )
+
+    async def _until_stored(self, claimed: Claim, act: Callable[[], Awaitable[None]]) -> None:
+        """Do it, however long the state can't be written, as on a full disk: until then the job's lock is held."""
         while True:
             try:
-                await self._database.write(lambda session: queue.finish(session, claimed, status, reason[:2000]))
+                await act()
                 return
-            except LeaseLost:
-                raise
-            except Exception as error:
+            except (DBAPIError, Unavailable) as error:
                 self.problem = f"a job's end can't be written: {error}"
                 _log.error("a job's end can't be written", job=claimed.id, reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -272,8 +278,8 @@ class Worker:
             queue.fail_running_steps(session, run.claim.id, status)
 
         try:
-            await self._database.write(end_steps)
-            await kind.on_failure(run, error)
+            await self._until_stored(run.claim, lambda: self._database.write(end_steps))
+            await self._until_stored(run.claim, lambda: kind.on_failure(run, error))
         except LeaseLost:
             raise  # what is there belongs to another one's attempt now
         except Exception:
