@@ -92,7 +92,7 @@ export function Shell() {
             </Link>
           ))}
         </nav>
-        <Menu position="top-end" withinPortal>
+        <Menu position="top-end" withinPortal={false}>
           <Menu.Target>
             <button type="button" className={`more-places ${FIRST.some(active) ? '' : 'active'}`}>
               <IconDots size={18} aria-hidden />

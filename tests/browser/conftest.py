@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.system.conftest import git, paas  # noqa: F401  # fixtures
 from tests.system.servers import ADMIN_TOKEN, GitServer, PaasServer
@@ -53,6 +53,25 @@ def browser():
         found = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield found
         found.close()
+
+
+class Held:
+    """Requests of a page that get no answer until they are let go."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self._routes: list[Route] | None = []
+        page.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._routes is None:
+            route.continue_()
+        else:
+            self._routes.append(route)
+
+    def let_go(self) -> None:
+        held, self._routes = self._routes or [], None
+        for route in held:
+            route.continue_()
 
 
 class Visitor:

@@ -222,9 +222,10 @@ def test_two_of_everything_at_once(own_paas, git):
              ("rollback", "stop"), ("redeploy", "stop"), ("delete", "redeploy"), ("restore", "restore"),
              ("delete", "rollback"), ("restore", "delete")]  # fmt: skip
     for pair in pairs:
+        wait_until(lambda: not under_way(own_paas), 60)
         statuses = at_once(own_paas, app, *pair)
         assert set(statuses) <= {200, 400, 404, 409}, (pair, statuses)
-        assert 200 in statuses or pair[0] == "rollback", (pair, statuses)
+        assert 200 in statuses, (pair, statuses)
     own_paas.client.post("/api/apps/restore", json={"id": app["id"]})
     wait_until(lambda: own_paas.app(app["id"])["status"] in ("running", "stopped"), 60)
     own_paas.client.post("/api/apps/start", json={"id": app["id"]})
@@ -243,6 +244,11 @@ def test_two_of_everything_at_once(own_paas, git):
         return
     assert sorted(at_once(own_paas, app, "purge", "purge")) == [200, 404]
     assert docker("images", "--quiet", f"better-paas/app-{app['id']}") == ""
+
+
+def under_way(paas) -> list[str]:
+    """Deployments that wait or run."""
+    return [entry["id"] for entry in paas.get("/api/deployments/history") if entry["status"] in ("queued", "building")]
 
 
 def at_once(paas, app: dict, *acts: str) -> list[int]:
@@ -277,7 +283,7 @@ def test_an_engine_that_restarts_under_the_server(own_paas, git):
     wait_until(lambda: own_paas.app(app["id"])["status"] == "running", 30)
     ended = own_paas.ended(under_way["deploymentId"])
     assert ended["status"] == "failed", ended
-    assert ended["hint"]
+    assert "engine" in ended["hint"], (ended["error"], ended["hint"])
     own_paas.redeploy(under_way)
     assert own_paas.visit("under-way.localhost").text == "slow"
     assert [len(containers_of(found)) for found in (app, under_way)] == [1, 1]

@@ -242,8 +242,11 @@ class Operations:
         self._ingress.forget_unknown({app.id for app, _ in pairs})
         await self.match_containers()
 
-    async def match_containers(self) -> None:
-        """Start what should run, stop what should not, remove what no release needs. One app can't hold up others."""
+    async def match_containers(self, changed: Callable[[str], None] | None = None) -> None:
+        """Start what should run, stop what should not, remove what no release needs. One app can't hold up others.
+
+        changed: told of the apps whose fault has gone.
+        """
         try:
             # In this order: a release that is made in between is known before it exists.
             states = await self._runtime.states()
@@ -255,7 +258,11 @@ class Operations:
             _log.error("the runtime can't be brought in step", reason=str(error))
             return
         for app, release in await self._database.read(deployments.live_releases):
-            if release is None or _is_as_wanted(app, release, states.get(release.deployment_id, GONE)):
+            if release is None:
+                continue
+            if _is_as_wanted(app, release, states.get(release.deployment_id, GONE)):
+                if app.fault:  # that it is up again was said while nobody listened
+                    await self._note_fault(release.deployment_id, "", changed)
                 continue
             try:
                 async with self._database.exclusive(f"app/{app.id}"):
@@ -294,13 +301,13 @@ class Operations:
             await asyncio.sleep(_RECONNECT_SECONDS)
             try:
                 # Whatever happened meanwhile was not seen.
-                await self.match_containers()
+                await self.match_containers(changed)
             except Exception as error:
                 _log.error("the runtime can't be brought in step", reason=str(error))
 
-    async def _note_fault(self, deployment_id: str, fault: str, changed: Callable[[str], None]) -> None:
+    async def _note_fault(self, deployment_id: str, fault: str, changed: Callable[[str], None] | None) -> None:
         app_id = await self._database.write(lambda session: deployments.set_fault(session, deployment_id, fault))
-        if app_id is not None:
+        if app_id is not None and changed is not None:
             changed(app_id)
 
     async def _apply_ingress(self) -> None:

@@ -430,7 +430,7 @@ def _failed(error: EngineFailed | NoBase) -> RuntimeFailed:
         404: "Deploy again: the image or container was removed by someone.",
     }
     text = str(error)
-    hint = hints.get(error.status, "")
+    hint = hints.get(error.status, "Try again. If it stays so, see the engine's log: 'journalctl -u docker'.")
     if "port is already allocated" in text or "address already in use" in text:
         hint = "Another program uses the port. Deploy again to get another one, or change APP_PORTS."
     if "address pool" in text or "APP_NETWORKS" in text:
