@@ -1,10 +1,12 @@
 """The main job over the API, with a runtime of memory."""
 
 import asyncio
+import functools
 
 import pytest
 
 from better_paas.bootstrap import Platform
+from better_paas.deployments import service
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
 
@@ -349,3 +351,15 @@ async def test_the_start_sweeps_leftovers_and_no_plan_that_is_being_made(setting
         assert [folder.name for folder in platform.workspace.iterdir()] == ["plan-in-use"]
     finally:
         await platform.stop()
+
+
+async def test_an_app_that_came_up_again_while_nobody_listened_is_running(driver, platform):
+    """As after a restart of the engine: that each app ended was heard, that they began again was not."""
+    app = await driver.live()
+    fault = functools.partial(service.set_fault, deployment_id=app["activeDeployId"], fault="it ended with code 0")
+    await platform.database.write(fault)
+    assert (await driver.app(app["id"]))["status"] == "failed"
+    told = []
+    await platform.operations.match_containers(told.append)
+    assert (await driver.app(app["id"]))["status"] == "running"
+    assert told == [app["id"]]

@@ -105,6 +105,20 @@ def test_first_version_second_version_and_back(process_paas, git, name):
     process_paas.purge(app)
 
 
+def test_a_project_of_uv(process_paas, git):
+    files = {
+        "pyproject.toml": '[project]\nname = "greets"\nversion = "1"\nrequires-python = ">=3.9"\n',
+        "uv.lock": 'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "greets"\nversion = "1"\nsource = { virtual = "." }\n',
+        "Procfile": "web: python app.py\n",
+        "app.py": "import http.server, os, sys\nopen('/tmp/index.html', 'w').write(sys.prefix)\nos.chdir('/tmp')\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
+    }
+    app = process_paas.live("greets", git.repository("process-uv.git", files).url)
+    assert process_paas.visit(app).text == "/venv"
+    assert "uv sync --frozen" in process_paas.deployment_log(app["activeDeployId"])
+    process_paas.purge(app)
+
+
 def test_each_has_a_user_and_a_view_of_its_own(process_paas, peek):
     user, key, processes = process_paas.visit(peek).text.split()
     assert key == "secret-of-the-process"

@@ -6,6 +6,7 @@ The machine is a container whose first process is systemd. It has this one's net
 import collections
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -122,6 +123,12 @@ def server(tmp_path_factory, source):
 
 def test_it_is_installed_and_outlives_kills_and_restarts(server):
     machine = server.machine
+    with socket.create_server(("127.0.0.1", server.http_port)):
+        refused = machine.call("/src/install.sh")
+    assert refused.returncode == 1
+    assert f"  {server.http_port} (HTTP_PORT={server.http_port})" in refused.stderr
+    assert machine.call("ls", "/opt/better-paas").returncode != 0
+
     said = machine.run("/src/install.sh")
     assert "is installed" in said
     assert "and active" in said
@@ -170,6 +177,7 @@ def test_an_update_loses_no_request_and_one_that_fails_goes_back(server, source)
         assert broken.returncode == 1
         assert "the version before is back. It answers again. The state is the one from before" in broken.stderr
         assert machine.current() == second
+        assert "OF_THE_BROKEN_ONE" not in machine.run("cat", "/etc/systemd/system/better-paas.service")
         assert server.app(app["id"])["envVars"] == {"KEPT": "over the update"}
     finally:
         stop.set()
@@ -181,6 +189,8 @@ def test_an_update_loses_no_request_and_one_that_fails_goes_back(server, source)
 
 
 def break_it(package: Path) -> None:
+    unit = package.parents[1] / "packaging" / "better-paas.service"
+    unit.write_text(unit.read_text().replace("[Service]\n", "[Service]\nEnvironment=OF_THE_BROKEN_ONE=1\n"))
     schema = package / "db" / "schema.py"
     text = schema.read_text()
     before = text.partition('HEAD = "')[2].partition('"')[0]

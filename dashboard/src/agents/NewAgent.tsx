@@ -5,7 +5,7 @@ import { useAction } from '../api/queries'
 import { useRights } from './useRights'
 
 const APPROVALS = [
-  { value: 'destructive', label: 'before it deletes' },
+  { value: 'destructive', label: 'before it deletes or takes anything away' },
   { value: 'all', label: 'before every change' },
   { value: 'none', label: 'not at all' },
 ]

@@ -21,6 +21,6 @@ export function sentence(agent: Agent, names: string[]) {
   const where = agent.allResources ? 'in every project' : names.length ? `in ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}` : 'in nothing that still exists'
   const until = agent.expiresAt ? `until ${new Date(agent.expiresAt).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' })}` : 'for ever'
   const changes = agent.scopes.some(scope => scope in WORDS)
-  const asked = changes ? ({ destructive: ', asking before it deletes', all: ', asking before every change' }[agent.requireApproval] ?? '') : ''
+  const asked = changes ? ({ destructive: ', asking before it takes anything away', all: ', asking before every change' }[agent.requireApproval] ?? '') : ''
   return `May ${acts.join(', ')} ${where} ${until}${asked}.`
 }

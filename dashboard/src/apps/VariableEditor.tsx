@@ -43,7 +43,7 @@ export function VariableEditor({ value, onChange }: { value: Variable[]; onChang
               ),
               <Tooltip key={`s${index}`} label={kept ? 'A stored secret stays secret' : 'Secret: shown to nobody'}>
                 <div>
-                  <Switch aria-label={`${number} is secret`} checked={entry.secret} disabled={kept} onLabel={<IconLock size={12} />} onChange={event => set(index, { secret: event.currentTarget.checked })} />
+                  <Switch label="Secret" aria-label={`${number} is secret`} checked={entry.secret} disabled={kept} onLabel={<IconLock size={12} />} onChange={event => set(index, { secret: event.currentTarget.checked })} />
                 </div>
               </Tooltip>,
               <ActionIcon key={`d${index}`} variant="subtle" color="gray" aria-label={`Remove ${number}`} onClick={() => onChange(value.filter((_, at) => at !== index))}>

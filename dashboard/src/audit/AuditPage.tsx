@@ -30,11 +30,13 @@ export function AuditPage() {
     getNextPageParam: page => page.next,
     placeholderData: before => before,
   })
+  const proof = useProof()
   const entries = found.data?.pages.flatMap(page => page.items) ?? []
   const actors = [{ value: 'admin', label: 'admin' }, { value: 'system', label: 'the system' }, ...(agents.data ?? []).map(agent => ({ value: agent.id, label: agent.name }))]
   return (
     <>
-      <Head title="Audit" truth="What was done, by whom, from where, and with what result. Each entry is part of a signed tree: a change of it shows." actions={<Proof />} />
+      <Head title="Audit" truth="What was done, by whom, from where, and with what result. Each entry is part of a signed tree: a change of it shows." actions={proof.buttons} />
+      {proof.report}
       <Group gap="xs" mb="md" align="end">
         <Select aria-label="Actor" size="xs" placeholder="Everybody" clearable clearButtonProps={{ 'aria-label': 'Everybody' }} data={actors.some(entry => entry.value === actor) || !actor ? actors : [...actors, { value: actor, label: actor }]} value={actor || null}
           onChange={value => void navigate({ to: '/audit', search: value ? { actor: value } : {} })} />
@@ -97,8 +99,8 @@ function Entry({ entry }: { entry: AuditEntry }) {
   )
 }
 
-/** Checks the whole log, and brings it as a file. */
-function Proof() {
+/** Checks the whole log, and brings it as a file: the buttons for the page's head, and below it what was found. */
+function useProof() {
   const verify = useMutation({ mutationFn: () => post<AuditProof>('/api/audit-logs/verify'), onError: tellError })
   const download = useMutation({
     mutationFn: async () => {
@@ -113,17 +115,19 @@ function Proof() {
     onError: tellError,
   })
   const report = verify.data
-  return (
-    <>
-      <Button variant="default" loading={download.isPending} onClick={() => download.mutate()}>Download</Button>
-      <Button loading={verify.isPending} onClick={() => verify.mutate()}>Prove the log</Button>
-      {report && (
-        <div className={report.ok ? 'notice attention' : 'notice'} role="status" style={report.ok ? { borderColor: 'var(--paas-running)', flexBasis: '100%' } : { flexBasis: '100%' }}>
-          <Status status={report.ok ? 'success' : 'failed'} word={report.ok ? `All ${report.entries} entries fit ${report.checkpoints} signed checkpoints` : 'The log is not what it was'} />
-          {report.findings.map(finding => <p key={finding}>{finding}</p>)}
-          {report.dangling.length > 0 && <Text size="sm" mt={4}>{report.dangling.length} calls began and never ended: the server was stopped meanwhile.</Text>}
-        </div>
-      )}
-    </>
-  )
+  return {
+    buttons: (
+      <>
+        <Button variant="default" loading={download.isPending} onClick={() => download.mutate()}>Download</Button>
+        <Button loading={verify.isPending} onClick={() => verify.mutate()}>Prove the log</Button>
+      </>
+    ),
+    report: report && (
+      <div className={report.ok ? 'notice attention' : 'notice'} role="status" style={{ marginBottom: 16, ...(report.ok ? { borderColor: 'var(--paas-running)' } : {}) }}>
+        <Status status={report.ok ? 'success' : 'failed'} word={report.ok ? `All ${report.entries} entries fit ${report.checkpoints} signed checkpoints` : 'The log is not what it was'} />
+        {report.findings.map(finding => <p key={finding}>{finding}</p>)}
+        {report.dangling.length > 0 && <Text size="sm" mt={4}>{report.dangling.length} calls began and never ended: the server was stopped meanwhile.</Text>}
+      </div>
+    ),
+  }
 }

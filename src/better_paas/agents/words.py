@@ -27,6 +27,8 @@ def sentences(
         lines.append(f"Only from {', '.join(addresses)}.")
     if any(scope.endswith((":write", ":delete", ":manage", ":trigger", ":admin")) for scope in scopes):
         lines.append(_ASKED[require_approval])
+    if "apps:write" in scopes and "apps:delete" not in scopes:
+        lines.append("It can't delete apps: that takes the scope apps:delete, which no profile holds.")
     lines.append("It is never shown the value of a secret.")
     if "apps:write" in scopes:
         lines.append("Code that it deploys can use the secrets of its app: limit it to apps where that is well.")

@@ -126,6 +126,15 @@ def volumes_of(session: Session, app: App) -> set[str]:
     return {volume.name for volume in [*deployments.volumes_of(app), *deployments.volumes_of(release)]}
 
 
+def volume_users(session: Session) -> dict[tuple[str, str], list[App]]:
+    """Apps by (project id, volume), those in the trash too."""
+    users: dict[tuple[str, str], list[App]] = {}
+    for app in session.scalars(select(App).order_by(App.name)):
+        for name in volumes_of(session, app):
+            users.setdefault((app.project_id, name), []).append(app)
+    return users
+
+
 def description(session: Session, app: App, days: int) -> Trashed:
     """days: how long an app stays in the trash."""
     assert app.deleted_at is not None

@@ -55,6 +55,8 @@ class Deployer:
         work = await begin(self._database, self._logbook, self._settings, run.payload["deploymentId"])
         if work.deployment.status not in service.ACTIVE:
             return  # it had ended; only the job's own end was not written
+        if work.resumed:
+            work.log.say("The server was restarted meanwhile: going on where it was.", "warning")
         if work.deployment.rollback_of:
             image, plan = await self._earlier_image(work)
         else:

@@ -43,7 +43,7 @@ class DeploySettings:
 
 @dataclass(frozen=True)
 class Work:
-    """A deployment with what its app wants now."""
+    """A deployment with what its app wants now. resumed: a server that has ended was at it before."""
 
     deployment: Deployment
     app_name: str
@@ -54,6 +54,7 @@ class Work:
     public_variables: dict[str, str]
     settings: dict[str, Any]
     log: DeploymentLog
+    resumed: bool = False
 
 
 async def redactor_of(database: Database, app_id: str, deployment_id: str) -> Redactor:
@@ -71,7 +72,12 @@ async def redactor_of(database: Database, app_id: str, deployment_id: str) -> Re
 
 async def begin(database: Database, logbook: LogBook, settings: DeploySettings, deployment_id: str) -> Work:
     """Mark the deployment as begun, and gather what it needs. Errors: SecretUnreadable."""
-    deployment = await database.write(lambda session: service.begin(session, deployment_id))
+
+    def mark(session: Session) -> tuple[Deployment, bool]:
+        resumed = service.get(session, deployment_id).status == "building"
+        return service.begin(session, deployment_id), resumed
+
+    deployment, resumed = await database.write(mark)
 
     def open_secrets(session: Session) -> tuple[App, str, dict[str, str]]:
         found = apps.get(session, deployment.app_id)
@@ -101,7 +107,7 @@ async def begin(database: Database, logbook: LogBook, settings: DeploySettings, 
         "memory": app.memory or settings.default_memory,
         "cpus": app.cpus or settings.default_cpus,
     }
-    return Work(deployment, app.name, app.project_id, source, overrides, variables, public, kept, log)
+    return Work(deployment, app.name, app.project_id, source, overrides, variables, public, kept, log, resumed)
 
 
 def _port_variable(variables: dict[str, str]) -> int | None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 import better_paas
 from better_paas.apps import service as apps
+from better_paas.apps import trash
 from better_paas.bootstrap import PUBLIC_AUTHORITY, Platform
 from better_paas.domains import service as domains
 from better_paas.domains.state import state_of
@@ -170,11 +171,16 @@ async def _volumes(platform: Platform) -> list[Finding]:
     try:
         return [
             Finding(f"Volume {name}", "bad", "It is gone, with all that apps kept in it", advice)
-            for project_id, name in sorted(await platform.database.read(volumes.known))
+            for project_id, name in sorted(await platform.database.read(_needed_volumes))
             if not await platform.runtime.has_volume(project_id, name)
         ]
     except RuntimeFailed:
         return []  # said by the engine's own finding
+
+
+def _needed_volumes(session: Session) -> set[tuple[str, str]]:
+    """(project id, name) of those that apps have written to, and still are to have."""
+    return volumes.known(session) & trash.volume_users(session).keys()
 
 
 async def _clock(platform: Platform) -> list[Finding]:

@@ -6,7 +6,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from better_paas.apps import trash
-from better_paas.apps.models import App
 from better_paas.db.names import unmarked
 from better_paas.errors import Conflict, NotFound
 from better_paas.kit.schema import Answer, Body
@@ -52,7 +51,7 @@ async def volumes_list(request: Request) -> list[VolumeAnswer]:
 
     def unit(session: Session) -> list[VolumeAnswer]:
         projects = {project.id: unmarked(project.name) for project in session.scalars(select(Project))}
-        users = _users(session)
+        users = trash.volume_users(session)
         return [
             VolumeAnswer(
                 name=key[1],
@@ -84,7 +83,7 @@ async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
             raise NotFound("No such volume", "GET /api/volumes lists them.")
         await platform.operations.delete_volume(*key)
         return DeletedVolume(status="forgotten", name=body.name, size=None)
-    users = (await platform.database.read(_users)).get(key, [])
+    users = (await platform.database.read(trash.volume_users)).get(key, [])
     if users:
         where = "in the trash" if users[0].deleted_at else "it can't go without it"
         raise Conflict(
@@ -93,12 +92,3 @@ async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
         )
     await platform.operations.delete_volume(*key)
     return DeletedVolume(status="deleted", name=body.name, size=found[key])
-
-
-def _users(session: Session) -> dict[tuple[str, str], list[App]]:
-    """Apps by (project id, volume), those in the trash too."""
-    result: dict[tuple[str, str], list[App]] = {}
-    for app in session.scalars(select(App).order_by(App.name)):
-        for name in trash.volumes_of(session, app):
-            result.setdefault((app.project_id, name), []).append(app)
-    return result
