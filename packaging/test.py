@@ -36,8 +36,10 @@ def main() -> None:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
     environment = {**machine.os.environ, **(machine.node_environment() if what != "unit" else {})}
-    side_by_side = ["-n", "2", "--dist", "loadscope"]
-    # Playwright keeps an event loop of its own: the browser's tests get a process of their own.
+    # One more than there are cores where the tests are run: most of the time they wait for the engine.
+    side_by_side = ["-n", "3", "--dist", "loadscope"]
+    # Playwright keeps an event loop of its own, which others' tests must not meet; a network that the engine makes
+    # cuts the browser's connections; and while the engine is restarted nothing else can run.
     most, rest = [*side_by_side, "-m", "not browser and not alone"], ["-m", "browser or alone"]
     runs = {
         "unit": [[*side_by_side, "tests/unit"]],
