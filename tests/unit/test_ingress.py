@@ -77,3 +77,36 @@ async def test_https_is_served_once_its_port_is_free(made):
         while "https" not in caddy.config["apps"]["http"]["servers"]:
             await asyncio.sleep(0.01)
     assert ingress.problem == ""
+
+
+async def test_many_changes_at_once_share_a_loading_and_each_is_seen(made):
+    caddy = StubCaddy(adopted=False, refused="")
+    ingress = made(caddy)
+    await ingress.start()
+    stored, looks = [], []
+
+    async def sites():
+        looks.append(len(stored))
+        await asyncio.sleep(0.01)
+        return [Site(f"a{number}", (Name(f"{number}.localhost"),)) for number in stored]
+
+    ingress._sites = sites
+
+    async def change(number):
+        stored.append(number)
+        await ingress.apply()
+        assert f"a{number}" in ingress._serving
+
+    await asyncio.gather(*(change(number) for number in range(50)))
+    await change(50)
+    assert len(looks) <= 4
+
+
+async def test_what_one_caller_hears_of_a_refusal_each_of_them_hears(made):
+    caddy = StubCaddy(adopted=False, refused="")
+    ingress = made(caddy)
+    await ingress.start()
+    caddy.refused = "http"
+    ingress._loaded = None
+    results = await asyncio.gather(*(ingress.apply() for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [CaddyFailed] * 3

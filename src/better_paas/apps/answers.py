@@ -14,8 +14,10 @@ from better_paas.errors import Unavailable
 from better_paas.tokens.authenticate import caller_of, platform_of
 
 
-async def change_app(request: Request, app_id: str, change: Callable[[Session, HostRules], None]) -> schemas.AppAnswer:
-    """Run `change` in one unit, then bring the ingress in step."""
+async def change_app(
+    request: Request, app_id: str, change: Callable[[Session, HostRules], None], *, seen_by_ingress: bool = True
+) -> schemas.AppAnswer:
+    """Run `change` in one unit, then bring the ingress in step if it is to see of it."""
     platform = platform_of(request)
 
     def unit(session: Session) -> None:
@@ -23,7 +25,8 @@ async def change_app(request: Request, app_id: str, change: Callable[[Session, H
         platform.announce(session, "app", app_id)
 
     await platform.database.write(unit)
-    await tell_ingress(platform)
+    if seen_by_ingress:
+        await tell_ingress(platform)
     return await app_answer(request, app_id)
 
 

@@ -212,7 +212,8 @@ async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.App
     def change(session: Session, rules: Any) -> None:
         _update(request, session, body.id, changes, rules)
 
-    return await change_app(request, body.id, change)
+    seen = not changes.keys().isdisjoint(service.SEEN_BY_INGRESS)
+    return await change_app(request, body.id, change, seen_by_ingress=seen)
 
 
 @router.post("/api/apps/rename")

@@ -24,6 +24,8 @@ from better_paas.projects import service as projects
 ACTIVE = ("queued", "building")
 # Columns that hold nothing for "as the server has it".
 NULLABLE = ("port_override", "watch_minutes")
+# What of an update the ingress's configuration is made from.
+SEEN_BY_INGRESS = ("domains", "volumes")
 _COLUMNS = (
     "git_repo",
     "branch",

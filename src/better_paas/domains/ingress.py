@@ -40,6 +40,8 @@ class Ingress:
         self._settings, self._sites, self._certificates = settings, sites, certificates
         self._caddy = Caddy(settings.folder, self._changed)
         self._lock = asyncio.Lock()
+        # Calls of `apply` that have come, and those of them that are served.
+        self._asked = self._told = 0
         self._loaded: dict[str, Any] | None = None
         self._serving: set[str] = set()
         self._catching_up: asyncio.Future[None] | None = None
@@ -76,9 +78,20 @@ class Ingress:
     async def apply(self) -> None:
         """Load the configuration if the names have changed. Errors: CaddyFailed; what ran before goes on.
 
-        If only HTTPS can't be served, the rest is loaded and `problem` says so.
+        If only HTTPS can't be served, the rest is loaded and `problem` says so. Callers that come while one is loaded
+        share the next one: it sees what all of them have stored.
         """
-        async with self._lock, file_lock(self._settings.folder / "apply.lock"):
+        self._asked += 1
+        mine = self._asked
+        async with self._lock:
+            if self._told >= mine:
+                return
+            seen = self._asked
+            await self._apply()
+            self._told = seen
+
+    async def _apply(self) -> None:
+        async with file_lock(self._settings.folder / "apply.lock"):
             sites = await self._sites()
             config = render(sites, self._settings, self._certificates())
             # Another process may have loaded one since.
