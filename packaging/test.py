@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import machine
 from machine import SetupFailed, call, say, step
@@ -29,9 +30,11 @@ def main() -> None:
     try:
         machine.install_programs()
         machine.ensure_environment("requirements-dev.lock")
-        checks()
-        if what != "unit":
-            prepare_machine()
+        with ThreadPoolExecutor(1) as beside:
+            checked = beside.submit(checks)
+            if what != "unit":
+                prepare_machine()
+            checked.result()
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -39,7 +42,7 @@ def main() -> None:
     # One more than there are cores where the tests are run: most of the time they wait for the engine.
     side_by_side = ["-n", "3", "--dist", "loadscope"]
     # Playwright keeps an event loop of its own, which others' tests must not meet; a network that the engine makes
-    # cuts the browser's connections; and while the engine is restarted nothing else can run.
+    # cuts the browser's connections; and while the engine is restarted, or its builds are limited, nothing else can run.
     most, rest = [*side_by_side, "-m", "not browser and not alone"], ["-m", "browser or alone"]
     runs = {
         "unit": [[*side_by_side, "tests/unit"]],
