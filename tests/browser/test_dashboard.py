@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Held, Visitor
 from tests.cloudflare import TOKEN, FakeCloudflare
-from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports, docker
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
 
@@ -367,6 +367,32 @@ def test_a_phone_reaches_every_place(visit, world):
     assert visitor.axe() == []
     expect(page.get_by_role("menuitem", name="Sign out")).to_be_visible()
     visitor.picture("phone-more-375")
+
+
+@pytest.mark.parametrize("width", [1440, 375])
+def test_a_missing_volume_is_said_and_forgotten_on_purpose(visit, paas, width):
+    app = paas.live("keeper", "sample:hello-static", volumes=["kept:/data"])
+    paas.post("/api/apps/stop", id=app["id"])
+    docker("rm", *docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split())
+    docker("volume", "rm", *docker("volume", "ls", "--quiet", "--filter", f"name={app['projectId']}").split())
+    try:
+        visitor = visit(width=width)
+        page = visitor.open("/volumes")
+        row = page.get_by_role("listitem").filter(has_text="Used by keeper")
+        expect(row.get_by_text("Missing", exact=True)).to_be_visible()
+        expect(page.get_by_text("1 of them missing.")).to_be_visible()
+        assert visitor.axe() == []
+        assert visitor.disorder() == []
+        visitor.picture(f"volume-missing-{width}")
+        page.get_by_role("button", name="Forget kept").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("textbox").fill("kept")
+        dialog.get_by_role("button", name="Forget kept").click()
+        expect(row).to_have_count(0)
+        paas.post("/api/apps/start", id=app["id"])
+        expect(row.get_by_text("In use")).to_be_visible()
+    finally:
+        paas.purge(app)
 
 
 def test_cloudflare_is_connected_and_leads_a_domain_here(browser, tmp_path):

@@ -13,10 +13,12 @@ export function VolumesPage() {
   const verb = deleting?.missing ? 'Forget' : 'Delete'
   if (volumes.isPending) return <Loading of="list" head />
   if (volumes.isError) return <Fault page error={volumes.error} retry={() => void volumes.refetch()} />
-  const unused = volumes.data.filter(volume => !volume.apps.length)
+  const unused = volumes.data.filter(volume => !volume.apps.length).length
+  const missing = volumes.data.filter(volume => volume.missing).length
+  const state = missing ? `${missing} of them missing.` : unused ? `${unused} of them used by no app.` : 'all in use.'
   return (
     <>
-      <Head title="Volumes" truth={volumes.data.length ? `${counted(volumes.data.length, 'volume')}, ${unused.length ? `${unused.length} of them used by no app.` : 'all in use.'} Deleting an app never deletes its volumes.` : 'No app keeps anything in a volume.'} />
+      <Head title="Volumes" truth={volumes.data.length ? `${counted(volumes.data.length, 'volume')}, ${state} Deleting an app never deletes its volumes.` : 'No app keeps anything in a volume.'} />
       {volumes.data.length ? (
         <div className="panel">
           <ul className="list">
