@@ -182,7 +182,8 @@ def stored_settings(data: Path) -> dict[str, str]:
     """What settings.env in the data folder says."""
     file = data / "settings.env"
     lines = file.read_text().splitlines() if file.exists() else []
-    return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    pairs = (line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return {name.strip(): value.strip().strip("'\"") for name, value in pairs}
 
 
 def api_url(settings: dict[str, str]) -> str:
@@ -193,10 +194,11 @@ def api_url(settings: dict[str, str]) -> str:
 
 def port_is_free(port: int, address: str = "") -> bool:
     """Whether nobody listens on the port, at this address or at any."""
-    with socket.socket() as probe:
+    host = address.strip("[]") or "0.0.0.0"
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address or "0.0.0.0", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

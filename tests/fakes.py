@@ -1,7 +1,7 @@
 """A runtime and an ingress of memory. The runtime's releases really listen, so that probes are real."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from better_paas.runtime.protocol import (
@@ -34,6 +34,10 @@ class FakeRuntime:
         self.ran_once: list[str] = []
         self.once_code = 0
         self.kept: set[tuple[str, str]] = set()
+        # How often faults were listened for, and what ends that.
+        self.listened, self.breaks_off = 0, asyncio.Event()
+        # Of what is kept, the volumes that nothing marks as ours.
+        self.unmarked: set[tuple[str, str]] = set()
         self.listens = True
         self.exits = False
 
@@ -98,8 +102,9 @@ class FakeRuntime:
     async def figures(self, deployment_id: str) -> Figures:
         return Figures(0.25, 50_000_000, 1_000_000_000, 3)
 
-    async def volumes(self) -> list[StoredVolume]:
-        return [StoredVolume(project, name, 1_200_000_000) for project, name in sorted(self.kept)]
+    async def volumes(self, known: Collection[tuple[str, str]]) -> list[StoredVolume]:
+        ours = self.kept - self.unmarked.difference(known)
+        return [StoredVolume(project, name, 1_200_000_000) for project, name in sorted(ours)]
 
     async def has_volume(self, project_id: str, name: str) -> bool:
         return (project_id, name) in self.kept
@@ -128,7 +133,10 @@ class FakeRuntime:
         self.removed_images.append(reference)
 
     async def faults(self) -> AsyncIterator[tuple[str, str]]:
-        await asyncio.Event().wait()
+        self.listened += 1
+        await self.breaks_off.wait()
+        self.breaks_off.clear()
+        raise RuntimeFailed("the engine stopped", "")
         yield "", ""
 
 
@@ -162,6 +170,7 @@ class FakeIngress:
         self.problem = ""
         self.routes: dict[str, str] = {}
         self.applied = 0
+        self.applied_before_held = 0
 
     async def start(self) -> None: ...
 
@@ -176,6 +185,7 @@ class FakeIngress:
 
     def hold(self, app_id: str) -> None:
         self.routes[app_id] = "held"
+        self.applied_before_held = self.applied
 
     def point_to_worker(self, app_id: str) -> None:
         self.routes[app_id] = "worker"

@@ -4,9 +4,13 @@ import asyncio
 import functools
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from better_paas.apps import operations
 from better_paas.bootstrap import Platform
 from better_paas.deployments import service
+from better_paas.jobs import worker
+from better_paas.runtime.protocol import RuntimeFailed
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
 
@@ -363,3 +367,44 @@ async def test_an_app_that_came_up_again_while_nobody_listened_is_running(driver
     await platform.operations.match_containers(told.append)
     assert (await driver.app(app["id"]))["status"] == "running"
     assert told == [app["id"]]
+
+
+async def test_a_deployment_says_once_how_it_ended_however_long_that_can_t_be_stored(driver, platform, monkeypatch):
+    monkeypatch.setattr(worker, "_PAUSE_SECONDS", 0.01)
+    real, refused = service.fail, []
+
+    def full(session, *arguments):
+        if len(refused) < 3:
+            refused.append(arguments)
+            raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+        return real(session, *arguments)
+
+    monkeypatch.setattr(service, "fail", full)
+    platform.runtime.build_error = "no such base"
+    made = await driver.post("/api/deploy", name="shop", gitRepo="sample:hello-python")
+    assert (await driver.ended(made["deploymentId"]))["status"] == "failed"
+    assert len(refused) == 3
+    assert (await driver.log(made["deploymentId"])).count("Deployment failed") == 1
+
+
+async def test_faults_are_listened_for_once_the_engine_is_there_again(platform, monkeypatch):
+    """While it starts, its containers do: what happens then is seen by looking, so it has to be looked at last."""
+    monkeypatch.setattr(operations, "_RECONNECT_SECONDS", 0.01)
+    runtime, states, looks = platform.runtime, platform.runtime.states, []
+
+    async def listened(times):
+        async with asyncio.timeout(5):
+            while runtime.listened < times:
+                await asyncio.sleep(0.01)
+
+    async def starting():
+        looks.append(runtime.listened)
+        if len(looks) < 3:
+            raise RuntimeFailed("the engine can't be reached", "")
+        return await states()
+
+    await listened(1)
+    monkeypatch.setattr(runtime, "states", starting)
+    runtime.breaks_off.set()
+    await listened(2)
+    assert looks == [1, 1, 1]

@@ -23,9 +23,12 @@ async def test_two_releases_never_write_to_one_volume(driver, platform):
         await start(spec)
 
     platform.runtime.start = look
+    told = platform.ingress.applied
     again = await driver.post("/api/apps/redeploy", id=app["id"])
     assert (await driver.ended(again["deploymentId"]))["status"] == "success"
     assert seen == [(set(), "held")]
+    # Before requests are held the ingress is told that they may be: a rollback may have brought the volume back.
+    assert platform.ingress.applied_before_held > told
     assert first in platform.runtime.stopped
     assert platform.ingress.routes[app["id"]] == str((await driver.app(app["id"]))["port"])
     assert "Only one release may write to data" in await driver.log(again["deploymentId"])

@@ -143,13 +143,13 @@ async def test_a_volume_that_is_gone_is_missed(driver, platform, admin):
     platform.runtime.kept.clear()
     ended = await driver.ended((await driver.post("/api/apps/redeploy", id=app["id"]))["deploymentId"])
     assert ended["status"] == "failed"
-    assert "the volume data is gone" in ended["error"]
-    assert "delete the volume" in ended["hint"]
+    assert "the volume data is missing" in ended["error"]
+    assert "forget the volume" in ended["hint"]
     assert platform.runtime.kept == set()
     # The one that serves goes on; once it has ended it is not started either.
     assert (await driver.app(app["id"]))["status"] == "running"
     await driver.post("/api/apps/stop", id=app["id"])
-    assert "is gone" in (await driver.post("/api/apps/start", status=503, id=app["id"]))["error"]
+    assert "is missing" in (await driver.post("/api/apps/start", status=503, id=app["id"]))["error"]
     (volume,) = (await admin.get("/api/volumes")).json()
     assert (volume["missing"], volume["size"], volume["apps"]) == (True, None, ["shop"])
     checked = (await admin.get("/api/system/doctor")).json()
@@ -159,3 +159,16 @@ async def test_a_volume_that_is_gone_is_missed(driver, platform, admin):
     assert forgotten["status"] == "forgotten"
     await driver.post("/api/apps/start", id=app["id"])
     assert (await admin.get("/api/volumes")).json()[0]["missing"] is False
+
+
+async def test_a_volume_that_a_person_brought_back_is_there_and_not_forgotten(driver, platform, admin):
+    """The engine knows it by its name alone: nothing on it says whose it is."""
+    app = await driver.live(volumes=["data:/data"])
+    await driver.post("/api/apps/stop", id=app["id"])
+    key = (app["projectId"], "data")
+    platform.runtime.unmarked.add(key)
+    (volume,) = (await admin.get("/api/volumes")).json()
+    assert (volume["missing"], volume["size"]) == (False, 1_200_000_000)
+    refused = await driver.post("/api/volumes/delete", status=409, projectId=key[0], name="data")
+    assert "shop uses this volume" in refused["error"]
+    assert platform.runtime.kept == {key}

@@ -265,3 +265,15 @@ async def test_a_start_removes_uploads_that_nobody_needs(driver, platform):
     (folder / "gone").mkdir()
     await platform.operations.tidy_up()
     assert [path.name for path in folder.iterdir()] == [made["id"]]
+
+
+async def test_a_domain_that_comes_with_files_is_served_at_once(driver, platform):
+    made = (await send(driver.client, SITE, name="shop")).json()
+    await driver.ended(made["deploymentId"])
+    platform.runtime.build_gate = asyncio.Event()
+    told = platform.ingress.applied
+    await send(driver.client, SITE, id=made["id"])
+    assert platform.ingress.applied == told
+    await send(driver.client, SITE, id=made["id"], domains=["shop.example.com"])
+    assert platform.ingress.applied == told + 1
+    platform.runtime.build_gate.set()

@@ -132,6 +132,34 @@ def test_a_writer_that_fails_gives_its_place_back(paas, git):
     paas.purge(app)
 
 
+def test_a_volume_that_is_brought_back_by_hand_is_the_app_s_again(paas, git):
+    app = paas.live("copied", git.repository("copied.git", WRITER).url, volumes=["data:/data"])
+    volume = f"better-paas-{app['projectId']}-data"
+    folder = Path(f"/var/lib/docker/volumes/{volume}/_data")
+    httpx2.post(f"http://127.0.0.1:{paas.http_port}/", content="first", headers={"Host": app["defaultHost"]})
+    paas.post("/api/apps/stop", id=app["id"])
+    copy = {path.name: path.read_bytes() for path in folder.iterdir()}
+    docker("rm", *docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split())
+    docker("volume", "rm", volume)
+
+    def listed() -> list[tuple[bool, bool]]:
+        found = [entry for entry in paas.get("/api/volumes") if entry["projectId"] == app["projectId"]]
+        return [(entry["missing"], entry["size"] is not None) for entry in found]
+
+    assert listed() == [(True, False)]
+    # As anybody would bring it back: nothing on it says whose it is.
+    docker("volume", "create", volume)
+    for name, content in copy.items():
+        (folder / name).write_bytes(content)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 10001, 10001)
+    assert listed() == [(False, True)]
+    paas.post("/api/apps/start", id=app["id"])
+    assert paas.visit(app).text.split() == ["first"]
+    assert paas.purge(app)["volumes"] == ["data"]
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={volume}") == ""
+
+
 def test_a_procfile_s_processes_run_side_by_side(paas, git):
     app = paas.live("many", git.repository("processes.git", PROCESSES).url)
     assert paas.visit(app).status_code == 200

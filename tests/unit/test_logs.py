@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,12 @@ async def test_a_line_of_any_length_is_shortened(tmp_path, opened):
     log = opened(tmp_path / "x.log", 10**6)
     log.write("y" * 100_000)
     assert len(read_lines(log.path).entries[0]["message"]) < 9000
+
+
+def test_a_log_on_a_full_disk_can_be_closed():
+    """What is done behind it must be done all the same."""
+    log = LogFile(Path("/dev/full"), 1000)
+    with pytest.raises(OSError, match="No space left"):
+        log.write("a line that finds no place")
+    log.close()
+    assert log.closed

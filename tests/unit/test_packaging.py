@@ -108,3 +108,16 @@ def test_ports_that_are_taken_are_replaced_and_kept(run, monkeypatch, tmp_path):
     assert (made["LISTEN_ADDR"], made["HTTP_PORT"], made["HTTPS_PORT"]) == (":8090", "8081", "8444")
     monkeypatch.setattr(run.machine, "port_is_free", lambda *_: True)
     assert run.write_settings(tmp_path, "docker")["HTTP_PORT"] == "8081"
+
+
+def test_a_port_at_an_address_of_any_kind_is_looked_at(install, tmp_path):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        assert not install.machine.port_is_free(port, "[::1]")
+    assert install.machine.port_is_free(port, "[::1]")
+    assert install.machine.port_is_free(port, "[::]")
+
+
+def test_settings_in_quotes_are_read_as_the_server_reads_them(run, tmp_path):
+    (tmp_path / "settings.env").write_text("# a note = nothing\nHTTP_PORT=\"8081\"\nLISTEN_ADDR = ':8090'\n")
+    assert run.machine.stored_settings(tmp_path) == {"HTTP_PORT": "8081", "LISTEN_ADDR": ":8090"}

@@ -103,6 +103,7 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
     request.state.resource_id = app_id
     if not config.id:
         platform.ingress.point_to_waiting(app_id)
+    if not config.id or not config.model_fields_set.isdisjoint(service.SEEN_BY_INGRESS):
         await tell_ingress(platform)
     return await deploy_answer(request, app_id, deployment_id)
 

@@ -242,21 +242,23 @@ class Operations:
         self._ingress.forget_unknown({app.id for app, _ in pairs})
         await self.match_containers()
 
-    async def match_containers(self, changed: Callable[[str], None] | None = None) -> None:
+    async def match_containers(self, changed: Callable[[str], None] | None = None) -> bool:
         """Start what should run, stop what should not, remove what no release needs. One app can't hold up others.
 
-        changed: told of the apps whose fault has gone.
+        changed: told of the apps whose fault has gone. False if the runtime can't be reached.
         """
         try:
-            # In this order: a release that is made in between is known before it exists.
+            # Before the state is asked: a release that is made in between is known before it exists.
             states = await self._runtime.states()
-            known = await self._database.read(deployments.known_deployment_ids)
-            for deployment_id in states.keys() - known:
-                _log.warning("removing a release that nothing needs", deployment=deployment_id)
-                await self._runtime.remove(deployment_id)
         except RuntimeFailed as error:
             _log.error("the runtime can't be brought in step", reason=str(error))
-            return
+            return False
+        for deployment_id in states.keys() - await self._database.read(deployments.known_deployment_ids):
+            _log.warning("removing a release that nothing needs", deployment=deployment_id)
+            try:
+                await self._runtime.remove(deployment_id)
+            except RuntimeFailed as error:
+                _log.error("a release can't be removed", deployment=deployment_id, reason=str(error))
         for app, release in await self._database.read(deployments.live_releases):
             if release is None:
                 continue
@@ -273,6 +275,7 @@ class Operations:
                 await self._database.write(
                     functools.partial(deployments.set_fault, deployment_id=deployment_id, fault=fault)
                 )
+        return True
 
     async def _match(self, app_id: str) -> None:
         """One app, as the state is now that its lock is held. A deployment on its way looks after itself."""
@@ -298,12 +301,17 @@ class Operations:
                     await self._note_fault(deployment_id, fault, changed)
             except Exception as error:  # an engine restart ends the stream; there is nobody to tell
                 _log.warning("the engine's events broke off", reason=str(error))
-            await asyncio.sleep(_RECONNECT_SECONDS)
-            try:
-                # Whatever happened meanwhile was not seen.
-                await self.match_containers(changed)
-            except Exception as error:
-                _log.error("the runtime can't be brought in step", reason=str(error))
+            # Whatever happens until it is there again is not heard of.
+            while not await self._match_again(changed):
+                pass
+
+    async def _match_again(self, changed: Callable[[str], None]) -> bool:
+        await asyncio.sleep(_RECONNECT_SECONDS)
+        try:
+            return await self.match_containers(changed)
+        except Exception as error:
+            _log.error("the runtime can't be brought in step", reason=str(error))
+            return False
 
     async def _note_fault(self, deployment_id: str, fault: str, changed: Callable[[str], None] | None) -> None:
         app_id = await self._database.write(lambda session: deployments.set_fault(session, deployment_id, fault))

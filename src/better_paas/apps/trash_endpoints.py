@@ -13,6 +13,7 @@ from better_paas.db.names import unmarked
 from better_paas.errors import Conflict
 from better_paas.kit.schema import Answer
 from better_paas.tokens.guard import api_router, caller_of, platform_of
+from better_paas.volumes import service as volumes
 
 router = api_router("Trash")
 
@@ -63,7 +64,7 @@ async def apps_trash(request: Request) -> list[TrashedApp]:
         return [trash.description(session, app, platform.settings.trash_days) for app in seen]
 
     found = await platform.database.read(unit)
-    sizes = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
+    sizes = await volumes.sizes(platform.database, platform.runtime)
     return [
         TrashedApp(
             id=entry.id,

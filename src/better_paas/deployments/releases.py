@@ -124,6 +124,9 @@ class Releases:
             return False
         work.log.say(f"Only one release may write to {', '.join(sorted(shared))}: requests wait while they change over")
         await self._database.write(lambda session: service.hold(session, old.id))
+        # That requests wait is part of a site with a volume: the ingress may not know yet that this one has one.
+        with contextlib.suppress(CaddyFailed):
+            await self._ingress.apply()
         self._ingress.hold(app.id)
         await self._drain(old.host_port, least=_HELD_DRAIN_LEAST)
         await self._runtime.stop(old.deployment_id)
@@ -189,7 +192,7 @@ class Releases:
     # Starting
 
     async def bring_up(self, spec: ReleaseSpec) -> None:
-        """Start a release, the first time or again. Errors: RuntimeFailed, also where a volume that it had is gone."""
+        """Start a release, the first time or again. Errors: RuntimeFailed, also for a volume that is missing."""
         await self._find_volumes(spec)
         await self._start(spec)
 
@@ -209,9 +212,9 @@ class Releases:
             is_known = (spec.project_id, volume.name) in known
             if is_known and not await self._runtime.has_volume(spec.project_id, volume.name):
                 raise RuntimeFailed(
-                    f"the volume {volume.name} is gone, with all that the app kept in it",
+                    f"the volume {volume.name} is missing, with all that the app kept in it",
                     "Is the disk there that volumes lie on? Bring it back, or the volume from a copy. If the app is to "
-                    "begin with an empty one, delete the volume on the Volumes page, then try again.",
+                    "begin with an empty one, forget the volume on the Volumes page, then try again.",
                 )
 
     # Routes

@@ -49,6 +49,8 @@ class Deployer:
     ) -> None:
         self._database, self._runtime, self._bases = database, runtime, bases
         self._logbook, self._releases, self._settings = logbook, releases, settings
+        # Whose log says how they ended, while the state does not yet: that may take several attempts on a full disk.
+        self._said: set[str] = set()
 
     async def deploy(self, run: JobRun) -> None:
         """The main job: source, plan, image, release, probe, cutover."""
@@ -88,14 +90,17 @@ class Deployer:
             redactor = Redactor()  # what can't be opened was in no hand that could have said it
         if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
             _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
-        with _at_most_a_warning("writing the end of a deployment's log"):
-            log = self._logbook.open(app_id, deployment_id, redactor)
-            log.error(f"Deployment failed: {text}" if status == "failed" else "Deployment cancelled.")
-            if hint:
-                log.say(f"What to do: {hint}", "hint")
+        if deployment_id not in self._said:
+            self._said.add(deployment_id)
+            with _at_most_a_warning("writing the end of a deployment's log"):
+                log = self._logbook.open(app_id, deployment_id, redactor)
+                log.error(f"Deployment failed: {text}" if status == "failed" else "Deployment cancelled.")
+                if hint:
+                    log.say(f"What to do: {hint}", "hint")
         await self._database.write(
             lambda session: service.fail(session, deployment_id, status, redactor.text(text), redactor.text(hint))
         )
+        self._said.discard(deployment_id)
         self._logbook.close(deployment_id)
         with _at_most_a_warning("going back to the release before"):
             await self._releases.undo(app_id, deployment_id)

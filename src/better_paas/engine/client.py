@@ -267,10 +267,10 @@ class Engine:
         found = {volume["Name"]: (volume.get("UsageData") or {}).get("Size", -1) for volume in answer["Volumes"] or []}
         return {name: size for name, size in found.items() if size >= 0}
 
-    async def volumes(self, label: str) -> list[str]:
-        """Names of the volumes that carry `label`."""
-        answer = await self._json("GET", "volumes", params={"filters": {"label": [label]}})
-        return [volume["Name"] for volume in answer["Volumes"] or []]
+    async def volumes(self) -> dict[str, dict[str, str]]:
+        """The labels of all volumes, by name."""
+        answer = await self._json("GET", "volumes")
+        return {volume["Name"]: volume["Labels"] or {} for volume in answer["Volumes"] or []}
 
     async def has_volume(self, name: str) -> bool:
         try:

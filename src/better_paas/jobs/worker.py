@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from better_paas.db.database import Database
@@ -239,7 +239,7 @@ class Worker:
             try:
                 await act()
                 return
-            except (DBAPIError, Unavailable) as error:
+            except (SQLAlchemyError, Unavailable) as error:
                 self.problem = f"a job's end can't be written: {error}"
                 _log.error("a job's end can't be written", job=claimed.id, reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)

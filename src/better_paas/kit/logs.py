@@ -1,6 +1,7 @@
 """Append-only log files of JSON lines with live readers that resume by byte offset."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ class LogFile:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._file.close()
+            # On a full disk its last lines may not have come through: there is nowhere else to put them.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._wake()
 
     def next_change(self) -> asyncio.Event:

@@ -166,11 +166,11 @@ async def _disk(platform: Platform) -> list[Finding]:
 async def _volumes(platform: Platform) -> list[Finding]:
     advice = (
         "What needs it is not started. Is the disk there that volumes lie on? Bring it back, or the volume from a "
-        "copy; or delete the volume (Volumes page), and the app begins with an empty one."
+        "copy; or forget the volume (Volumes page), and the app begins with an empty one."
     )
     try:
         return [
-            Finding(f"Volume {name}", "bad", "It is gone, with all that apps kept in it", advice)
+            Finding(f"Volume {name}", "bad", "It is missing, with all that apps kept in it", advice)
             for project_id, name in sorted(await platform.database.read(_needed_volumes))
             if not await platform.runtime.has_volume(project_id, name)
         ]

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ _ONCE = "once"
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE", "KILL"]
 _STOP_SECONDS = 10
 _ONCE_LINES = 1000
+_MEASURE_ATTEMPTS = 3
 
 
 class DockerRuntime:
@@ -232,7 +233,7 @@ class DockerRuntime:
             containers = [container for container in await self._containers(deployment_id) if container.running]
             if not containers:
                 raise RuntimeFailed("the app does not run, so it takes nothing", "Start it first.")
-            taken = await asyncio.gather(*(self._engine.stats(container.id) for container in containers))
+            taken = await asyncio.gather(*(self._measured(container) for container in containers))
         each = [_figures(stats) for stats in taken]
         return Figures(
             cpu=round(sum(one.cpu for one in each), 4),
@@ -240,6 +241,14 @@ class DockerRuntime:
             memory_limit=sum(one.memory_limit for one in each),
             processes=sum(one.processes for one in each),
         )
+
+    async def _measured(self, container: Container) -> dict[str, Any]:
+        """Errors: RuntimeFailed. An engine that is busy answers now and then with nothing but noughts, of no time."""
+        for _ in range(_MEASURE_ATTEMPTS):
+            found = await self._engine.stats(container.id)
+            if not found.get("read", "").startswith("0001-"):
+                return found
+        raise RuntimeFailed("the engine can't measure the app now", "Ask again in a moment.")
 
     async def settle(self, deployment_id: str) -> None:
         with _told():
@@ -308,9 +317,11 @@ class DockerRuntime:
     async def has_sandbox(self) -> bool:
         return True
 
-    async def volumes(self) -> list[StoredVolume]:
+    async def volumes(self, known: Collection[tuple[str, str]]) -> list[StoredVolume]:
+        ours = {_volume_name(*key) for key in known}
         with _told():
-            names = await self._engine.volumes(f"{_INSTANCE}={self._instance}")
+            found = await self._engine.volumes()
+        names = [name for name, labels in found.items() if labels.get(_INSTANCE) == self._instance or name in ours]
         sizes: dict[str, int] = {}
         with contextlib.suppress(EngineFailed, TimeoutError):
             async with asyncio.timeout(_SIZES_SECONDS):

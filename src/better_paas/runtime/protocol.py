@@ -1,6 +1,6 @@
 """What every runtime can do. Docker is the first; a swarm of machines and plain processes follow the same words."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -197,8 +197,11 @@ class Runtime(Protocol):
 
     async def remove_image(self, reference: str) -> None: ...
 
-    async def volumes(self) -> list[StoredVolume]:
-        """All volumes of this installation, with the sizes that can be told within a few seconds."""
+    async def volumes(self, known: Collection[tuple[str, str]]) -> list[StoredVolume]:
+        """All volumes of this installation, with the sizes that can be told within a few seconds.
+
+        known: (project id, name) of those that are ours even where nothing on them says so.
+        """
         ...
 
     async def has_volume(self, project_id: str, name: str) -> bool: ...

@@ -23,6 +23,7 @@ from better_paas.kit.clock import iso
 from better_paas.policy import Action
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.trail import AuditTrail
+from better_paas.volumes import service as volumes
 
 # The same words as for what does not exist: whoever may not see a thing does not learn that it is there.
 _ABSENT = {
@@ -137,8 +138,8 @@ async def ask_for_approval(
     )
     if not caller.holder.wants_approval(action, takes_away=takes_away):
         return None
-    volumes = await platform.runtime.volumes() if action.risk == "destructive" else []
-    sizes = {(volume.project_id, volume.name): volume.size for volume in volumes if volume.size is not None}
+    found = await volumes.sizes(platform.database, platform.runtime) if action.risk == "destructive" else {}
+    sizes = {key: size for key, size in found.items() if size is not None}
     wish = approvals.Ask(
         caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload, sizes
     )

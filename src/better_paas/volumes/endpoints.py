@@ -47,7 +47,7 @@ class DeletedVolume(Answer):
 async def volumes_list(request: Request) -> list[VolumeAnswer]:
     """All volumes that apps have or had, with their sizes. Deleting an app never deletes its volumes."""
     platform, caller = platform_of(request), caller_of(request)
-    found = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
+    found = await service.sizes(platform.database, platform.runtime)
 
     def unit(session: Session) -> list[VolumeAnswer]:
         projects = {project.id: unmarked(project.name) for project in session.scalars(select(Project))}
@@ -77,11 +77,12 @@ async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
     """
     platform = platform_of(request)
     key = (body.project_id, body.name)
-    found = {(volume.project_id, volume.name): volume.size for volume in await platform.runtime.volumes()}
+    found = await service.sizes(platform.database, platform.runtime)
     if key not in found:
         if key not in await platform.database.read(service.known):
             raise NotFound("No such volume", "GET /api/volumes lists them.")
-        await platform.operations.delete_volume(*key)
+        # Nothing is removed: should it come back this very moment, it stays.
+        await platform.database.write(lambda session: service.forget(session, *key))
         return DeletedVolume(status="forgotten", name=body.name, size=None)
     users = (await platform.database.read(trash.volume_users)).get(key, [])
     if users:

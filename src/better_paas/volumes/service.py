@@ -5,8 +5,19 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from better_paas.db.database import Database
 from better_paas.kit.clock import now
+from better_paas.runtime.protocol import Runtime
 from better_paas.volumes.models import KnownVolume
+
+
+async def sizes(database: Database, runtime: Runtime) -> dict[tuple[str, str], int | None]:
+    """Bytes of each volume that is there, by (project id, name); None where that could not be told in time.
+
+    One that a person brought back from a copy is there, too, though the runtime would not know that it is ours.
+    """
+    wanted = await database.read(known)
+    return {(volume.project_id, volume.name): volume.size for volume in await runtime.volumes(wanted)}
 
 
 def known(session: Session, project_id: str | None = None) -> set[tuple[str, str]]:

@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -318,7 +318,7 @@ class ProcessRuntime:
         if not await self.images(image.parent.name):
             await asyncio.to_thread(shutil.rmtree, self.folder / "caches" / image.parent.name, True)
 
-    async def volumes(self) -> list[StoredVolume]:
+    async def volumes(self, known: Collection[tuple[str, str]]) -> list[StoredVolume]:
         found = [folder for folder in (self.folder / "volumes").glob("*/*") if folder.is_dir()]
         deadline = time.monotonic() + _SIZE_SECONDS
         return [
