@@ -156,7 +156,7 @@ def status_of(view: AppView) -> tuple[str, str]:
     if not app.wanted:
         return "stopped", "Stopped by its owner."
     if app.fault:
-        return "failed", f"The app is down: {app.fault}. It is being restarted."
+        return "failed", f"The app is down: {app.fault}."
     if latest is not None and latest.status == "failed":
         return "running", f"The last deployment failed ({latest.error}); the version before it serves."
     return "running", ""
