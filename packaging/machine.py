@@ -276,7 +276,11 @@ def install_node_packages(folder: Path, title: str) -> None:
 
 
 def node_environment() -> dict[str, str]:
-    return {"PATH": f"{node_folder()}:{os.environ['PATH']}"}
+    """The Node that we use, trusting the host's own certificate authorities, which Node does not know by itself."""
+    environment = {"PATH": f"{node_folder()}:{os.environ['PATH']}"}
+    if (bundle := host_ca_bundle()) is not None and "NODE_EXTRA_CA_CERTS" not in os.environ:
+        environment["NODE_EXTRA_CA_CERTS"] = str(bundle)
+    return environment
 
 
 def host_ca_bundle() -> Path | None:
