@@ -182,7 +182,7 @@ def test_killed_in_the_middle_of_an_act(own_paas, git, act):
     app = own_paas.live("acted", git.repository(f"killed-{act}.git", text_app("acted", slow_to_end=2)).url)
     seen = set()
     # At the latest moment the act is on disk for certain; at the first ones it may not have been.
-    for pause in (0, 0.05, 1.0):
+    for pause in (0, 0.02, 0.1, 1.0):
         if act == "restore":
             own_paas.post("/api/apps/delete", id=app["id"])
         asked = threading.Thread(target=ask_and_forget, args=(own_paas, f"/api/apps/{act}", app["id"]))

@@ -52,7 +52,7 @@ def full(server):
 
 def test_a_disk_that_is_full_from_one_step_on(small, git):
     steady = small.live("steady", git.repository("steady-disk.git", text_app("steady")).url)
-    for step in ("fetch", "build", "start", "probe", "live"):
+    for step in ("fetch", "plan", "build", "start", "probe", "live"):
         slow = {**text_app(step, pause=1), "Dockerfile": DOCKERFILE.format(step=step)}
         app = small.deploy(f"full-{step}", git.repository(f"full-{step}.git", slow).url)
         wait_until(functools.partial(has_begun, small, app["deploymentId"], step), 60)
@@ -62,7 +62,7 @@ def test_a_disk_that_is_full_from_one_step_on(small, git):
             answer = small.client.post("/api/apps/update", json={"id": steady["id"], "memory": "300m"})
             assert answer.status_code in (200, 503), answer.text
             assert small.get("/api/health")["status"] == "healthy"
-            time.sleep(2)
+            time.sleep(3)
             assert small.visit(steady).text == "steady"
         ended = small.ended(app["deploymentId"], 60)
         assert ended["status"] == "success" or "Free some space" in ended["hint"], (step, ended)

@@ -25,7 +25,7 @@ def test_made_up_calls(tmp_path):
                 _PROGRAM, "run", f"http://127.0.0.1:{server.api_port}/api/openapi.json",
                 "--header", f"Authorization: Bearer {ADMIN_TOKEN}", "--exclude-path-regex", _STREAMS,
                 "--checks", "not_a_server_error,ignored_auth", "--phases", "examples,coverage,fuzzing",
-                "--max-examples", "5", "--generation-deterministic", "--request-timeout", "30", "--no-color",
+                "--max-examples", "8", "--generation-deterministic", "--request-timeout", "30", "--no-color",
             ],
             cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
