@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Held, Visitor
 from tests.cloudflare import TOKEN, FakeCloudflare
-from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports, docker
+from tests.system.servers import ADMIN_TOKEN, PaasServer, app_ports, lose_volume
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
 
@@ -373,8 +373,7 @@ def test_a_phone_reaches_every_place(visit, world):
 def test_a_missing_volume_is_said_and_forgotten_on_purpose(visit, paas, width):
     app = paas.live("keeper", "sample:hello-static", volumes=["kept:/data"])
     paas.post("/api/apps/stop", id=app["id"])
-    docker("rm", *docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split())
-    docker("volume", "rm", *docker("volume", "ls", "--quiet", "--filter", f"name={app['projectId']}").split())
+    lose_volume(app, "kept")
     try:
         visitor = visit(width=width)
         page = visitor.open("/volumes")

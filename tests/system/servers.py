@@ -330,5 +330,11 @@ def docker(*arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+def lose_volume(app: dict, name: str) -> None:
+    """As with a lost disk: the containers of a stopped app and its volume are gone."""
+    docker("rm", *docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split())
+    docker("volume", "rm", f"better-paas-{app['projectId']}-{name}")
+
+
 def inspect(name: str) -> dict:
     return json.loads(docker("inspect", name))[0]

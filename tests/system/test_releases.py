@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.system.servers import docker, inspect, wait_until
+from tests.system.servers import docker, inspect, lose_volume, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -139,8 +139,7 @@ def test_a_volume_that_is_brought_back_by_hand_is_the_app_s_again(paas, git):
     httpx2.post(f"http://127.0.0.1:{paas.http_port}/", content="first", headers={"Host": app["defaultHost"]})
     paas.post("/api/apps/stop", id=app["id"])
     copy = {path.name: path.read_bytes() for path in folder.iterdir()}
-    docker("rm", *docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.app={app['id']}").split())
-    docker("volume", "rm", volume)
+    lose_volume(app, "data")
 
     def listed() -> list[tuple[bool, bool]]:
         found = [entry for entry in paas.get("/api/volumes") if entry["projectId"] == app["projectId"]]

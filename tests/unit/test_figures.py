@@ -22,7 +22,7 @@ MEASURED = {
 }
 
 
-def runtime_that_hears(answers: list[dict]) -> DockerRuntime:
+def runtime_that_hears(answers):
     class StubEngine:
         async def containers(self, *labels):
             return [Container("c1", "shop", {}, True, "running", 0, False)]
@@ -30,7 +30,7 @@ def runtime_that_hears(answers: list[dict]) -> DockerRuntime:
         async def stats(self, container_id):
             return answers.pop(0)
 
-    return DockerRuntime(StubEngine(), "i", "auto", None, "10.0.0.0/16")  # type: ignore[arg-type]
+    return DockerRuntime(StubEngine(), "i", "auto", None, "10.0.0.0/16")
 
 
 async def test_an_answer_without_a_measurement_is_no_app_that_takes_nothing():

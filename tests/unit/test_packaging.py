@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 
@@ -120,4 +121,5 @@ def test_a_port_at_an_address_of_any_kind_is_looked_at(install, tmp_path):
 
 def test_settings_in_quotes_are_read_as_the_server_reads_them(run, tmp_path):
     (tmp_path / "settings.env").write_text("# a note = nothing\nHTTP_PORT=\"8081\"\nLISTEN_ADDR = ':8090'\n")
-    assert run.machine.stored_settings(tmp_path) == {"HTTP_PORT": "8081", "LISTEN_ADDR": ":8090"}
+    found = run.machine.stored_settings(tmp_path)
+    assert found == dotenv_values(tmp_path / "settings.env") == {"HTTP_PORT": "8081", "LISTEN_ADDR": ":8090"}

@@ -103,7 +103,7 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
     request.state.resource_id = app_id
     if not config.id:
         platform.ingress.point_to_waiting(app_id)
-    if not config.id or not config.model_fields_set.isdisjoint(service.SEEN_BY_INGRESS):
+    if not config.id or service.SEEN_BY_INGRESS & config.model_fields_set:
         await tell_ingress(platform)
     return await deploy_answer(request, app_id, deployment_id)
 
@@ -213,8 +213,7 @@ async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.App
     def change(session: Session, rules: Any) -> None:
         _update(request, session, body.id, changes, rules)
 
-    seen = not changes.keys().isdisjoint(service.SEEN_BY_INGRESS)
-    return await change_app(request, body.id, change, seen_by_ingress=seen)
+    return await change_app(request, body.id, change, seen_by_ingress=bool(service.SEEN_BY_INGRESS & changes.keys()))
 
 
 @router.post("/api/apps/rename")

@@ -25,7 +25,7 @@ ACTIVE = ("queued", "building")
 # Columns that hold nothing for "as the server has it".
 NULLABLE = ("port_override", "watch_minutes")
 # What of an update the ingress's configuration is made from.
-SEEN_BY_INGRESS = ("domains", "volumes")
+SEEN_BY_INGRESS = frozenset({"domains", "volumes"})
 _COLUMNS = (
     "git_repo",
     "branch",

@@ -88,10 +88,10 @@ class Deployer:
             redactor = await redactor_of(self._database, app_id, deployment_id)
         except SecretUnreadable:
             redactor = Redactor()  # what can't be opened was in no hand that could have said it
-        if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
-            _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
         if deployment_id not in self._said:
             self._said.add(deployment_id)
+            if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
+                _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
             with _at_most_a_warning("writing the end of a deployment's log"):
                 log = self._logbook.open(app_id, deployment_id, redactor)
                 log.error(f"Deployment failed: {text}" if status == "failed" else "Deployment cancelled.")

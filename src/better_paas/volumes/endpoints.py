@@ -79,10 +79,9 @@ async def volumes_delete(request: Request, body: VolumeBody) -> DeletedVolume:
     key = (body.project_id, body.name)
     found = await service.sizes(platform.database, platform.runtime)
     if key not in found:
-        if key not in await platform.database.read(service.known):
-            raise NotFound("No such volume", "GET /api/volumes lists them.")
         # Nothing is removed: should it come back this very moment, it stays.
-        await platform.database.write(lambda session: service.forget(session, *key))
+        if not await platform.database.write(lambda session: service.forget(session, *key)):
+            raise NotFound("No such volume", "GET /api/volumes lists them.")
         return DeletedVolume(status="forgotten", name=body.name, size=None)
     users = (await platform.database.read(trash.volume_users)).get(key, [])
     if users:

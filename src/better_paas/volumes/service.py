@@ -35,8 +35,10 @@ def note(session: Session, project_id: str, names: Iterable[str]) -> None:
             session.add(KnownVolume(project_id=project_id, name=name, created_at=now()))
 
 
-def forget(session: Session, project_id: str, name: str) -> None:
-    """They were deleted on purpose: the next release begins with an empty one."""
+def forget(session: Session, project_id: str, name: str) -> bool:
+    """It was deleted on purpose: the next release begins with an empty one. False if it was not known."""
     volume = session.get(KnownVolume, (project_id, name))
-    if volume is not None:
-        session.delete(volume)
+    if volume is None:
+        return False
+    session.delete(volume)
+    return True
