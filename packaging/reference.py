@@ -1,6 +1,7 @@
-"""Writes docs/reference/settings.md, api.md, paas.md and mcp.md from the code. Run it with the environment's Python."""
+"""Writes the pages of docs/reference from the code. Run it with the environment's Python."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from pydantic_core import PydanticUndefined
 
 from better_paas import policy
 from better_paas.app import create_app
+from better_paas.builders.said import own
 from better_paas.cli.errors import EXIT_CODES
 from better_paas.cli.run import build
 from better_paas.mcp.tools import TOOLS
+from better_paas.mcp.untrusted import NAMED, QUOTED
 from better_paas.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -43,7 +46,7 @@ def api() -> str:
         "# HTTP API",
         "",
         "JSON in and out. Send a token as `Authorization: Bearer <token>`. Errors are",
-        '`{"error", "code", "hint", "requestId"}`. Lists take `limit` and `cursor` where the table says so, and give the',
+        '`{"error", "code", "hint", "quoted", "requestId"}`. Lists take `limit` and `cursor` where the table says so, and give the',
         "next cursor in `X-Next-Cursor`. The server shows the fields of each call at `/api/docs` and the OpenAPI document",
         "at `/api/openapi.json`. This page is made from the code.",
         "",
@@ -157,8 +160,17 @@ def mcp() -> str:
     lines += [
         "",
         'Results are in `structuredContent`. A failed call has `isError` and `{"error": {"message", "code", "hint",',
-        '"scopeNeeded"}}`. A call that a person has to approve gives `{"status": "approval_required", "url", …}`; clients',
+        '"quoted", "scopeNeeded"}}`. A call that a person has to approve gives `{"status": "approval_required", "url", …}`; clients',
         "that can open links are asked to open it. Then the very same call is made again.",
+        "",
+        "What anybody may have written stands between marks that nobody can guess: `log`, and the fields "
+        + ", ".join(f"`{name}`" for name in QUOTED)
+        + ".",
+        "Settings and names have none, so that they can be sent back, and may be a stranger's as well: "
+        + ", ".join(f"`{name}`" for name in NAMED)
+        + ".",
+        "All else is the platform's own. The server's instructions say so, and how the address of an approval begins",
+        "(`approvals` of `paas_whoami`).",
         "",
         "Resources: `paas://apps`, `paas://apps/{name}`, `paas://apps/{name}/logs`, `paas://deployments/{id}/log`.",
         "Prompts: `diagnose-deploy`, `release-checklist`, `right-size`, each with `app`.",
@@ -166,7 +178,49 @@ def mcp() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings, "api.md": api, "paas.md": client, "mcp.md": mcp}
+def own_file() -> str:
+    """better-paas.toml: its keys."""
+    lines = [
+        "# better-paas.toml",
+        "",
+        "What a repository says of its own building and running, in the app's folder. All of it may be left out: what is",
+        "not said is found in the source, and the plan shows what was found. The app's settings win over this file, and",
+        "this file wins over `railpack.json`, `nixpacks.toml`, `railway.json`, `render.yaml`, `fly.toml`, `heroku.yml`,",
+        "`app.json`, `netlify.toml`, `Aptfile`, `Staticfile` and `Caddyfile`. This page is made from the code.",
+        "",
+        "```toml",
+        "[build]",
+        'packages = ["libpq-dev"]',
+        "",
+        "[run]",
+        'start = "gunicorn shop:app --bind 0.0.0.0:$PORT"',
+        'release = "python manage.py migrate"',
+        "",
+        "[run.processes]",
+        'worker = "celery -A shop worker"',
+        "```",
+        "",
+        own.manual(),
+        "",
+        "A key that is not known, or has another kind of value, stops the deployment with a sentence that names it. For",
+        "editors there is a [JSON schema](better-paas.schema.json).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def own_schema() -> str:
+    """The JSON schema of better-paas.toml."""
+    return json.dumps(own.schema(), indent=2) + "\n"
+
+
+PAGES = {
+    "settings.md": settings,
+    "api.md": api,
+    "paas.md": client,
+    "mcp.md": mcp,
+    "better-paas-toml.md": own_file,
+    "better-paas.schema.json": own_schema,
+}
 
 if __name__ == "__main__":
     for file, make in PAGES.items():

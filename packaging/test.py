@@ -9,12 +9,15 @@ import machine
 from machine import SetupFailed, call, say, step
 
 HELP = """Usage: ./test [unit | all | postgres] [pytest arguments]
+       ./test fuzz [targets] [--seconds N] [--keep FOLDER] [--replay FILE]
 
   ./test        everything: style, types, import rules, unit tests, the real engine, ingress, Git and browser.
                 As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
                 The tests of the state, the jobs and the API are run on SQLite and on PostgreSQL.
   ./test postgres  the same with all servers' state in PostgreSQL.
   ./test unit   style, types, import rules and the unit tests; takes seconds.
+  ./test fuzz   a coverage-guided fuzzer at each reader of strangers' text (tests/fuzz/targets.py), 60 s each. What it
+                finds is printed with how to read it again; put it into tests/fuzz/corpus/<target>/, which all tests read.
 """
 
 BIN = machine.VENV / "bin"
@@ -25,11 +28,15 @@ def main() -> None:
     if arguments and arguments[0] in ("--help", "-h", "help"):
         print(HELP)
         return
+    if arguments and arguments[0] == "fuzz":
+        fuzz(arguments[1:])
     what = arguments.pop(0) if arguments and arguments[0] in ("unit", "all", "postgres") else "all"
     started = time.monotonic()
     try:
         machine.install_programs()
         machine.ensure_environment("requirements-dev.lock")
+        # Some of the dashboard's modules are called by the unit tests.
+        machine.install_node_packages(machine.DASHBOARD, "Getting the dashboard's packages")
         with ThreadPoolExecutor(1) as beside:
             checked = beside.submit(checks)
             if what != "unit":
@@ -38,14 +45,14 @@ def main() -> None:
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
         raise SystemExit(1) from None
-    environment = {**machine.os.environ, **(machine.node_environment() if what != "unit" else {})}
+    environment = {**machine.os.environ, **machine.node_environment()}
     # One more than there are cores where the tests are run: most of the time they wait for the engine.
     side_by_side = ["-n", "3", "--dist", "loadscope"]
     # Playwright keeps an event loop of its own, which others' tests must not meet; a network that the engine makes
     # cuts the browser's connections; and while the engine is restarted, or its builds are limited, nothing else can run.
     most, rest = [*side_by_side, "-m", "not browser and not alone"], ["-m", "browser or alone"]
     runs = {
-        "unit": [[*side_by_side, "tests/unit"]],
+        "unit": [[*side_by_side, "tests/unit", "tests/fuzz"]],
         "all": [["--state", "both", *most], rest],
         "postgres": [["--state", "postgres", *most], ["--state", "postgres", *rest]],
     }
@@ -56,6 +63,18 @@ def main() -> None:
         code = code or done.returncode
     say(f"Took {time.monotonic() - started:.0f} s")
     raise SystemExit(code)
+
+
+def fuzz(arguments: list[str]) -> None:
+    """Never returns."""
+    try:
+        machine.install_programs()
+        machine.ensure_environment("requirements-dev.lock")
+    except SetupFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    done = subprocess.run([BIN / "python", "-m", "tests.fuzz.run", *arguments], cwd=machine.ROOT, check=False)
+    raise SystemExit(done.returncode)
 
 
 def checks() -> None:

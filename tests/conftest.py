@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -15,12 +16,16 @@ from better_paas.bootstrap import Platform
 from better_paas.db import schema, sqlite
 from better_paas.db.postgres import engine as create_engine
 from better_paas.settings import Settings
-from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+from better_paas.untrusted.reader import SourceReader
+from tests.fakes import FakeBases, FakeIngress, FakeRuntime, InProcess
 from tests.postgres import TEMPLATE, PostgresServer
 from tests.system.servers import app_ports
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 APP_PORTS = app_ports(24500)
+# How long an example takes says more of what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,7 +108,7 @@ def settings(tmp_path, migrated, database_url) -> Settings:
 @pytest.fixture
 async def platform(settings) -> AsyncIterator[Platform]:
     runtime = FakeRuntime()
-    made = Platform(settings, runtime, FakeIngress(), FakeBases())  # type: ignore[arg-type]
+    made = Platform(settings, runtime, FakeIngress(), FakeBases(), SourceReader(InProcess()))  # type: ignore[arg-type]
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(runtime.close)
         await made.start()

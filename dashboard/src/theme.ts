@@ -27,6 +27,7 @@ export const variables: CSSVariablesResolver = () => ({
   light: {
     '--mantine-color-dimmed': '#59636e',
     '--mantine-color-placeholder': '#6b7480',
+    '--mantine-color-error': '#cf222e',
     '--mantine-color-default-border': '#d8dee4',
     '--paas-page': '#f6f8fa',
     '--paas-panel': '#ffffff',
@@ -42,6 +43,7 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-text': '#e6edf3',
     '--mantine-color-dimmed': '#9198a1',
     '--mantine-color-placeholder': '#8b949e',
+    '--mantine-color-error': '#ff7b72',
     '--mantine-color-default': '#161b22',
     '--mantine-color-default-hover': '#1f262e',
     '--mantine-color-default-border': '#30363d',

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 import better_paas
@@ -31,6 +32,7 @@ from better_paas.engine.client import EngineFailed
 from better_paas.errors import PaasError
 from better_paas.install import endpoints as install
 from better_paas.kit.memory import settle
+from better_paas.kit.quoted import quote
 from better_paas.mcp.endpoint import McpEndpoint
 from better_paas.metrics import endpoints as metrics
 from better_paas.middleware import Surroundings
@@ -42,6 +44,7 @@ from better_paas.tokens.schemas import ErrorAnswer
 from better_paas.vault import endpoints as vault
 from better_paas.volumes import endpoints as volumes
 
+_OUTSIDE = {EngineFailed: "the engine could not do it", CaddyFailed: "the ingress could not do it"}
 DASHBOARD = Path(better_paas.__file__).with_name("dashboard")
 _ROUTERS = (
     system.router,
@@ -94,6 +97,7 @@ def create_app(platform: Platform | None) -> FastAPI:
     app.add_exception_handler(RuntimeFailed, _outside_error)
     app.add_exception_handler(CaddyFailed, _outside_error)
     app.add_exception_handler(RecursionError, _too_deep)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _own_error)
     if platform is not None and platform.settings.origins:
         app.add_middleware(
@@ -126,15 +130,22 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _error(
-    request: Request, status: int, error: str, code: str, hint: str | None, headers: dict[str, str] | None = None
+    request: Request,
+    status: int,
+    error: str,
+    code: str,
+    hint: str | None,
+    headers: dict[str, str] | None = None,
+    quoted: str = "",
 ) -> JSONResponse:
-    body = {"error": error, "code": code, "hint": hint, "requestId": getattr(request.state, "request_id", None)}
+    request_id = getattr(request.state, "request_id", None)
+    body = {"error": error, "code": code, "hint": hint, "quoted": quote(quoted) or None, "requestId": request_id}
     return JSONResponse(body, status, headers)
 
 
 async def _paas_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PaasError)
-    return _error(request, error.status, error.error, error.code, error.hint, error.headers)
+    return _error(request, error.status, error.error, error.code, error.hint, error.headers, error.quoted)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -162,9 +173,16 @@ async def _too_deep(request: Request, error: Exception) -> Response:
     return _error(request, 400, "the body is nested too deeply", "invalid", "Send plain fields; see /api/docs.")
 
 
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it, and it is no fault of ours that a log should tell."""
+    return Response(status_code=400)
+
+
 async def _outside_error(request: Request, error: Exception) -> Response:
     hint = getattr(error, "hint", "") or "Is the Docker engine running? 'GET /api/health' shows what is missing."
-    return _error(request, 503, str(error), "unavailable", hint)
+    if isinstance(error, RuntimeFailed):
+        return _error(request, 503, str(error), "unavailable", hint, quoted=error.quoted)
+    return _error(request, 503, _OUTSIDE[type(error)], "unavailable", hint, quoted=str(error))
 
 
 async def _own_error(request: Request, error: Exception) -> Response:

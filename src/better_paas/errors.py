@@ -12,17 +12,24 @@ class StartRefused(Exception):
 class PaasError(Exception):
     """An error that a caller caused or can do something about.
 
-    code: stable, for machines. error: one sentence, as documented. hint: what to do now.
+    code: stable, for machines. error: one sentence, as documented. hint: what to do now. quoted: what a stranger said
+    to it (an app, a repository, a remote server), as it came: never a part of the other two.
     """
 
     status = 400
     code = "invalid"
 
     def __init__(
-        self, error: str, hint: str | None = None, *, code: str | None = None, headers: dict[str, str] | None = None
+        self,
+        error: str,
+        hint: str | None = None,
+        *,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+        quoted: str = "",
     ) -> None:
         super().__init__(error)
-        self.error, self.hint = error, hint
+        self.error, self.hint, self.quoted = error, hint, quoted
         self.code = code or type(self).code
         self.headers = headers or {}
 
@@ -52,6 +59,12 @@ class NotFound(PaasError):
 class Conflict(PaasError):
     status = 409
     code = "conflict"
+
+
+def refuse_stale(read_at: str | None, version: str) -> None:
+    """read_at: the version that a caller changes, if it says so. Errors: Conflict."""
+    if read_at is not None and read_at != version:
+        raise Conflict("it was changed since you read it", "Read it again; change what is there now.", code="stale")
 
 
 class TooLarge(PaasError):

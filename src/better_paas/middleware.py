@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from better_paas import policy
 from better_paas.errors import TooLarge
 from better_paas.kit.ids import new_id
 
@@ -34,6 +35,9 @@ _log = structlog.get_logger("better_paas.request")
 
 # The most that a call may send, and an upload of files.
 MAX_BODY_BYTES = 2 * 2**20
+# What anybody may send, without a token.
+_MAX_PUBLIC_BYTES = 64 * 2**10
+_PUBLIC = frozenset(action.path for action in policy.ACTIONS if action.public and action.method == "POST")
 _MAX_UPLOAD_BYTES = 500 * 2**20
 
 
@@ -53,7 +57,7 @@ class Surroundings:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, received, first_byte = time.perf_counter(), 0, 0, 0.0
-        most = _MAX_UPLOAD_BYTES if scope["path"].endswith("/upload") else MAX_BODY_BYTES
+        most = _most_bytes(scope["path"])
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status, first_byte
@@ -67,7 +71,8 @@ class Surroundings:
             message = await receive()
             received += len(message.get("body") or b"")
             if received > most:
-                raise TooLarge(f"the body is larger than {most // 2**20} MiB", "Send a smaller body.")
+                shown = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 2**10} KiB"
+                raise TooLarge(f"the body is larger than {shown}", "Send a smaller body.")
             return message
 
         await self._app(scope, bounded if scope["type"] == "http" else receive, send_with_headers)
@@ -78,3 +83,9 @@ class Surroundings:
             self._counted(scope["method"], getattr(route, "path", "other"), status, first_byte or seconds)
         milliseconds = round(seconds * 1000, 1)
         _log.debug("request", method=scope.get("method"), path=scope["path"], status=status, ms=milliseconds)
+
+
+def _most_bytes(path: str) -> int:
+    if path in _PUBLIC:
+        return _MAX_PUBLIC_BYTES
+    return _MAX_UPLOAD_BYTES if path.endswith("/upload") else MAX_BODY_BYTES

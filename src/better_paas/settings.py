@@ -12,7 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from better_paas.builders.languages import LANGUAGES
 from better_paas.cloudflare.client import PUBLIC_ADDRESS as CLOUDFLARE
+from better_paas.domains.hosts import normalise
+from better_paas.errors import Invalid
+from better_paas.firewall.rules import Opening
 
+_LONGEST_DOMAIN = 200
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 _STREAM = r"(https?://|syslog://)[^\s]{1,300}"
 _ANCHOR = r"(file:/|https?://|syslog://|git\+(https?|ssh)://|s3://[a-z0-9])[^\s]{1,300}"
@@ -113,7 +117,12 @@ class Settings(BaseSettings):
         20, ge=0, le=600, description="Seconds until a new DNS record is known to all servers of its zone."
     )
     paas_domain: str | None = Field(None, description="Name of the control plane: the ingress serves it with HTTPS.")
-    ingress_address: str = Field("", description="Address that the ingress listens on. Empty: all.")
+    ingress_address: str = Field(
+        "",
+        max_length=60,
+        pattern=r"^[0-9A-Za-z.:\[\]-]*$",
+        description="Address that the ingress listens on. Empty: all.",
+    )
     http_port: int = Field(80, ge=1, le=65535, description="Port of the ingress for HTTP.")
     https_port: int = Field(443, ge=1, le=65535, description="Port of the ingress for HTTPS.")
     ingress_tls: Literal["auto", "off", "external"] = Field(
@@ -136,6 +145,15 @@ class Settings(BaseSettings):
     )
     app_ports: str = Field("20000-29999", description="Host ports (on 127.0.0.1) that releases are published on.")
     app_networks: str = Field("10.201.0.0/16", description="Private range that the projects' networks are made in.")
+    apps_firewall: bool = Field(
+        True, description="Keep apps and builds from the cloud's metadata and from what listens on this machine."
+    )
+    apps_may_reach: str = Field(
+        "",
+        max_length=2000,
+        description="Comma list of addresses or networks, each with :port or for all ports, that apps and builds may "
+        "reach though APPS_FIREWALL keeps them from it; such as 10.0.0.5:5432. IPv6 in brackets.",
+    )
     default_memory: str = Field("1g", description="Memory limit of an app that sets none; empty for no limit.")
     default_cpus: str = Field("", description="CPU limit of an app that sets none; empty for no limit.")
     health_timeout: int = Field(300, ge=1, le=3600, description="Seconds that a release has to become healthy.")
@@ -200,6 +218,17 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("must be true, false or networks such as 10.0.0.0/8,203.0.113.7") from None
 
+    @field_validator("apps_domain", "paas_domain")
+    @classmethod
+    def _domain(cls, value: str | None) -> str | None:
+        try:
+            name = None if value is None else normalise(value)
+        except Invalid as error:
+            raise ValueError(f"{error.error}. {error.hint}") from None
+        if name is not None and len(name) > _LONGEST_DOMAIN:
+            raise ValueError(f"must be at most {_LONGEST_DOMAIN} characters: names of apps come before it")
+        return name
+
     @field_validator("public_address")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
@@ -226,6 +255,17 @@ class Settings(BaseSettings):
         if network.version != 4 or not network.is_private or network.prefixlen > 24:
             raise ValueError("must be a private IPv4 range of at least /24, such as 10.201.0.0/16")
         return str(network)
+
+    @field_validator("apps_may_reach")
+    @classmethod
+    def _openings(cls, value: str) -> str:
+        for part in _comma_list(value):
+            Opening.parse(part)
+        return value
+
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        return tuple(Opening.parse(part) for part in _comma_list(self.apps_may_reach))
 
     @field_validator("app_ports")
     @classmethod

@@ -74,8 +74,10 @@ async def test_a_ticket_works_once(admin, platform):
 
 async def test_public_routes(anonymous):
     health = (await anonymous.get("/api/health")).json()
-    assert health["status"] == "healthy"
     assert {"timestamp", "uptime", "version"} <= set(health)
+    assert set(health["parts"]) == {"jobs", "writer", "ingress", "engine", "disk", "releases", "tasks"}
+    well = all(part["state"] == "ok" and part["since"] for part in health["parts"].values())
+    assert health["status"] == ("healthy" if well else "degraded")
     assert (await anonymous.get("/.well-known/better-paas.json")).json() == {"apiUrl": "http://test"}
     assert (await anonymous.get("/api/openapi.json")).json()["openapi"].startswith("3.1")
     assert "/api/openapi.json" in (await anonymous.get("/api/docs")).text
@@ -107,6 +109,15 @@ async def test_bodies_are_bounded(admin):
     )
     assert response.status_code == 413
     assert "larger than 2 MiB" in response.json()["error"]
+
+
+async def test_without_a_token_less_may_be_sent(anonymous):
+    """What is read of it is read on the event loop."""
+    response = await anonymous.post(
+        "/oauth/register", content=b"[" + b"[]," * 40_000 + b"[]]", headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 413
+    assert "larger than 64 KiB" in response.json()["error"]
 
 
 async def test_each_mutation_leaves_intent_and_outcome(driver, admin):

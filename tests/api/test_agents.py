@@ -425,11 +425,12 @@ async def test_what_an_app_answers_to_the_probe_shows_no_secret(driver, platform
     app = await driver.live("shop", envVars={"KEY": CANARY}, secretKeys=["KEY"], healthPath="/health")
     await driver.post("/api/apps/stop", id=app["id"])
 
-    async def unhealthy(port, path):
-        return probe.Probe(False, "GET /health answered 500", f"env: {CANARY}")
+    async def unhealthy(port, path, good_status):
+        return probe.Probe(False, "the health path answered 500", f"env: {CANARY}")
 
     monkeypatch.setattr(probe, "once", unhealthy)
     answer = await driver.client.post("/api/apps/start", json={"id": app["id"]})
     assert answer.status_code == 503
-    assert "it said: env: ***" in answer.text
+    assert answer.json()["quoted"] == "env: ***"
+    assert "env:" not in answer.json()["error"] + answer.json()["hint"]
     assert CANARY not in answer.text + (await driver.client.get("/api/audit-logs/export")).text

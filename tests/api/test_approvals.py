@@ -24,12 +24,11 @@ async def test_a_destructive_call_waits_says_what_it_would_do_and_then_runs_once
         answer = await agent.post("/api/apps/delete", json={"id": shop["id"]})
         asked = answer.json()
         assert answer.status_code == 202
-        assert set(asked) == {"status", "approvalId", "url", "expiresAt", "summary"}
+        assert set(asked) == {"status", "approvalId", "url", "expiresAt", "summary", "quoted"}
         assert asked["status"] == "approval_required"
         assert asked["url"] == f"http://test/approvals?id={asked['approvalId']}"
-        assert asked["summary"] == (
-            "Puts app shop into the trash: running, 2 domains (a.example.com, b.example.com), 1 deployment, 1 volume kept (data 1.2 GB)."
-        )
+        assert asked["summary"] == ("Puts app shop into the trash: running, 2 domains, 1 deployment, 1 volume kept.")
+        assert asked["quoted"] == "domains a.example.com, b.example.com; volumes data 1.2 GB"
         # Asking again is the same question, and nothing has happened.
         assert (await agent.post("/api/apps/delete", json={"id": shop["id"]})).json()["approvalId"] == asked[
             "approvalId"
@@ -123,7 +122,8 @@ async def test_values_of_variables_are_in_no_question(driver, platform, shop):
     async with holding(platform, made["token"]) as agent:
         body = {"id": shop["id"], "envVars": {"KEY": "canary-approval-1"}, "gitToken": "canary-approval-2"}
         asked = (await agent.post("/api/apps/update", json=body)).json()
-        assert asked["summary"] == "Changes app shop: the deploy token, variables (KEY)."
+        assert asked["summary"] == "Changes app shop: the deploy token, 1 variable."
+        assert asked["quoted"] == "variables KEY"
     shown = (await driver.client.get("/api/approvals")).text + (await driver.client.get("/api/audit-logs")).text
     assert "canary-approval" not in shown
 
@@ -141,9 +141,11 @@ async def test_a_token_can_not_flood_people_with_questions(driver, platform, sho
 async def test_what_the_person_sees_is_what_the_endpoint_gets(driver, platform, shop):
     made = await token_of(driver, requireApproval="all")
     async with holding(platform, made["token"]) as agent:
-        # Blanks are taken away before anybody looks.
-        asked = (await agent.post("/api/apps/delete", json={"id": f"{shop['id']} "})).json()
-        assert asked["summary"].startswith("Puts app shop into the trash: running")
+        # Blanks around a name are taken away before anybody looks.
+        asked = (
+            await agent.post("/api/apps/domains/remove", json={"id": shop["id"], "domain": " a.example.com "})
+        ).json()
+        assert (asked["summary"][:29], asked["quoted"]) == ("Takes a domain from app shop:", "a.example.com")
         # Other spellings of a field are no fields.
         answer = await agent.post("/api/apps/update", json={"id": shop["id"], "build_command": "curl evil"})
         assert answer.status_code == 400

@@ -1,13 +1,19 @@
 """The log can be proven: every change of what is stored is found, and what is done is in it."""
 
+import os
+import subprocess
+import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from better_paas.audit import service as audit
 from better_paas.audit.archive import prove
+from better_paas.audit.notes import Signer
 from better_paas.audit.verify import read_anchors
+from better_paas.db.sqlite import FILE_NAME
 from tests.api.test_agents import holding, make
 from tests.stored import Refused, execute
 
@@ -314,3 +320,68 @@ async def test_the_difference_that_an_update_made(driver, platform):
         "envVars": {"added": ["ADDED"], "removed": ["GONE"], "changed": ["CHANGED"]},
     }  # fmt: skip
     assert "canary" not in str(entries)
+
+
+EMPTIED = ["DELETE FROM audit_entries", "DELETE FROM audit_checkpoints"]
+
+
+async def test_of_an_emptied_log_nothing_can_be_known_but_by_what_was_kept(log, settings):
+    tamper(settings, *EMPTIED)
+    report = log()
+    assert (report.ok, report.vouched, report.can_tell(datetime.now(UTC))) == (True, 0, False)
+    assert "ends at entry 0, but anchor 1 says that it had 300" in log(log.anchor).findings[0]
+
+
+async def test_an_emptied_log_is_found_by_checkpoints_and_by_how_far_its_copies_got(log, settings):
+    tamper(settings, EMPTIED[0])
+    assert "the checkpoint at 200 says that it had 200" in log().findings[0]
+    tamper(
+        settings, EMPTIED[1],
+        "INSERT INTO audit_sinks (name, position, problem, changed_at) "
+        "VALUES ('stream https://user:secret@logs.example.com', 290, '', '2026-01-01 00:00:00')",
+    )  # fmt: skip
+    assert log().findings == ["the log ends at entry 0, but 290 were there when its stream was written"]
+
+
+async def test_a_log_without_checkpoints_is_believed_while_it_is_young(log, settings):
+    tamper(settings, EMPTIED[1], "DELETE FROM audit_entries WHERE id > 10")
+    report, moment = log(), datetime.now(UTC)
+    assert (report.ok, report.entries) == (True, 10)
+    assert report.can_tell(moment)
+    assert not report.can_tell(moment + timedelta(minutes=3))
+
+
+def verified(settings, *arguments: str) -> tuple[int, str]:
+    """Exit code and words of the command."""
+    environment = {
+        **os.environ, "BETTER_PAAS_DATA_DIR": str(settings.data_dir), "DATABASE_URL": settings.database_url,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "better_paas", "audit", "verify", *arguments],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_the_command_says_by_its_exit_code_what_it_knows(log, settings, tmp_path):
+    anchor = tmp_path / "anchor"
+    anchor.write_text(log.anchor)
+    assert verified(settings, "--anchor", str(anchor))[0] == 0
+    code, words = verified(settings, "--anchor", str(tmp_path / "not-mounted"))
+    assert (code, "can't be checked" in words) == (3, True)
+    (tmp_path / "empty").write_text("")
+    assert verified(settings, "--anchor", str(tmp_path / "empty"))[0] == 3
+    tamper(settings, *EMPTIED)
+    code, words = verified(settings)
+    assert (code, "can't be known" in words, "is whole (" in words) == (3, True, False)
+    assert verified(settings, "--anchor", str(anchor))[0] == 1
+    (settings.data_dir / "audit.pub").unlink()
+    assert verified(settings)[0] == 3
+
+
+def test_what_is_no_log_can_not_be_checked(settings):
+    if not settings.database_url:
+        Signer.load(settings.data_dir, "test.better-paas/audit")
+        (settings.data_dir / FILE_NAME).write_bytes(b"no database at all" * 100)
+        code, words = verified(settings)
+        assert (code, "Traceback" in words) == (3, False), words

@@ -1,5 +1,8 @@
 """Hostile text in every field: refused with words, or kept as the text that it is."""
 
+import asyncio
+import subprocess
+
 import pytest
 
 PAYLOADS = [
@@ -12,7 +15,6 @@ PAYLOADS = [
 STRICT = (
     "name",
     "gitRepo",
-    "branch",
     "rootDir",
     "dockerfilePath",
     "healthPath",
@@ -35,6 +37,22 @@ async def test_names_and_addresses(driver, field):
         assert answer["error"]
         assert len(answer["error"]) < 500
     assert (await driver.client.get("/api/apps")).json() == []
+
+
+async def test_a_branch_is_what_git_allows_and_no_option(driver):
+    """Git takes names such as ;id and $(id): they reach it as one argument, behind `--`, and no shell."""
+    allowed = {
+        payload
+        for payload in PAYLOADS
+        if "\0" not in payload
+        and subprocess.run(["git", "check-ref-format", f"refs/heads/{payload}"], check=False).returncode == 0
+    }
+    for payload in PAYLOADS:
+        body = {"name": "shop", "gitRepo": "sample:hello-python", "branch": payload}
+        response = await driver.client.post("/api/deploy", json=body)
+        is_name = payload in allowed and not payload.startswith("-") and len(payload) < 200 and payload.isprintable()
+        assert response.status_code == (200 if is_name else 400), payload
+    assert {";id", "$(id)", "'"} <= allowed
 
 
 @pytest.mark.parametrize("field", COMMANDS)
@@ -145,3 +163,13 @@ async def test_the_environment_is_bounded(driver):
 async def test_ids_that_do_not_exist(admin, path):
     assert (await admin.get(path, params={"id": "../x"})).status_code == 404
     assert (await admin.get(path)).status_code == 400
+
+
+async def test_the_api_s_document_is_made_once_however_many_ask(anonymous, monkeypatch):
+    from better_paas import app
+
+    made, real = [], app.openapi_document
+    monkeypatch.setattr(app, "openapi_document", lambda found: made.append(1) or real(found))
+    answers = await asyncio.gather(*(anonymous.get("/api/openapi.json") for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(made) == 1

@@ -21,7 +21,7 @@ def settings(settings, cloudflare):
 async def test_a_token_is_proven_kept_sealed_and_forgotten(driver, admin, platform, cloudflare):
     assert (await admin.get("/api/cloudflare/status")).json()["connected"] is False
     refused = await driver.post("/api/cloudflare/token/save", status=400, token="x" * 30)
-    assert "Invalid API Token" in refused["error"]
+    assert "Invalid API Token" in refused["quoted"]
     assert await driver.post("/api/cloudflare/token/save", token=TOKEN) == {"status": "saved"}
     assert (await admin.get("/api/cloudflare/status")).json()["connected"] is True
     raw = everything(platform.settings)
@@ -49,4 +49,4 @@ async def test_a_domain_is_led_here(driver, cloudflare):
     # The longest zone is the one that answers for it.
     assert (await driver.post("/api/cloudflare/dns", domain="a.shop.example.org"))["zone"] == "shop.example.org"
     refused = await driver.post("/api/cloudflare/dns", status=503, domain="elsewhere.net")
-    assert "sees no zone" in refused["error"]
+    assert "sees no zone" in refused["quoted"]

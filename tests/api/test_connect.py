@@ -17,9 +17,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from better_paas.app import create_app
-from better_paas.connect import clients, endpoints, service
+from better_paas.connect import clients, endpoints, identity, service
 from better_paas.connect.models import Consent, DeviceLogin
-from better_paas.errors import Invalid
+from better_paas.errors import Invalid, Unavailable
 from better_paas.kit.clock import now
 from tests.api.test_agents import holding
 
@@ -400,6 +400,17 @@ async def test_a_broken_issuer_is_not_asked_again_and_again(visitor, issuer, rul
     assert issuer.asked == 1
 
 
+@pytest.mark.parametrize("said", ["", "[" * 5000])
+async def test_keys_that_can_not_be_had_are_told(monkeypatch, said):
+    async def deep(client, address):
+        return json.loads(said)
+
+    if said:
+        monkeypatch.setattr(identity, "_json", deep)
+    with pytest.raises(Unavailable):
+        await identity._fetch_keys("https://issuer.example:99999999")
+
+
 async def test_strangers_do_not_fill_the_audit_log(driver, visitor, issuer, rule):
     before = len((await driver.client.get("/api/audit-logs", params={"limit": 500})).json())
     for _ in range(60):
@@ -411,6 +422,8 @@ async def test_strangers_do_not_fill_the_audit_log(driver, visitor, issuer, rule
 async def test_a_trust_rule_needs_https_and_conditions(driver, issuer):
     fields = {"name": "x", "issuer": issuer.url, "claims": {"repository": "me/shop"}, "profile": "deployer"}
     await driver.post("/api/trust/create", status=400, **{**fields, "issuer": "http://issuer.example"})
+    for address in ("https://[", "https://[x]/", "https://issuer.example:99999"):
+        await driver.post("/api/trust/create", status=400, **{**fields, "issuer": address})
     await driver.post("/api/trust/create", status=400, **{**fields, "claims": {}})
     await driver.post("/api/trust/create", status=400, **{**fields, "profile": "root"})
     await driver.post("/api/trust/create", **fields)

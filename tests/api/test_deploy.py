@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import tempfile
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -10,6 +12,7 @@ from better_paas.apps import operations
 from better_paas.bootstrap import Platform
 from better_paas.deployments import service
 from better_paas.jobs import worker
+from better_paas.kit.quoted import Statement
 from better_paas.runtime.protocol import RuntimeFailed
 from tests.fakes import FakeBases, FakeIngress, FakeRuntime
 
@@ -338,10 +341,11 @@ async def test_the_plan_is_shown_without_building(driver, platform):
     assert worker["port"] == 0
     plan = await driver.post("/api/deploy/plan", gitRepo="sample:hello-node")
     assert (plan["runtime"], plan["start"]) == ("node", "node server.js")
-    assert plan["dockerfile"].startswith("FROM node:22-slim")
+    assert plan["dockerfile"].startswith("FROM node:22-bookworm-slim")
     assert plan["summary"] == "Node 22 · node server.js · port 8080"
     assert platform.runtime.built == {}
-    assert list(platform.workspace.iterdir()) == []
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+    assert Path(tempfile.gettempdir()).is_relative_to(platform.data_dir)
 
 
 async def test_the_start_sweeps_leftovers_and_no_plan_that_is_being_made(settings):
@@ -360,7 +364,9 @@ async def test_the_start_sweeps_leftovers_and_no_plan_that_is_being_made(setting
 async def test_an_app_that_came_up_again_while_nobody_listened_is_running(driver, platform):
     """As after a restart of the engine: that each app ended was heard, that they began again was not."""
     app = await driver.live()
-    fault = functools.partial(service.set_fault, deployment_id=app["activeDeployId"], fault="it ended with code 0")
+    fault = functools.partial(
+        service.set_fault, deployment_id=app["activeDeployId"], fault=Statement("it ended with code 0")
+    )
     await platform.database.write(fault)
     assert (await driver.app(app["id"]))["status"] == "failed"
     told = []

@@ -70,7 +70,7 @@ async def test_the_doctor_tells_of_an_engine_that_is_too_old_or_does_not_limit_b
     (found,) = await doctor._engine(platform)
     assert (found.level, found.state) == ("bad", "Docker 19.03.15 is too old")
     assert "20.10 or newer" in found.advice
-    runtime = DockerRuntime(None, "i", "auto", None, "10.0.0.0/16")
+    runtime = DockerRuntime(None, "i", "auto", None, None, None, None)
     runtime.limit_problem = "builds are not limited: no rights"
     monkeypatch.setattr(platform, "runtime", runtime)
     assert [finding.level for finding in await doctor._engine(platform)] == ["bad", "notice"]
@@ -141,7 +141,7 @@ async def test_the_doctor_tells_of_a_certificate_that_ends_soon(platform, driver
 
 async def test_a_data_directory_that_others_may_read_is_a_finding(platform):
     platform.data_dir.chmod(0o755)
-    assert doctor._data_dir(platform).level == "bad"
+    assert (await doctor._data_dir(platform)).level == "bad"
 
 
 async def test_health_tells_of_waiting_jobs(admin, platform, driver):

@@ -98,7 +98,7 @@ async def test_a_killed_changeover_is_taken_back_at_the_next_start(driver, platf
     await platform.database.write(hold)
     await platform.runtime.stop(app["activeDeployId"])
     platform.ingress.hold(app["id"])
-    await platform.operations.tidy_up()
+    await platform.operations.mend()
     await platform.operations.reconcile()
     assert platform.runtime.running == {app["activeDeployId"]}
     assert platform.ingress.routes[app["id"]] == str(app["port"])
@@ -125,12 +125,14 @@ async def test_a_release_command_that_fails_leaves_the_old_release(driver, platf
     platform.runtime.once_code = 3
     again = await driver.post("/api/apps/redeploy", id=app["id"])
     ended = await driver.ended(again["deploymentId"])
-    assert (ended["status"], ended["error"]) == ("failed", "the release command ended with code 3")
+    assert (ended["status"], ended["error"], ended["quoted"]) == (
+        "failed", "the release command ended with code 3", "migrated",
+    )  # fmt: skip
     assert (await driver.app(app["id"]))["activeDeployId"] == app["activeDeployId"]
 
 
 async def test_a_worker_needs_no_port(driver, platform, monkeypatch):
-    monkeypatch.setattr("better_paas.deployments.releases._WORKER_SECONDS", 0.1)
+    monkeypatch.setattr("better_paas.deployments.healthy._WORKER_SECONDS", 0.1)
     app = await driver.live(kind="worker")
     assert (app["port"], app["url"], app["status"]) == (None, "", "running")
     spec = platform.runtime.specs[app["activeDeployId"]]
@@ -160,7 +162,8 @@ async def went_back(driver, app) -> dict:
             await asyncio.sleep(0.05)
 
 
-async def test_a_release_that_crashes_after_it_went_live_is_taken_back(driver, platform, quick, admin):
+async def test_a_release_that_crashes_after_it_went_live_is_taken_back(driver, platform, quick, admin, monkeypatch):
+    monkeypatch.setattr("better_paas.deployments.service.SETTLING", timedelta())
     app = await driver.live()
     bad = await second_version(driver, app)
     platform.runtime.restarts[bad] = 3

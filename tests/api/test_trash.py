@@ -143,7 +143,7 @@ async def test_a_volume_that_is_gone_is_missed(driver, platform, admin):
     platform.runtime.kept.clear()
     ended = await driver.ended((await driver.post("/api/apps/redeploy", id=app["id"]))["deploymentId"])
     assert ended["status"] == "failed"
-    assert "the volume data is missing" in ended["error"]
+    assert ("a volume is missing" in ended["error"], ended["quoted"]) == (True, "data")
     assert "forget the volume" in ended["hint"]
     assert platform.runtime.kept == set()
     # The one that serves goes on; once it has ended it is not started either.

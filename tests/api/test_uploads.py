@@ -12,8 +12,9 @@ import pytest
 
 from better_paas.bootstrap import Platform
 from better_paas.kit.unpack import ArchiveRefused, UnpackLimits, unpack
+from better_paas.untrusted.reader import SourceReader
 from tests.api.test_agents import holding, make
-from tests.fakes import FakeBases, FakeIngress, FakeRuntime
+from tests.fakes import FakeBases, FakeIngress, FakeRuntime, InProcess
 
 LIMITS = UnpackLimits(100, 1_000_000, 3_000_000)
 
@@ -169,7 +170,7 @@ async def test_a_build_that_was_cut_off_goes_on_with_its_own_files(driver, platf
     await platform.stop()
     shutil.rmtree(platform.workspace / made["deploymentId"])
     runtime = _Reading()
-    again = Platform(settings, runtime, FakeIngress(), FakeBases())
+    again = Platform(settings, runtime, FakeIngress(), FakeBases(), SourceReader(InProcess()))
     await again.start()
     try:
         async with asyncio.timeout(15):
@@ -219,9 +220,10 @@ async def test_an_upload_into_an_app_is_a_change_of_it(driver, platform):
     async with holding(platform, made["token"]) as agent:
         asked = (await send(agent, SITE, id=app["id"], domains=[], envVars={})).json()
         assert asked["summary"] == (
-            "Replaces the files of app prod, deploys them, and changes domains, variables (). "
-            "Takes away A, prod.example.com."
+            "Replaces the files of app prod, deploys them, and changes domains, 0 variables. "
+            "Takes away 2 of what is there."
         )
+        assert asked["quoted"] == "takes away A, prod.example.com"
         assert (await send(agent, SITE, id=app["id"], name="harmless")).status_code == 400
         changed = (await send(agent, SITE, id=app["id"], memory="256m")).json()
         await driver.ended(changed["deploymentId"])
@@ -263,7 +265,7 @@ async def test_a_start_removes_uploads_that_nobody_needs(driver, platform):
     folder = platform.data_dir / "uploads"
     (folder / "incoming-x" / "tree").mkdir(parents=True)
     (folder / "gone").mkdir()
-    await platform.operations.tidy_up()
+    await platform.operations.sweep()
     assert [path.name for path in folder.iterdir()] == [made["id"]]
 
 

@@ -319,6 +319,24 @@ def test_rules_of_a_domain_and_what_a_deployment_changed(visit, paas, world):
     visitor.picture("deployment-changes")
 
 
+def test_what_one_app_may_reach(visit, paas, world):
+    app = world["shop"]
+    visitor = visit()
+    page = visitor.open(f"/apps/{app['id']}?tab=settings")
+    field, save = page.get_by_label("Opened for this app"), page.get_by_role("button", name="Save what it may reach")
+    expect(save).to_be_disabled()
+    field.fill("10.0.0.5/32:5432\n\n 10.0.0.6 ")
+    save.click()
+    expect(page.get_by_text("Saved, and in effect")).to_be_visible()
+    expect(field).to_have_value("10.0.0.5:5432\n10.0.0.6")
+    assert visitor.axe() == []
+    visitor.picture("settings-reach")
+    field.fill("")
+    save.click()
+    expect(save).to_be_disabled()
+    expect(field).to_have_value("")
+
+
 def test_the_check_up_says_what_to_do(visit, world):
     visitor = visit()
     page = visitor.open("/system")

@@ -20,6 +20,15 @@ def git(tmp_path_factory):
     server.close()
 
 
+@pytest.fixture
+def server(tmp_path):
+    """A Git server of the test's own."""
+    made = GitServer(tmp_path / "repositories")
+    made.folder.mkdir()
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def paas(tmp_path_factory):
     server = PaasServer(tmp_path_factory.mktemp("paas") / "data", APP_PORTS=app_ports(22000, 500))

@@ -54,6 +54,7 @@ class PaasServer:
         }  # fmt: skip
         if NEW_DATABASE is not None:
             self.settings.setdefault("DATABASE_URL", NEW_DATABASE())
+        self.program = [sys.executable, "-m", "better_paas", "serve"]
         self.process: subprocess.Popen | None = None
         self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{self.api_port}",
@@ -74,20 +75,21 @@ class PaasServer:
         self.api_port, self.http_port = api_port, http_port
         self.client.base_url = f"http://127.0.0.1:{api_port}"
 
-    def start(self) -> None:
+    def start(self, code: tuple[int, ...] = (200,)) -> None:
+        """code: what its health may answer with."""
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "better_paas", "serve"],
+                self.program,
                 env={**os.environ, **self.settings},
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, 30)
+        wait_until(lambda: self._answers(code), 30)
 
-    def _answers(self) -> bool:
+    def _answers(self, code: tuple[int, ...]) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log()
         with contextlib.suppress(httpx2.HTTPError):
-            return self.client.get("/api/health").status_code == 200
+            return self.client.get("/api/health").status_code in code
         return False
 
     def log(self) -> str:
@@ -209,6 +211,9 @@ class GitServer:
         self.folder = folder
         self.auth = ""
         self.seen_authorization: list[str] = []
+        # Files of Git LFS by their digest, and where it is said that they are.
+        self.large: dict[str, bytes] = {}
+        self.large_place = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -225,7 +230,17 @@ class GitServer:
             made.commit(files, message)
         return made
 
-    def _handler(self):
+    def places_of(self, question: bytes) -> bytes:
+        """What an LFS server says of the objects that it is asked for."""
+        place = self.large_place or f"{self.url}/large/"
+        known = [entry for entry in json.loads(question)["objects"] if entry["oid"] in self.large]
+        found = [
+            {**entry, "actions": {"download": {"href": place + entry["oid"], "header": {"X-Of": "lfs"}}}}
+            for entry in known
+        ]
+        return json.dumps({"objects": found}).encode()
+
+    def _handler(self):  # noqa: C901
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -246,6 +261,9 @@ class GitServer:
                 if self.path.startswith("/hangs/"):
                     time.sleep(20)
                     return
+                if self.headers.get("X-Of") == "lfs":  # as the place of a large file said
+                    self._send(outer.large[self.path.removeprefix("/large/")])
+                    return
                 authorization = self.headers.get("Authorization", "")
                 if outer.auth:
                     wanted = "Basic " + base64.b64encode(outer.auth.encode()).decode()
@@ -256,8 +274,14 @@ class GitServer:
                         self.send_header("Content-Length", "0")
                         self.end_headers()
                         return
+                self._serve_git()
+
+            def _serve_git(self):
                 path, _, query = self.path.partition("?")
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if path.endswith("/info/lfs/objects/batch"):
+                    self._send(outer.places_of(body))
+                    return
                 environment = {
                     "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(outer.folder), "GIT_HTTP_EXPORT_ALL": "1",
                     "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
@@ -274,6 +298,12 @@ class GitServer:
                 self.send_response(int(headers.pop("Status", "200").split()[0]))
                 for name, value in headers.items():
                     self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def _send(self, content: bytes) -> None:
+                self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -185,6 +185,10 @@ def test_the_daily_verbs(paas, connected):
         "env", "import", "daily", str(connected.home / ".env")
     )
     assert connected.json("env", "list", "daily")["B"] == "two words"
+    connected.run("env", "set", "daily", "LINES", stdin="  one\ntwo\n")
+    assert connected.json("env", "list", "daily")["LINES"] == "  one\ntwo\n"
+    connected.run("env", "set", "daily", "LINES", stdin="no end")
+    assert connected.json("env", "list", "daily")["LINES"] == "no end"
     # Taking a variable away asks a person, who says yes while the command waits.
     connected.run("env", "unset", "daily", "A", code=5)
     assert "A person has to approve this" in connected.errors

@@ -279,7 +279,7 @@ def test_an_engine_that_restarts_under_the_server(own_paas, git):
     under_way = own_paas.deploy("under-way", slow.url)
     wait_until(lambda: "build" in str(own_paas.get("/api/deployments/get", id=under_way["deploymentId"])["steps"]), 60)
     with engine_down():
-        assert own_paas.get("/api/health")["status"] == "healthy"
+        assert own_paas.get("/api/health")["parts"]["engine"]["state"] == "it does not answer"
         assert own_paas.visit(app).status_code == 502
     wait_until(lambda: own_paas.visit(app).status_code == 200, 60)
     wait_until(lambda: own_paas.app(app["id"])["status"] == "running", 30)

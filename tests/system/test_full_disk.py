@@ -61,7 +61,9 @@ def test_a_disk_that_is_full_from_one_step_on(small, git):
             # What is to be changed is refused with a reason, or it is done; it never hangs.
             answer = small.client.post("/api/apps/update", json={"id": steady["id"], "memory": "300m"})
             assert answer.status_code in (200, 503), answer.text
-            assert small.get("/api/health")["status"] == "healthy"
+            health = small.client.get("/api/health").json()
+            assert health["status"] == "degraded"
+            assert "MiB are free" in health["parts"]["disk"]["state"]
             time.sleep(3)
             assert small.visit(steady).text == "steady"
         ended = small.ended(app["deploymentId"], 60)
@@ -81,3 +83,22 @@ def has_begun(paas, deployment: str, step: str) -> bool:
 
 def is_gone(app: dict) -> bool:
     return containers_of(app) == []
+
+
+def test_a_server_that_starts_on_a_full_disk_goes_on_by_itself_with_space(small, git):
+    app = small.deploy("waits", git.repository("full-start.git", {**text_app("waits", pause=2)}).url)
+    wait_until(functools.partial(has_begun, small, app["deploymentId"], "build"), 60)
+    # So that the state can be opened at all, as after a crash; a job is under way.
+    small.kill()
+    with full(small):
+        small.start(code=(200, 503))
+        time.sleep(3)
+        answer = small.client.post("/api/projects/create", json={"name": "new"})
+        assert answer.status_code in (200, 201, 503), answer.text
+        assert small.client.get("/api/health").json()["status"] == "degraded"
+    wait_until(lambda: small.client.get("/api/health").json()["status"] == "healthy", 60)
+    assert small.ended(app["deploymentId"], 60)["status"] in ("success", "failed")
+    small.redeploy(app)
+    assert small.visit("waits.localhost").text == "waits"
+    small.post("/api/projects/create", 200, name="later")
+    assert small.post("/api/audit-logs/verify")["ok"] is True

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import httpx2
@@ -115,7 +116,7 @@ def test_a_project_of_uv(process_paas, git):
     }
     app = process_paas.live("greets", git.repository("process-uv.git", files).url)
     assert process_paas.visit(app).text == "/venv"
-    assert "uv sync --frozen" in process_paas.deployment_log(app["activeDeployId"])
+    assert "uv sync --locked" in process_paas.deployment_log(app["activeDeployId"])
     process_paas.purge(app)
 
 
@@ -211,3 +212,38 @@ def test_people_are_told(process_paas):
     health = process_paas.get("/api/health")
     assert (health["runtime"], health["engine"]) == ("process", None)
     assert sys.platform == "linux"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives apps users of their own")
+def test_as_root_without_bubblewrap_an_app_is_built_and_runs(git, tmp_path):
+    """On a machine that has no sandbox, by a server that opens nothing to others of itself."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for folder in ("/usr/sbin", "/usr/bin"):
+        for program in Path(folder).iterdir():
+            if program.name != "bwrap" and not (programs / program.name).is_symlink():
+                (programs / program.name).symlink_to(program)
+    repository = git.repository(
+        "bare.git", {"app.py": PEEK, "requirements.txt": "", "Procfile": "web: python3 -u app.py\n"}
+    )
+    # Below the folder of the tests nobody but root gets.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        Path(place).chmod(0o711)
+        server = PaasServer(
+            Path(place) / "data", APP_PORTS=app_ports(24200), RUNTIME="process", DRAIN_SECONDS="2",
+            DOCKER_HOST="unix:///nonexistent.sock", PATH=str(programs),
+        )  # fmt: skip
+        server.start()
+        try:
+            app = server.live("bare", repository.url)
+            user = server.visit(app).text.split()[0]
+            assert int(user) >= 210_000
+            assert server.visit(app, f"/read{place}/data").text == "PermissionError"
+            server.kill(signal.SIGKILL)
+            server.start()
+            assert server.visit(app, f"/read{place}/data/processes/images").text == "PermissionError"
+            assert server.visit(app).text.split()[0] == user
+            found = {entry["name"]: entry for entry in server.get("/api/system/doctor")["findings"]}
+            assert found["Data directory"]["level"] == "good"
+        finally:
+            server.close()

@@ -123,7 +123,7 @@ def test_which_calls_a_person_is_asked_for():
 
     assert asked("none") == {"project:delete"}
     assert asked("destructive") == {
-        "app:delete", "app:purge", "app:domain_remove", "project:delete", "agent:delete", "volume:delete",
+        "app:delete", "app:purge", "app:reach", "app:domain_remove", "project:delete", "agent:delete", "volume:delete",
     }  # fmt: skip
     assert {"app:deploy", "app:update", "app:delete"} < asked("all")
     assert not {row.name for row in policy.ACTIONS if not row.mutates} & asked("all")

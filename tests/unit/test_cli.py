@@ -1,5 +1,6 @@
 """Pieces of the client: discovery, the way back from the browser, packing, variables, what is shown."""
 
+import argparse
 import contextlib
 import http.client
 import io
@@ -16,14 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from better_paas.cli import client, config, jsonc, output, patience
+from better_paas.cli import client, config, jsonc, output, patience, variables
 from better_paas.cli.config import Instance
 from better_paas.cli.discovery import discover, normalised
 from better_paas.cli.errors import CliError
 from better_paas.cli.loopback import Loopback
 from better_paas.cli.pack import pack
 from better_paas.cli.run import run
-from better_paas.cli.variables import parse
 from better_paas.kit.plain import one_line, plain
 
 
@@ -348,22 +348,34 @@ def test_an_empty_directory_is_no_app(tmp_path):
 # Variables
 
 
-def test_env_files():
-    text = """
-# a comment
-A=1
-export B = two words # comment
-C='single # quoted "x"'
-D="double \\"quoted\\" \\n line"
-E=
-F=a=b
-"""
-    assert parse(text) == {
-        "A": "1", "B": "two words", "C": 'single # quoted "x"', "D": 'double "quoted" \n line', "E": "", "F": "a=b",
-    }  # fmt: skip
-    for broken in ("A", "1A=x", 'A="open', "A-B=1"):
-        with pytest.raises(CliError):
-            parse(broken)
+def imported(monkeypatch, file, *, secret=False):
+    """What `paas env import` sets, and which names it marks."""
+    monkeypatch.setattr(variables, "_apply", lambda _, wanted, gone, marked: (wanted, marked))
+    return variables.import_file(argparse.Namespace(file=str(file), secret=secret))
+
+
+def test_an_imported_file_arrives_as_it_is_and_secrets_are_marked(monkeypatch, tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes("\ufeffMODE=a\u2028b\r\nAPI_TOKEN='x\r\n y '\r\nDB=postgres://u:p@db\r\n".encode())
+    values = {"MODE": "a\u2028b", "API_TOKEN": "x\n y ", "DB": "postgres://u:p@db"}
+    assert imported(monkeypatch, file) == (values, ["API_TOKEN", "DB"])
+    assert imported(monkeypatch, file, secret=True) == (values, ["MODE", "API_TOKEN", "DB"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"A='x' y", "line 1: text behind a closing quote"),
+        (b"A=\xff", "it is no UTF-8"),
+        (b"# nothing\n", "holds no variables"),
+        (b"A=" + b"x" * 1024 * 1024, "is longer than 1024 KiB"),
+    ],
+)
+def test_a_file_that_can_not_be_imported(monkeypatch, tmp_path, content, message):
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    with pytest.raises(CliError, match=message):
+        imported(monkeypatch, file)
 
 
 # What is shown

@@ -2,10 +2,15 @@
 
 import os
 import tarfile
+import time
+from functools import partial
 
 import pytest
 
 from better_paas.builders.context import ignore_rule, pack
+from better_paas.builders.plan import NoPlan
+from better_paas.kit.filetimes import EARLIEST, date_tree
+from tests import pace
 
 
 @pytest.mark.parametrize(
@@ -23,11 +28,54 @@ from better_paas.builders.context import ignore_rule, pack
         ("", ".git/config", True),
         ("", "x/node_modules/y", True),
         ("./build/", "build/x", True),
+        ("build/./a//b", "build/a/b", True),
+        ("build/../a", "a", True),
+        ("./", "a", False),
+        ("/", "a", False),
+        ("!/", "a", False),
         ("secret(1).txt", "secret(1).txt", True),
+        ("[z-a]x", "[z-a]x", True),
+        ("[^a]x", "bx", True),
+        ("[^a]x", "ax", False),
+        ("a**/**/b", "a/c/d/b", True),
+        ("**.log", "b/a.log", True),
+        ("a\\b", "a\\b", True),
+        ("x/*/y", "x/a/b/y", False),
+        ("line*", "line\nbreak", True),
+        ("*é", "é", True),
     ],
 )
 def test_ignore_rules(rules, path, ignored):
     assert ignore_rule(rules)(path) is ignored
+
+
+def test_no_rule_takes_long():
+    deep = "/".join(f"folder{number}" for number in range(50))
+    for rules in ("**/" * 14 + "x", "*a" * 400, "**/a" * 240, "\n".join("**/*" + "?*" * 200 for _ in range(50))):
+        ignored = ignore_rule(rules)
+        for path in (deep, "a" * 255, "a/" * 60 + "b"):
+            assert pace.seconds(partial(ignored, path), 0.2) < 0.2  # the first one took 66 s
+
+
+def test_more_rules_than_anybody_writes_are_refused():
+    with pytest.raises(NoPlan, match="more than 1000 rules"):
+        ignore_rule("\n".join(f"file{number}" for number in range(2000)))
+    with pytest.raises(NoPlan, match="1000 characters"):
+        ignore_rule("x" * 1_000_000)
+
+
+def test_rules_that_are_too_much_together_are_refused():
+    with pytest.raises(NoPlan, match="too much together"):
+        ignore_rule("\n".join("**/" + "*a" * 400 + str(number) for number in range(990)))
+
+
+def test_a_name_that_is_no_text_is_packed(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / os.fsdecode(b"caf\xe9")).write_text("x")
+    pack(tmp_path / "c.tar", tree, "", "*.log", {})
+    with tarfile.open(tmp_path / "c.tar") as archive:
+        assert [os.fsencode(entry.name) for entry in archive] == [b"caf\xe9"]
 
 
 def test_links_stay_links_and_nothing_outside_is_read(tmp_path):
@@ -56,7 +104,22 @@ def test_the_same_tree_gives_the_same_context(tmp_path):
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "a").write_text("1")
-    pack(tmp_path / "1.tar", tree, "", "", {})
-    os.utime(tree / "a", (1, 1))
-    pack(tmp_path / "2.tar", tree, "", "", {})
+    for number in (1, 2):
+        date_tree(tree, 1_700_000_000)
+        pack(tmp_path / f"{number}.tar", tree, "", "", {"b": "lent"})
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
+    with tarfile.open(tmp_path / "1.tar") as archive:
+        assert {entry.name: entry.mtime for entry in archive} == {"a": 1_700_000_000, "b": EARLIEST}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(0, EARLIEST), (-1e30, EARLIEST), (1_700_000_000.9, 1_700_000_000), (float("nan"), EARLIEST)]
+)
+def test_times_that_programs_can_not_tell_are_not_taken(tmp_path, said, kept):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").write_text("1")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    date_tree(tmp_path, said)
+    assert {path.lstat().st_mtime for path in tmp_path.rglob("*")} == {kept}
+    date_tree(tmp_path, float("inf"))
+    assert (tmp_path / "folder" / "a").stat().st_mtime <= time.time()

@@ -13,6 +13,9 @@ from better_paas.db import schema, sqlite, tables
 from better_paas.db.database import Database, after_commit
 from better_paas.db.sqlite import SqliteStore
 from better_paas.db.store import DatabaseInUse
+from better_paas.errors import Unavailable
+from better_paas.kit.clock import now
+from better_paas.kit.supervision import condition_of
 
 
 def add_project(name, identity=None):
@@ -202,3 +205,44 @@ def test_migrations_and_a_new_state_are_what_the_models_say(tmp_path):
         engine.dispose()
     assert found[0] == found[1]
     assert ScriptDirectory(str(schema.MIGRATIONS)).get_heads() == [schema.HEAD]
+
+
+async def test_a_writer_that_breaks_answers_its_callers_and_writes_on(database, monkeypatch):
+    """As it did when the log line of a failed commit could itself not be written."""
+    real, broken = database._commit_group, iter([True])
+
+    def breaks(connection, group):
+        if next(broken, False):
+            raise OSError(28, "No space left on device")
+        real(connection, group)
+
+    monkeypatch.setattr(database, "_commit_group", breaks)
+    monkeypatch.setattr("better_paas.kit.supervision._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("better_paas.db.database._PROBE_SECONDS", 0.01)
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(database.write(add_project("lost")), 5)
+    assert "No space left" in database.problem
+    assert await asyncio.wait_for(database.write(add_project("kept")), 5)
+    assert database.problem == ""
+    assert await count(database, "projects") == 1
+
+
+async def test_a_state_that_can_not_be_written_says_so_until_it_can_without_being_asked(database, monkeypatch):
+    monkeypatch.setattr("better_paas.db.database._PROBE_SECONDS", 0.01)
+    full = [True]
+
+    def refuse(connection):
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    event.listen(database._store.writer, "begin", refuse)
+    with pytest.raises(sqlite3.OperationalError):
+        await database.write(add_project("lost"))
+    assert "disk is full" in database.problem
+    since = condition_of(database, now()).since
+    await asyncio.sleep(0.1)
+    assert condition_of(database, now()).since == since
+    full.clear()
+    while database.problem:
+        await asyncio.sleep(0.01)
+    await database.write(add_project("kept"))

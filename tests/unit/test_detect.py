@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from better_paas.builders import node
 from better_paas.builders.detect import detect
 from better_paas.builders.files import MemoryFiles, TreeFiles
+from better_paas.builders.node import managers
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
@@ -70,7 +70,7 @@ class TestPython:
                 "app.py": FLASK,
             }
         )
-        assert (found.package_manager, found.install) == ("uv", "uv sync --frozen --no-dev --no-install-project")
+        assert (found.package_manager, found.install) == ("uv", "uv sync --locked --no-dev --no-install-project")
 
     def test_poetry(self):
         found = plan(
@@ -107,8 +107,11 @@ class TestPython:
             plan({"requirements.txt": "requests\n", "shop/a.py": ""})
 
     def test_broken_toml_is_told(self):
-        with pytest.raises(NoPlan, match=r"pyproject\.toml is not valid TOML"):
+        with pytest.raises(NoPlan, match="not valid TOML") as told:
             plan({"pyproject.toml": "[project", "main.py": ""})
+        assert told.value.quoted.startswith("pyproject.toml: ")
+        with pytest.raises(NoPlan, match="not valid TOML"):
+            plan({"pyproject.toml": f"number = {'9' * 5000}", "main.py": ""})
 
 
 class TestNode:
@@ -173,12 +176,11 @@ class TestNode:
             ("yarn@1.22.22", "yarn@1.22.22"),
             ("yarn@4.5.0", "@yarnpkg/cli-dist@4.5.0"),
             ("pnpm@10; id", "pnpm@10"),
-            ("npm@10.0.0", ""),
+            ("npm@10.0.0", "npm@10.0.0"),
         ],
     )
     def test_the_pinned_manager_is_the_one_that_is_used(self, pinned, package):
-        manager = pinned.split("@")[0]
-        assert node.manager_package({"packageManager": pinned}, manager) == package
+        assert managers.choose(MemoryFiles({}), {"packageManager": pinned}).package == package
 
     @pytest.mark.parametrize(
         ("wanted", "version"),
@@ -189,7 +191,10 @@ class TestNode:
             ("20.x", "20"),
             (">=24", "24"),
             ("22 || 24", "24"),
-            ("16", "22"),
+            ("16", "16"),
+            ("0.10", "22"),
+            ("lts/*", "24"),
+            ("lts/iron", "20"),
             (">=20 <23", "20"),
         ],
     )
@@ -202,8 +207,9 @@ class TestNode:
             plan({"package.json": "{}"})
 
     def test_broken_json_is_told(self):
-        with pytest.raises(NoPlan, match=r"package\.json is not valid JSON"):
+        with pytest.raises(NoPlan, match="not valid JSON") as told:
             plan({"package.json": "{"})
+        assert told.value.quoted.startswith("package.json: ")
 
 
 class TestOthers:
@@ -212,8 +218,9 @@ class TestOthers:
         assert (found.runtime, found.port, found.dockerfile_path) == ("dockerfile", 3000, "Dockerfile")
 
     def test_a_missing_dockerfile_is_told(self):
-        with pytest.raises(NoPlan, match="no file docker/Dockerfile"):
+        with pytest.raises(NoPlan, match="no such Dockerfile") as told:
             plan({"package.json": "{}"}, dockerfile_path="docker/Dockerfile")
+        assert told.value.quoted == "docker/Dockerfile"
 
     def test_a_static_folder(self):
         assert plan({"public/index.html": ""}).output == "public"
@@ -225,7 +232,7 @@ class TestOthers:
         with pytest.raises(NoPlan) as caught:
             plan({"readme.md": "", "src/x.rs": ""})
         assert "package.json" in caught.value.hint
-        assert "readme.md" in caught.value.hint
+        assert caught.value.quoted == "found: readme.md, src/x.rs"
 
     def test_plans_survive_being_stored(self):
         found = plan({"app.py": FLASK, "requirements.txt": "flask\n"})
@@ -254,3 +261,63 @@ class TestTree:
         (tmp_path / "package.json").write_bytes(b" " * (1024 * 1024 + 1))
         with pytest.raises(NoPlan, match="larger than 1 MiB"):
             TreeFiles(tmp_path).read("package.json")
+
+    def test_the_mark_that_editors_put_in_front_is_no_part_of_a_file(self, tmp_path):
+        (tmp_path / "Dockerfile").write_text("FROM debian\n", encoding="utf-8-sig")
+        assert detect(TreeFiles(tmp_path), Overrides()).runtime == "dockerfile"
+
+
+class TestTrees:
+    def test_a_folder_of_a_tree(self, tmp_path):
+        (tmp_path / "apps/web").mkdir(parents=True)
+        (tmp_path / "apps/web/package.json").write_text("{}")
+        below = TreeFiles(tmp_path).below("apps").below("web")
+        assert below.names() == ["package.json"]
+        assert (below.read("package.json"), below.read("../../x"), TreeFiles(tmp_path).below("none").names()) == (
+            "{}",
+            None,
+            [],
+        )
+
+    def test_no_link_leads_out_of_it(self, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "real/secret").write_text("x")
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        (tree / "link").symlink_to(tmp_path / "real")
+        assert TreeFiles(tree).below("link").names() == []
+        assert TreeFiles(tree).below("link").read("secret") is None
+
+    def test_the_shallow_files_come_first_however_many_there_are(self, tmp_path):
+        for number in range(30):
+            (tmp_path / f"a{number}/deep").mkdir(parents=True)
+            (tmp_path / f"a{number}/deep/x").touch()
+        (tmp_path / "z").mkdir()
+        (tmp_path / "z/go.mod").touch()
+        names = TreeFiles(tmp_path).names()
+        assert names[0] == "z/go.mod" and len(names) == 31
+
+
+@pytest.mark.parametrize(
+    ("link", "followed"),
+    [
+        ("real", True), ("in/real", True), ("in/../real", True), ("/etc/passwd", False), ("../outside", False),
+        ("Dockerfile", False), ("missing", False),
+    ],
+)  # fmt: skip
+def test_links_are_followed_within_the_tree_alone(tmp_path, link, followed):
+    (tmp_path / "tree" / "in").mkdir(parents=True)
+    for name in ("outside", "tree/real", "tree/in/real"):
+        (tmp_path / name).write_text("FROM x")
+    (tmp_path / "tree" / "Dockerfile").symlink_to(link)
+    (tmp_path / "tree" / "folder").symlink_to("in")
+    files = TreeFiles(tmp_path / "tree")
+    assert files.read("Dockerfile") == ("FROM x" if followed else None)
+    assert files.read("folder/real") == "FROM x"
+    assert files.read("folder/../../outside") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_marks_in_front_of_a_file_are_no_text(tmp_path, encoding):
+    (tmp_path / "requirements.txt").write_bytes("flask é\r\n".encode(encoding))
+    assert TreeFiles(tmp_path).read("requirements.txt") == "flask é\r\n"

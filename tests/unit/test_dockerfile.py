@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ def test_python_runs_as_nobody_in_a_second_stage():
 @given(st.text(alphabet=st.characters(blacklist_characters="\0"), min_size=1, max_size=60))
 def test_no_command_breaks_out_of_its_instruction(command):
     text = python(start=command, build=command, install="true")
-    assert set(instructions(text)) <= {"FROM", "WORKDIR", "ENV", "RUN", "COPY", "USER", "CMD"}
+    assert set(instructions(text)) <= {"FROM", "WORKDIR", "ENV", "RUN", "COPY", "USER", "ENTRYPOINT", "CMD"}
     assert instructions(text).count("USER") == 1
     last = text.splitlines()[-1]
     assert command in json.loads(last.removeprefix("CMD "))[2]
@@ -57,13 +58,81 @@ def test_a_static_site_is_copied_from_its_build():
     assert "ARG" not in text
 
 
-def test_variables_are_mounted_for_the_build_command_alone():
+def test_variables_are_mounted_to_install_and_build_and_in_no_layer():
     plan = BuildPlan(
         runtime="node", version="22", package_manager="npm", install="npm ci", build="npm run build", start="node x"
     )
     text = dockerfile.generate(plan, "node", "", has_variables=True)
-    assert text.count("better-paas-variables") == 2
-    assert "npm ci" in text
+    steps = [line for line in text.splitlines() if "better-paas-variables" in line]
+    assert [line.startswith("RUN --mount=") for line in steps] == [True, True]
+    assert "npm ci" in steps[0] and "npm run build" in steps[1]
+    assert "better-paas-variables" not in dockerfile.generate(plan, "node", "", has_variables=False)
+
+
+def test_packages_and_second_languages():
+    plan = BuildPlan(
+        "php",
+        start="x",
+        build_packages=("git",),
+        run_packages=("libicu72",),
+        extensions=("intl", "pdo_mysql"),
+        tools={"node": "22", "composer": "2"},
+    )
+    text = dockerfile.generate(plan, "php:1", "", False, {"node": "node:22", "composer": ""})
+    build, _, run = text.partition("\n\n")
+    assert "--no-install-recommends git &&" in build and "--no-install-recommends libicu72 &&" in run
+    assert "COPY --from=node:22 /usr/local/bin/node /usr/local/bin/node" in build
+    assert "node" not in run, "assets are made once"
+    assert "/usr/bin/composer" not in build, "the base has it"
+    for stage in (build, run):
+        assert "install libicu-dev && docker-php-ext-install -j2 intl pdo_mysql" in stage.replace(
+            "-y -qq --no-install-recommends ", ""
+        )
+        assert "php-intl php-mysql" in stage
+
+
+def test_manifests_keep_their_folders():
+    plan = BuildPlan(
+        "node", install="npm ci", manifests=("package.json", "apps/a/package.json", "patches/"), start="node x"
+    )
+    text = dockerfile.generate(plan, "base", "", False)
+    assert (
+        "COPY source/package.json ./\nCOPY source/apps/a/package.json ./apps/a/\nCOPY source/patches/ ./patches/\n"
+        in text
+    )
+
+
+@pytest.mark.parametrize("value", ["plain", 'a "b" $HOME \\', "`id`", "# x", "ü"])
+def test_variables_of_a_repository_come_as_they_are(value):
+    plan = BuildPlan("node", start="node x", environment={"A": value})
+    text = dockerfile.generate(plan, "base", "", False)
+    line = next(line for line in text.splitlines() if line.startswith("ENV"))
+    written = re.search(r' A=("(?:[^"\\]|\\.)*"|\S+)', line)[1]
+    assert re.sub(r"\\(.)", r"\1", written.strip('"')) == value
+    assert set(instructions(text)) <= {"FROM", "WORKDIR", "ENV", "RUN", "COPY", "USER", "ENTRYPOINT", "CMD"}
+
+
+@pytest.mark.parametrize(
+    ("made", "passes"),
+    [
+        (["dist/index.html"], True),
+        (["dist/200.html"], True),
+        (["dist/server/index.js", "dist/client/index.html"], False),
+        ([], False),
+    ],
+)
+def test_a_build_that_leaves_no_page_fails_with_what_it_made(made, passes, tmp_path):
+    for name in made:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "src").mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", dockerfile.site_check("dist")], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode == 0) is passes
+    if not passes:
+        assert "left no index.html in dist" in done.stderr and "./src/" in done.stderr
+        assert ("./dist/client" in done.stderr) is bool(made)
 
 
 OWN = """# syntax comment
@@ -97,11 +166,6 @@ def test_mounts_go_for_the_old_builder():
     assert text == "FROM x\nRUN pip install x\n"
 
 
-def test_bases_are_found_without_own_stages():
-    text = "ARG X=1\nFROM --platform=linux/amd64 node:22 AS build\nFROM build AS second\nFROM scratch\nFROM $X\nFROM node:22\n"
-    assert dockerfile.base_images(text) == ["node:22"]
-
-
 @pytest.mark.parametrize(
     ("name", "hashed"),
     [
@@ -118,3 +182,15 @@ def test_bases_are_found_without_own_stages():
 )
 def test_only_names_that_a_build_made_are_kept_for_ever(name, hashed):
     assert (re.search(dockerfile._HASHED, name) is not None) is hashed
+
+
+@pytest.mark.parametrize(
+    ("base", "packages", "has_headers"),
+    [
+        ("better-paas/python:3.11", ("gcc", "libpq-dev"), True), ("python:3.11-slim-bookworm", ("gcc",), False),
+        ("better-paas/python:3.11", (), False),
+    ],
+)  # fmt: skip
+def test_compiling_for_python_has_its_headers_where_the_base_is_of_debian(base, packages, has_headers):
+    plan = BuildPlan(runtime="python", install="pip install x", start="x", build_packages=packages)
+    assert ("python3-dev" in dockerfile.generate(plan, base, "", has_variables=False)) is has_headers

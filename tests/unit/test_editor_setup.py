@@ -118,7 +118,8 @@ def test_a_comment_stays_with_its_member(comma):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a": ', "[1]", '{"mcpServers": 7}', '{"mcpServers": "x"}', "nonsense", '{"a":1}{"b":2}']
+    "text",
+    ['{"a": ', "[1]", '{"mcpServers": 7}', '{"mcpServers": "x"}', "nonsense", '{"a":1}{"b":2}', '{"\\q":1}'],
 )
 def test_what_can_not_be_read_is_left_alone(home, capsys, text):
     place = home / ".cursor" / "mcp.json"
@@ -131,6 +132,12 @@ def test_what_can_not_be_read_is_left_alone(home, capsys, text):
     (home / ".codex" / "config.toml").write_text("= broken")
     assert run(["setup", "--only", "codex"]) == 1
     assert (home / ".codex" / "config.toml").read_text() == "= broken"
+
+
+@pytest.mark.parametrize("value", ["1.2.3", "9" * 5000, '"\\q"', "-"])
+def test_a_value_that_is_none_is_told_as_such(value):
+    with pytest.raises(jsonc.NotJson, match="line 2"):
+        jsonc.get('{"b":1,\n"a":' + value + "}", ("a",))
 
 
 def test_only_editors_that_are_there_get_an_entry(home, monkeypatch, capsys):

@@ -83,20 +83,3 @@ async def test_an_engine_that_is_silent_or_not_there_is_told_so(tmp_path, monkey
             await engine.version()
         assert caught.value.status == 900
         await engine.close()
-
-
-async def test_a_subnet_that_something_unlisted_uses_is_passed_over(monkeypatch):
-    asked = []
-
-    async def answer(method, path, body=None, params=None):
-        if method == "GET":
-            return [{"Name": "other", "IPAM": {"Config": [{"Subnet": "10.201.0.0/26"}]}}]
-        asked.append(body["IPAM"]["Config"][0]["Subnet"])
-        if len(asked) < 3:
-            raise EngineFailed("Pool overlaps with other one on this address space", 403)
-        return {"Id": "x"}
-
-    engine = Engine()
-    monkeypatch.setattr(engine, "_json", answer)
-    await engine.ensure_network("mine", {}, "10.201.0.0/16")
-    assert asked == ["10.201.0.64/26", "10.201.0.128/26", "10.201.0.192/26"]

@@ -39,6 +39,24 @@ def test_addresses_are_apart_and_an_ipv6_network_is_one():
     assert limit.fail("1.2.3.4") == 0
 
 
+def test_who_has_many_ipv6_networks_waits_in_all_of_them():
+    limit = FailureLimit(Clock())
+    waits = [limit.fail(f"2001:db8:5:{number:x}::1") for number in range(200)]
+    assert waits[:50] == [0.0] * 50
+    assert all(waits[50:])
+    assert sum(limit.take_unlogged().values()) == 150  # each attempt once
+    assert limit.fail("2001:db8:6::1") == 0
+    assert limit.fail("1.2.3.4") == 0
+
+
+def test_an_ipv4_address_is_one_in_both_spellings():
+    limit = FailureLimit(Clock())
+    for _ in range(5):
+        limit.fail("1.2.3.4")
+    assert limit.fail("::ffff:1.2.3.4") > 0
+    assert limit.fail("::ffff:1.2.3.5") == 0
+
+
 def test_an_hour_later_it_is_forgotten():
     clock = Clock()
     limit = FailureLimit(clock)

@@ -30,7 +30,7 @@ def runtime_that_hears(answers):
         async def stats(self, container_id):
             return answers.pop(0)
 
-    return DockerRuntime(StubEngine(), "i", "auto", None, "10.0.0.0/16")
+    return DockerRuntime(StubEngine(), "i", "auto", None, None, None, None)
 
 
 async def test_an_answer_without_a_measurement_is_no_app_that_takes_nothing():

@@ -55,7 +55,26 @@ def test_no_text_becomes_an_option_or_another_protocol(text):
     assert not any(character in url for character in "\0\n\r ;$`'\"\\|&<>")
 
 
-@pytest.mark.parametrize("ref", ["main", "v1.2.3", "feature/x_y", "release-1", "a" * 40])
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "main",
+        "v1.2.3",
+        "feature/x_y",
+        "release-1",
+        "a" * 40,
+        "müller",
+        "feat(x)/y",
+        "it's",
+        "#123",
+        "a@b",
+        "日本語",
+        "$(id)",
+        ";id",
+        "x{y}",
+        "a..b".replace("..", "."),
+    ],
+)
 def test_good_refs(ref):
     assert check_ref(ref) == ref
 
@@ -73,12 +92,19 @@ def test_good_refs(ref):
         "a:b",
         "a\\b",
         "x.lock",
+        "x.lock/a",
+        "a/.b",
         "/a",
         "a/",
         "@{1}",
         "a\0",
-        "$(id)",
-        ";id",
+        "@",
+        "a?",
+        "a*",
+        "a[b",
+        "a.",
+        "a\u2028b",
+        "x" * 300,
     ],
 )
 def test_bad_refs(ref):

@@ -7,8 +7,13 @@ import pytest
 from better_paas.caddy.process import CaddyFailed
 from better_paas.domains.ingress import Ingress
 from better_paas.domains.render import IngressSettings, Name, Site
+from better_paas.domains.unserved import UnservedNames
 
 SITES = [Site("a1", (Name("a.localhost"), Name("shop.example.com", https=True)))]
+
+
+async def no_sites():
+    return []
 
 
 class StubCaddy:
@@ -18,11 +23,13 @@ class StubCaddy:
         self.adopted, self.refused = adopted, refused
         self.running, self.tries, self.config = adopted, False, {"of": "before"} if adopted else None
 
-    async def start(self, config):
+    async def start(self, plain):
         if not self.adopted:
-            self._take(config)
+            self._take(plain)
             self.running = True
-        return self.adopted
+
+    async def refuses(self, config):
+        return ""
 
     async def load(self, config):
         self._take(config)
@@ -50,7 +57,7 @@ def made(tmp_path):
 
         settings = IngressSettings(tmp_path / "caddy", tmp_path / "routes", "", 80, 443, "me@example.org")
         settings.folder.mkdir()
-        ingress = Ingress(settings, sites)
+        ingress = Ingress(settings, sites, tuple, UnservedNames(settings.folder / "unserved.json"))
         ingress._caddy = caddy
         return ingress
 
@@ -107,6 +114,6 @@ async def test_what_one_caller_hears_of_a_refusal_each_of_them_hears(made):
     ingress = made(caddy)
     await ingress.start()
     caddy.refused = "http"
-    ingress._loaded = None
+    ingress._sites = no_sites
     results = await asyncio.gather(*(ingress.apply() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [CaddyFailed] * 3

@@ -54,12 +54,23 @@ async def test_a_stale_lease_can_not_finish(database):
     await database.write(lambda session: queue.finish(session, again, "succeeded"))
 
 
-async def make_worker(database, handler, on_failure=None, slots=2):
+class Running(Worker):
+    """One whose loop is a task, as the platform keeps it."""
+
+    def begin(self):
+        self.loop = asyncio.create_task(self.run())
+
+    async def stop(self):
+        self.loop.cancel()
+        await super().stop()
+
+
+async def make_worker(database, handler, on_failure=None, slots=2, **options):
     async def nothing(run, error): ...
 
-    worker = Worker(database, lambda run: None)
-    worker.register(Kind("work", handler, on_failure or nothing, slots))
-    await worker.start()
+    worker = Running(database, lambda run: None)
+    worker.register(Kind("work", handler, on_failure or nothing, slots, **options))
+    worker.begin()
     return worker
 
 
@@ -152,7 +163,9 @@ async def test_a_claim_that_fails_is_tried_again(database, monkeypatch):
     await worker.stop()
 
 
-async def test_a_job_that_takes_the_server_down_three_times_is_failed(database):
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "queued again"])
+async def test_a_job_that_takes_the_server_down_three_times_is_failed(database, is_held):
+    """Also when the server ended again between taking it over and beginning it."""
     tidied = []
 
     async def handler(run):
@@ -165,10 +178,49 @@ async def test_a_job_that_takes_the_server_down_three_times_is_failed(database):
     for _ in range(3):
         await database.write(lambda session: queue.claim(session, KINDS))
         await database.write(queue.release_orphans)
-    await database.write(lambda session: queue.claim(session, KINDS))
-    worker = await make_worker(database, handler, on_failure)
+    if is_held:
+        await database.write(lambda session: queue.claim(session, KINDS))
+    worker = await make_worker(database, handler, on_failure, may_end_server=True)
     await wait_for(lambda: _is(database, job, "failed"))
-    assert "three times" in tidied[0]
+    assert "the server ended 3 times" in tidied[0]
+    await worker.stop()
+
+
+async def test_what_a_process_ended_over_runs_alone_among_its_like_and_takes_no_other_along(database):
+    """Of two that ran when the server ended one is to blame: the other one must not be given up with it."""
+    first, second = await enqueue(database), await enqueue(database)
+    for _ in range(2):
+        await database.write(lambda session: queue.claim(session, KINDS))
+    await database.write(queue.release_orphans)
+    begun, go_on = [], asyncio.Event()
+
+    async def handler(run):
+        begun.append(run.claim.id)
+        await go_on.wait()
+
+    worker = await make_worker(database, handler, slots=2, may_end_server=True)
+    new = await enqueue(database)
+    worker.wake()
+    async with asyncio.timeout(5):
+        while new not in begun:
+            await asyncio.sleep(0.01)
+    assert begun == [first, new]
+    assert await database.read(lambda session: session.get(Job, second).attempt) == 1
+    go_on.set()
+    await wait_for(lambda: _is(database, second, "succeeded"))
+    await worker.stop()
+
+
+async def test_what_is_ours_goes_on_however_often_the_server_ended(database):
+    job = await enqueue(database)
+    for _ in range(5):
+        await database.write(lambda session: queue.claim(session, KINDS))
+        await database.write(queue.release_orphans)
+
+    async def handler(run): ...
+
+    worker = await make_worker(database, handler)
+    await wait_for(lambda: _is(database, job, "succeeded"))
     await worker.stop()
 
 
@@ -223,14 +275,36 @@ async def test_a_failure_in_the_tidying_does_not_hold_the_lock(database):
     await worker.stop()
 
 
+async def test_a_job_that_frees_its_slot_lets_another_begin(database):
+    begun, end = asyncio.Queue(), asyncio.Event()
+
+    async def handler(run):
+        begun.put_nowait(run.claim.id)
+        if begun.qsize() < 2:
+            run.free_slot()
+        await end.wait()
+
+    jobs = [await enqueue(database) for _ in range(3)]
+    worker = await make_worker(database, handler, slots=1)
+    async with asyncio.timeout(5):
+        while begun.qsize() < 2:
+            await asyncio.sleep(0.01)
+    assert not await _is(database, jobs[2], "running")
+    end.set()
+    for job in jobs:
+        await wait_for(lambda job=job: _is(database, job, "succeeded"))
+    await worker.stop()
+
+
 async def test_slots_bound_what_runs_at_once(database):
     running = most = 0
+    two = asyncio.Barrier(2)
 
     async def handler(run):
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.02)
+        await two.wait()
         running -= 1
 
     jobs = [await enqueue(database) for _ in range(6)]

@@ -43,7 +43,7 @@ class TestGo:
         files = {"go.mod": "module a\n", "cmd/one/main.go": MAIN_GO, "cmd/two/main.go": MAIN_GO}
         with pytest.raises(NoPlan, match="no main package") as refused:
             plan(files)
-        assert "cmd/one, cmd/two" in refused.value.hint
+        assert refused.value.quoted == "programs: cmd/one, cmd/two"
 
 
 class TestRust:
@@ -172,7 +172,7 @@ class TestBunAndDeno:
         assert plan({"deno.json": '{"tasks": {"start": "deno run x.ts"}}'}).start == "deno task start"
         found = plan({"deno.json": "{}", "main.ts": ""})
         assert (found.runtime, found.build) == ("deno", "deno cache main.ts")
-        assert found.start.endswith("--allow-read main.ts")
+        assert found.start.endswith("--allow-all main.ts")
 
 
 class TestProcesses:
@@ -200,12 +200,13 @@ class TestProcesses:
         assert plan({"Procfile": "web: ruby serve.rb\n", "serve.rb": ""}).runtime == "ruby"
 
     def test_a_name_that_could_not_be_a_container_s(self):
-        with pytest.raises(NoPlan, match="can't be the name"):
+        with pytest.raises(NoPlan, match="can't have this name") as told:
             plan({**self.FILES, "Procfile": "web: x\nMy_Worker: y\n"})
+        assert told.value.quoted == "My_Worker"
 
     @pytest.mark.parametrize("name", ["main", "once"])
     def test_a_name_that_the_runtime_calls_its_own(self, name):
-        with pytest.raises(NoPlan, match="can't be the name"):
+        with pytest.raises(NoPlan, match="can't have this name"):
             plan({**self.FILES, "Procfile": f"web: x\n{name}: y\n"})
 
     def test_more_processes_than_there_may_be(self):
@@ -218,7 +219,7 @@ class TestProcesses:
 def test_every_language_gets_a_dockerfile_that_runs_as_nobody(runtime):
     text = generate(BuildPlan(runtime, build="make it", start="run it", mounts=("/data",)), "base:1", "run:1", False)
     assert "USER 10001:10001\n" in text
-    assert text.index("mkdir -p /data") < text.index("USER 10001")
+    assert text.index("mkdir -p /app /data && chown 10001:10001 /app /data") < text.index("USER 10001")
     assert text.rstrip().endswith('CMD ["/bin/sh", "-c", "exec run it"]')
     assert runtime in NAMES
 
@@ -233,3 +234,80 @@ def test_a_base_that_is_made_here_serves_what_it_can():
     assert go.serves("") and go.serves("1.19") and go.serves("1.16")
     assert not go.serves("1.22")
     assert not Made("3.1").serves("3.0")
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({"pom.xml": "<p/>", "system.properties": "java.runtime.version=1.8\n"}, "8"),
+        ({"pom.xml": "<maven.compiler.source>1.8</maven.compiler.source>"}, "8"),
+        ({"pom.xml": "<p/>", ".java-version": "temurin-17.0.9\n"}, "17"),
+        ({"build.gradle": "sourceCompatibility = JavaVersion.VERSION_1_8\n", "gradlew": ""}, "8"),
+        ({"build.gradle": "sourceCompatibility = '17'\n", "gradlew": ""}, "17"),
+        ({"settings.gradle.kts": "", "app/build.gradle.kts": "kotlin { jvmToolchain(21) }", "gradlew": ""}, "21"),
+        ({"Gemfile": "", "app.rb": "", "Gemfile.lock": "RUBY VERSION\n   ruby 3.2.1p31\n"}, "3.2"),
+        ({"Gemfile": "", "app.rb": "", "mise.toml": '[tools]\nruby = "3.3.0"\n'}, "3.3"),
+        ({"deno.json": "{}", "main.ts": "", ".deno-version": "2.2.2\n"}, "2.2.2"),
+        (
+            {"go.mod": "module a\ngo 1.21\n", "main.go": "package main\n", "mise.toml": '[tools]\ngo = "1.25.3"\n'},
+            "1.25",
+        ),
+        ({"Cargo.toml": '[package]\nname="a"\n', "src/main.rs": "", ".tool-versions": "rust 1.88.0\n"}, "1.88"),
+        ({"mix.exs": "app: :a", "mise.toml": '[tools]\nelixir = {version = "1.16.2-otp-26"}\n'}, "1.16"),
+    ],
+)
+def test_versions_from_where_each_language_keeps_them(files, version):
+    assert plan(files).version == version
+
+
+class TestSecondLanguages:
+    ASSETS = {"package.json": '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "5"}}'}
+
+    def test_laravel(self):
+        composer = {"require": {"php": "^8.2", "laravel/framework": "^11", "ext-gd": "*", "ext-rare": "*"}}
+        found = plan(
+            {**self.ASSETS, "composer.json": json.dumps(composer), "public/index.php": "", "package-lock.json": "{}"}
+        )
+        assert found.tools == {"composer": "2", "node": "22"} and found.run_tools == ()
+        assert found.install.endswith("&& npm ci") and found.build.startswith("npm run build && mkdir -p storage/")
+        assert "gd" in found.extensions and "pdo_pgsql" in found.extensions
+        assert "The PHP extension rare is not known here" in " ".join(found.notes)
+        assert found.release == "php artisan migrate --force"
+
+    def test_laravel_with_its_database_inside(self):
+        files = {
+            "composer.json": '{"require": {"laravel/framework": "11"}}',
+            "public/index.php": "",
+            "config/database.php": "'default' => env('DB_CONNECTION', 'sqlite'),",
+        }
+        assert plan(files).release == "" and "php artisan migrate --force; php artisan optimize" in plan(files).start
+
+    def test_extensions_that_locked_packages_need(self):
+        lock = {"packages": [{"name": "a/b", "require": {"ext-intl": "*", "php": "8"}}]}
+        found = plan({"composer.json": '{"require": {"a/b": "1"}}', "composer.lock": json.dumps(lock), "index.php": ""})
+        assert found.extensions == ("intl",)
+
+    def test_rails(self):
+        files = {
+            **self.ASSETS,
+            "Gemfile": "gem 'rails'\ngem 'pg'\n",
+            "Gemfile.lock": "",
+            "Rakefile": "",
+            "db/schema.rb": "",
+        }
+        found = plan(files)
+        assert found.tools == {"node": "22"} and found.run_tools == ()
+        assert found.build == "SECRET_KEY_BASE=build bundle exec rails assets:precompile", (
+            "which runs the script itself"
+        )
+        assert found.release == "bundle exec rails db:migrate"
+        assert "libpq5" in found.run_packages
+
+    def test_ruby_that_runs_scripts(self):
+        found = plan({"Gemfile": "gem 'execjs'\n", "app.rb": ""})
+        assert (found.tools, found.run_tools) == ({"node": "22"}, ("node",))
+
+    def test_phoenix(self):
+        found = plan({"mix.exs": "app: :shop {:phoenix, 1}", "assets/package.json": '{"dependencies": {"a": "1"}}'})
+        assert found.tools == {"node": "22"}
+        assert found.install.endswith("&& (cd assets && npm install)")

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from better_paas.engine.limits import BuildLimits, limit_builds
+from better_paas.engine.limits import MOST_PROCESSES, BuildLimits, limit_builds
 from better_paas.runtime.docker import DockerRuntime
 
 
@@ -12,12 +12,15 @@ def test_the_unified_form(tmp_path):
     group = tmp_path / "docker/buildkit"
     assert (group / "cpu.max").read_text() == "150000 100000"
     assert (group / "memory.max").read_text() == str(2**30)
+    assert (group / "pids.max").read_text() == str(MOST_PROCESSES)
+    assert "+pids" in (tmp_path / "cgroup.subtree_control").read_text()
 
 
 def test_the_old_form(tmp_path):
     assert limit_builds(BuildLimits(2**30, 0.5), tmp_path) == ""
     assert (tmp_path / "cpu/docker/buildkit/cpu.cfs_quota_us").read_text() == "50000"
     assert (tmp_path / "memory/docker/buildkit/memory.limit_in_bytes").read_text() == str(2**30)
+    assert (tmp_path / "pids/docker/buildkit/pids.max").read_text() == str(MOST_PROCESSES)
 
 
 def test_why_it_can_not_be_done_is_told(tmp_path):
@@ -39,7 +42,7 @@ async def test_an_engine_that_leaves_the_groups_to_systemd_is_told_of(monkeypatc
         async def cgroup_driver(self):
             return "systemd"
 
-    runtime = DockerRuntime(StubEngine(), "i", "auto", None, "10.0.0.0/16", BuildLimits(2**30, 1.0))
+    runtime = DockerRuntime(StubEngine(), "i", "auto", None, None, None, None, BuildLimits(2**30, 1.0))
 
     async def built(*_): ...
 
@@ -62,7 +65,7 @@ async def test_the_build_cache_is_trimmed_only_where_it_can_be_nobody_else_s():
             return 5
 
     engine = StubEngine()
-    runtime = DockerRuntime(engine, "i", "auto", None, "10.0.0.0/16")
+    runtime = DockerRuntime(engine, "i", "auto", None, None, None, None)
     assert await runtime.trim_build_cache(10 * 2**30) == 5
     engine.listed += (SimpleNamespace(labels={"of": "somebody else"}),)
     assert await runtime.trim_build_cache(10 * 2**30) == 0

@@ -68,7 +68,9 @@ def test_python_gets_its_environment_and_its_manager():
 def test_a_site_is_served_by_the_ingress_s_own_program():
     made = recipe(BuildPlan("static", install="npm ci", build="npm run build", output="dist"), "", "/x/caddy")
     assert made.start[:2] == ["/x/caddy", "run"]
-    assert made.build == [["/bin/sh", "-c", "npm run build"]]
+    build, check = made.build
+    assert build == ["/bin/sh", "-c", "npm run build"]
+    assert check[2].startswith("test -f dist/index.html ||"), "a build that leaves no page has failed"
 
 
 @pytest.mark.parametrize("runtime", ["dockerfile", "go", "ruby"])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from better_paas.kit.lines import TOO_LONG, LineBuffer
 from better_paas.kit.redact import Redactor, redact_fields, redact_text
+from tests import pace
 
 
 def test_known_values_are_masked_the_longest_first():
@@ -27,6 +29,52 @@ def test_forms_that_always_look_like_secrets():
     assert redact_text("Authorization: Bearer abcdefgh12345678") == "Authorization: Bearer ***"
     assert redact_text("bpagt_abcdefgh123") == "bpagt_***"
     assert redact_text("GET /ws/logs?token=abc&x=1") == "GET /ws/logs?token=***&x=1"
+
+
+# Lines that an app may print to hold up whoever reads its log: runs of every kind, and beginnings that lead nowhere.
+HOSTILE = [
+    "a", "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "://", "://a:", "://a:b@", "bearer ", "bearer\t", "basic  ",
+    "token=", "token=x&", "n=", "t=", "bpagt_", "bpagt_abcdefg ", " ", "=", "@", ":", "s3cr3t-value", "s3cr3t-valu", "\U0001d56b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_line_takes_long(piece):
+    redactor = Redactor(["s3cr3t-value", *(f"value-{number}-of-many" for number in range(500))])
+    for line in (
+        piece * (1_000_000 // len(piece)),
+        "bearer abcdefgh token=x ://a@ " + piece * (1_000_000 // len(piece)),
+    ):
+        assert pace.seconds(partial(redactor.text, line), 0.5) < 0.5  # it was 40 s for 60 KB
+
+
+@given(
+    st.lists(st.text(alphabet="ab/\n é", min_size=1, max_size=80), max_size=5),
+    st.lists(st.text(alphabet="ab/ é", max_size=50), min_size=1, max_size=6),
+    st.data(),
+)
+def test_no_known_value_is_left_in_any_line(secrets, texts, data):
+    redactor = Redactor(secrets)
+    parts = {line.strip() for secret in secrets for line in secret.strip().splitlines()}
+    lines = [text + data.draw(st.sampled_from(sorted(parts | {""}))) + text for text in texts]
+    shown = redactor.lines(lines)
+    assert len(shown) == len(lines)
+    for line in shown:
+        assert not any(len(part) >= 4 and part in line for part in parts)
+
+
+def test_a_long_value_is_masked_to_its_end_also_beside_one_that_begins_alike():
+    long, longer = "k" * 40 + "-first-end", "k" * 40 + "-second-and-longer-end"
+    assert Redactor([long, longer]).text(f"a {longer} b {long} c {long[:36]} d") == "a *** b *** c *** d"
+
+
+def test_a_dump_of_secrets_is_hidden_as_a_whole_and_its_neighbours_are_not():
+    dump = "token=abc&" * 1000
+    assert Redactor().lines(["before", dump, "after"]) == ["before", "***", "after"]
+
+
+def test_text_that_no_output_can_carry_is_taken():
+    assert Redactor(["s\ud800ecret-value"]).text("x \ud800 token=abc") == "x ? token=***"
 
 
 def test_fields_with_secret_names():

@@ -5,6 +5,7 @@ import type { Agent } from '../api/client'
 import { useAction, useAgents, useApps, useFrozen, useProjects } from '../api/queries'
 import { Ago, Confirm, Fault, Head, Loading } from '../ui/parts'
 import { Status } from '../ui/Status'
+import { named } from '../ui/words'
 import { NewAgent } from './NewAgent'
 import { Reveal, RotateAgent } from './RotateAgent'
 import { TrustRules } from './TrustRules'
@@ -77,15 +78,15 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
   const projects = useProjects()
   const [asking, setAsking] = useState(false)
   const [rotating, setRotating] = useState(false)
-  const remove = useAction('/api/agents/delete', `The token of ${agent.name} is gone`)
-  const resume = useAction('/api/agents/resume', `The token of ${agent.name} works again`)
+  const remove = useAction('/api/agents/delete', `The token of ${named(agent.name)} is gone`)
+  const resume = useAction('/api/agents/resume', `The token of ${named(agent.name)} works again`)
   const names = [...agent.projects.map(id => projects.data?.find(found => found.id === id)?.name), ...agent.apps.map(id => apps.data?.find(found => found.id === id)?.name)]
   return (
     <li className="agent">
       <div className="row">
         <div>
           <Group gap="sm">
-            <h2>{agent.name}</h2>
+            <h2 dir="auto">{agent.name}</h2>
             {agent.suspendedAt && <Status status="failed" word="Suspended" />}
             {agent.expired && <Status status="expired" />}
           </Group>
@@ -93,7 +94,7 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
           <p className="dim">
             <code>{agent.id}</code> · {agent.lastUsedAt ? <>last used <Ago at={agent.lastUsedAt} /> from {agent.lastAddress}, {agent.uses} calls</> : 'never used'}
             {agent.oldTokenUntil && <> · the old token works until {new Date(agent.oldTokenUntil).toLocaleString()}</>}
-            {agent.note && <> · {agent.note}</>}
+            {agent.note && <> · <bdi>{agent.note}</bdi></>}
           </p>
           {agent.suspendedAt && <p role="status">It was stopped after {agent.suspendedReason}. Look at what it did before you let it go on.</p>}
         </div>
@@ -109,7 +110,7 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
         <ul className="can">{agent.can.map(line => <li key={line}>{line}</li>)}</ul>
       </details>
       <RotateAgent agent={agent} opened={rotating} onClose={() => setRotating(false)} onToken={onToken} />
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Revoke the token of ${agent.name}?`} act={`Revoke ${agent.name}`} danger busy={remove.isPending}
+      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Revoke the token of ${named(agent.name)}?`} act={`Revoke ${agent.name}`} danger busy={remove.isPending}
         onAct={() => remove.mutate({ id: agent.id }, { onSettled: () => setAsking(false) })}>
         <Text size="sm">Its next call is refused, and so are those of tokens that it made. What it did stays in the audit log. This can't be undone; a new token can be made.</Text>
       </Confirm>

@@ -3,6 +3,7 @@ import { useState } from 'react'
 import type { Agent } from '../api/client'
 import { useAction } from '../api/queries'
 import { Copy } from '../ui/parts'
+import { named } from '../ui/words'
 
 const GRACES = [
   { value: '0', label: 'stops at once' },
@@ -18,7 +19,7 @@ export function RotateAgent({ agent, opened, onClose, onToken }: { agent: Agent;
   const submit = () =>
     rotate.mutate({ id: agent.id, graceSeconds: Number(grace) }, { onSuccess: answer => { onClose(); onToken({ name: agent.name, token: answer.token }) } })
   return (
-    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>Replace the token of {agent.name}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
+    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>Replace the token of {named(agent.name)}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
       <form onSubmit={event => { event.preventDefault(); submit() }}>
         <Text size="sm" mb="sm">It keeps its name, rights and history, and gets a new secret.</Text>
         <Select label="The old token" data={GRACES} value={grace} onChange={value => setGrace(value ?? '0')} allowDeselect={false} description="Its use is marked in the audit log meanwhile." />

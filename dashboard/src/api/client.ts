@@ -3,6 +3,7 @@ import type { components } from './schema'
 
 export type App = components['schemas']['AppAnswer']
 export type Deployment = components['schemas']['DeploymentAnswer']
+export type RollbackAnswer = components['schemas']['RollbackAnswer']
 export type Plan = components['schemas']['PlanAnswer']
 export type LogLine = components['schemas']['LogLine']
 export type Health = components['schemas']['Health']
@@ -48,6 +49,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly hint: string | null,
     readonly requestId: string | null,
+    readonly quoted: string | null = null,
+    readonly code = '',
   ) {
     super(message)
   }
@@ -62,7 +65,7 @@ const headers = (token = session.token()) => ({
 const asError = async (response: Response) => {
   const body = await response.json().catch(() => null)
   const text = body?.error ?? `The server answered ${response.status}`
-  return new ApiError(text, response.status, body?.hint ?? null, body?.requestId ?? null)
+  return new ApiError(text, response.status, body?.hint ?? null, body?.requestId ?? null, body?.quoted ?? null, body?.code ?? '')
 }
 
 async function call<T>(method: string, path: string, body?: unknown, token?: string): Promise<T> {

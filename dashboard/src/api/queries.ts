@@ -10,13 +10,23 @@ export const queryClient = new QueryClient({
 export const useApps = () => useQuery({ queryKey: ['apps'], queryFn: () => get<App[]>('/api/apps') })
 export const useApp = (id: string) =>
   useQuery({ queryKey: ['apps', id], queryFn: () => get<App>('/api/apps/get', { id }), enabled: id !== '' })
+/** Whether a deployment is live, and it is yet to be seen that its processes stay up. */
+export const settling = (deployment: Deployment) => deployment.status === 'success' && !deployment.settled
+/** No event tells of the end of that. */
+const UNTIL_SETTLED = 1000
+
 export const useDeployments = (appId?: string, status?: string) =>
   useQuery({
     queryKey: ['deployments', appId ?? '', status ?? ''],
     queryFn: () => get<Deployment[]>('/api/deployments/history', { appId, status, limit: 50 }),
+    refetchInterval: query => (query.state.data?.some(settling) ? UNTIL_SETTLED : false),
   })
 export const useDeployment = (id: string) =>
-  useQuery({ queryKey: ['deployments', 'one', id], queryFn: () => get<Deployment>('/api/deployments/get', { id }) })
+  useQuery({
+    queryKey: ['deployments', 'one', id],
+    queryFn: () => get<Deployment>('/api/deployments/get', { id }),
+    refetchInterval: query => (query.state.data && settling(query.state.data) ? UNTIL_SETTLED : false),
+  })
 export const useHealth = () =>
   useQuery({ queryKey: ['health'], queryFn: () => get<Health>('/api/health'), staleTime: 0 })
 export const useServer = () => useQuery({ queryKey: ['server'], queryFn: () => get<ServerInfo>('/api/server/info') })
@@ -45,7 +55,7 @@ export const tellError = (error: unknown) => {
   notifications.show({
     color: 'red',
     title: error instanceof Error ? error.message : 'Something went wrong',
-    message: [known?.hint, known?.requestId && `Request ${known.requestId}`].filter(Boolean).join(' · '),
+    message: [known?.quoted && `It said: “${known.quoted}”`, known?.hint, known?.requestId && `Request ${known.requestId}`].filter(Boolean).join(' · '),
     autoClose: 10_000,
   })
 }
@@ -65,26 +75,27 @@ export function tellUndo(message: string, undo: () => void) {
   const id = notifications.show({ color: 'green', autoClose: 15_000, message: undoMessage(message, () => { notifications.hide(id); undo() }) })
 }
 
-/** A change by POST: a toast when it is done or fails; what it touched is loaded afresh. */
-export function useAction<Answer = unknown>(path: string, done?: string) {
+/** A change by POST: a toast when it is done or fails; what it touched is loaded afresh.
+ *  refused: by the code of a refusal, what is done instead of a toast, with what is there now loaded. */
+export function useAction<Answer = unknown>(path: string, done?: string, refused: Record<string, (error: ApiError) => void> = {}) {
   const client = useQueryClient()
+  const refresh = () => Promise.all(TOUCHED.map(key => client.invalidateQueries({ queryKey: [key] })))
   return useMutation({
     mutationFn: (body: unknown) => post<Answer>(path, body),
     onSuccess: async () => {
       if (done) notifications.show({ message: done, color: 'green' })
-      await Promise.all([
-        client.invalidateQueries({ queryKey: ['apps'] }),
-        client.invalidateQueries({ queryKey: ['deployments'] }),
-        client.invalidateQueries({ queryKey: ['agents'] }),
-        client.invalidateQueries({ queryKey: ['approvals'] }),
-        client.invalidateQueries({ queryKey: ['keys'] }),
-        client.invalidateQueries({ queryKey: ['cloudflare'] }),
-      ])
+      await refresh()
     },
-    onError: tellError,
+    onError: async error => {
+      const instead = error instanceof ApiError ? refused[error.code] : undefined
+      if (!instead) return tellError(error)
+      await refresh()
+      instead(error as ApiError)
+    },
   })
 }
 
+const TOUCHED = ['apps', 'deployments', 'agents', 'approvals', 'keys', 'cloudflare']
 const KEYS: Record<string, string[]> = { app: ['apps'], deployment: ['deployments', 'apps'], project: ['apps'], agent: ['agents'], approval: ['approvals'], audit: ['audit'] }
 
 /** Live data: what the server says has changed is loaded again. Ends with the signal. */

@@ -2,8 +2,9 @@ import { Button, Group, Modal, SegmentedControl, Text, Textarea } from '@mantine
 import { useState } from 'react'
 import type { Approval } from '../api/client'
 import { useAction, useApprovals } from '../api/queries'
-import { Ago, Confirm, Fault, Head, Loading } from '../ui/parts'
+import { Ago, Confirm, Fault, Head, Loading, Quotation } from '../ui/parts'
 import { Status } from '../ui/Status'
+import { named } from '../ui/words'
 
 export function ApprovalsPage() {
   const [status, setStatus] = useState<'pending' | 'all'>('pending')
@@ -44,13 +45,14 @@ function Row({ approval }: { approval: Approval }) {
         <div>
           <Group gap="sm">
             <Status status={approval.status} />
-            <span className="dim">{approval.agentName} asked <Ago at={approval.createdAt} /></span>
+            <span className="dim"><bdi>{approval.agentName}</bdi> asked <Ago at={approval.createdAt} /></span>
           </Group>
           <h2>{approval.summary}</h2>
+          <Quotation of={approval.quoted} />
           <p className="dim">
             <code>{approval.action}</code>
-            {payload.length > 0 && <> with {payload.map(([name, value]) => `${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}</>}
-            {approval.reason && <> · “{approval.reason}”</>}
+            {payload.length > 0 && <> with <bdi>{payload.map(([name, value]) => `${name} = ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}</bdi></>}
+            {approval.reason && <> · “<bdi>{approval.reason}</bdi>”</>}
             {approval.status === 'pending' && <> · until {new Date(approval.expiresAt).toLocaleTimeString()}</>}
           </p>
         </div>
@@ -61,9 +63,9 @@ function Row({ approval }: { approval: Approval }) {
           </Group>
         )}
       </div>
-      <Modal opened={refusing} onClose={() => setRefusing(false)} title={<Text fw={600}>Refuse this call of {approval.agentName}?</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
+      <Modal opened={refusing} onClose={() => setRefusing(false)} title={<Text fw={600}>Refuse this call of {named(approval.agentName)}?</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
         <form onSubmit={event => { event.preventDefault(); deny.mutate({ id: approval.id, reason }, { onSettled: () => setRefusing(false) }) }}>
-          <Text size="sm" mb="sm">{approval.summary}</Text>
+          <Text size="sm" mb="sm">{approval.summary} <Quotation of={approval.quoted} /></Text>
           <Textarea label="Why, for the agent to read" placeholder="Not before the release on Monday; archive it instead." value={reason} onChange={event => setReason(event.currentTarget.value)} maxLength={300} autosize minRows={2} data-autofocus />
           <Group justify="flex-end" mt="lg" gap="xs">
             <Button variant="default" onClick={() => setRefusing(false)}>Cancel</Button>
@@ -71,9 +73,9 @@ function Row({ approval }: { approval: Approval }) {
           </Group>
         </form>
       </Modal>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Let ${approval.agentName} do this?`} act="Approve this call" danger busy={approve.isPending}
+      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Let ${named(approval.agentName)} do this?`} act="Approve this call" danger busy={approve.isPending}
         onAct={() => approve.mutate({ id: approval.id }, { onSettled: () => setAsking(false) })}>
-        <Text size="sm">{approval.summary}</Text>
+        <Text size="sm">{approval.summary} <Quotation of={approval.quoted} /></Text>
         <Text size="sm" mt="sm">It may make this very call once, as long as {approval.resourceName || 'the resource'} stays as it is now. Any other call has to ask again.</Text>
       </Confirm>
     </li>

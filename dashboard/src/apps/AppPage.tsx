@@ -5,12 +5,13 @@ import { useState } from 'react'
 import type { App } from '../api/client'
 import { tellUndo, useAction, useApp } from '../api/queries'
 import { appRoute, type AppTab } from '../router'
-import { Confirm, Fault, Head, Loading } from '../ui/parts'
+import { Confirm, Fault, Head, Loading, Quotation } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { DomainsTab } from './DomainsTab'
 import { DeploymentsTab, LogsTab, OverviewTab } from './readTabs'
 import { ResourcesTab } from './ResourcesTab'
 import { SettingsTab } from './SettingsTab'
+import { StatusDetail } from './StatusDetail'
 import { VariablesTab } from './VariablesTab'
 
 const TABS: { value: AppTab; label: string; view: (props: { app: App }) => React.ReactNode }[] = [
@@ -56,7 +57,7 @@ export function AppPage() {
 /** On a phone the tabs are wider than the screen. */
 const showActive = (list: HTMLDivElement | null) => list?.querySelector('[data-active]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
 
-const truth = (app: App) => app.statusDetail || (app.status !== 'running' ? '' : app.url ? `Serves at ${app.url}.` : 'Works behind the scenes: it serves no requests.')
+const truth = (app: App) => app.statusDetail ? <><StatusDetail app={app} /> <Quotation of={app.statusQuoted} /></> : (app.status !== 'running' ? '' : app.url ? `Serves at ${app.url}.` : 'Works behind the scenes: it serves no requests.')
 
 function Actions({ app }: { app: App }) {
   const [asking, setAsking] = useState(false)

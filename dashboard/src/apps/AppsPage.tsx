@@ -7,6 +7,7 @@ import { useAction, useApps } from '../api/queries'
 import { Ago, Fault, Head, Loading } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { shortCommit, shortSource } from '../ui/words'
+import { StatusDetail } from './StatusDetail'
 
 const STATES = ['all', 'running', 'building', 'failed', 'stopped']
 
@@ -71,11 +72,12 @@ export function AppCard({ app }: { app: App }) {
         <Status status={app.status} />
       </div>
       <div className="dim cut">{app.url.replace(/^https?:\/\//, '') || 'serves no requests'}</div>
-      <div className="row dim" style={{ marginTop: 12 }}>
+      {app.statusDetail && (app.status === 'running' || app.status === 'failed') && <div className="dim" style={{ marginTop: 4 }}><StatusDetail app={app} /></div>}
+      <div className="row dim" style={{ marginTop: 'auto', paddingTop: 12 }}>
         <span className="cut">
           {app.activeCommit ? (
             <>
-              <code>{shortCommit(app.activeCommit)}</code> {app.activeCommitMsg}
+              <code>{shortCommit(app.activeCommit)}</code> <bdi>{app.activeCommitMsg}</bdi>
             </>
           ) : (
             shortSource(app.gitRepo)

@@ -3,7 +3,7 @@ import { IconDots, IconTrash } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { App, DomainState } from '../api/client'
 import { tellUndo, useAction, useCloudflare, useDomains, useServer } from '../api/queries'
-import { Confirm, Copy, Fault, Loading, Panel } from '../ui/parts'
+import { Confirm, Copy, Fault, Loading, Panel, Quotation } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { RoutingPanel } from './RoutingPanel'
 
@@ -69,7 +69,7 @@ export function DomainsTab({ app }: { app: App }) {
                       )}
                     </Group>
                   </div>
-                  {entry.problem && <p className="dim"><strong>{entry.problem}.</strong> {entry.hint}</p>}
+                  {entry.problem && <p className="dim"><strong>{entry.problem}.</strong> <Quotation of={entry.quoted} /> {entry.hint}</p>}
                   {entry.problem && entry.pointsHere !== true && !entry.isDefault && cloudflare.data?.connected && (
                     <Button mt={6} size="compact-sm" variant="default" loading={lead.isPending} onClick={() => lead.mutate({ domain: entry.name.split('/')[0] })}>
                       Lead {entry.name.split('/')[0]} here by Cloudflare

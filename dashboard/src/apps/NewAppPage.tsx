@@ -1,12 +1,15 @@
-import { Autocomplete, Button, Collapse, Group, Loader, NumberInput, PasswordInput, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Autocomplete, Button, Collapse, Group, Loader, PasswordInput, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { useState } from 'react'
 import { post, type Plan } from '../api/client'
 import { useAction } from '../api/queries'
 import { Fault, Head, Panel } from '../ui/parts'
-import { asBody, isName, type Variable } from './variables'
+import { parse } from './dotenv'
+import { SettingFields } from './SettingFields'
+import { bodyOf, EMPTY, type Fields, filled, LABELS, PLANNED } from './settings'
+import { asBody, problem, type Variable } from './variables'
 import { VariableEditor } from './VariableEditor'
 
 const SAMPLES = ['sample:hello-python', 'sample:hello-node', 'sample:hello-static']
@@ -23,23 +26,14 @@ const looksComplete = (address: string) => /^(sample:\S+|(git clone )?\S+[/:]\S{
 
 export function NewAppPage() {
   const navigate = useNavigate()
-  const [repository, setRepository] = useState('')
-  const [branch, setBranch] = useState('')
-  const [token, setToken] = useState('')
+  const [fields, setFields] = useState(EMPTY)
+  const set = (change: Partial<Fields>) => setFields(old => ({ ...old, ...change }))
   const [ownName, setOwnName] = useState<string | null>(null)
   const [variables, setVariables] = useState<Variable[]>([])
+  const [pending, setPending] = useState(false)
   const [options, setOptions] = useState(false)
-  const [fields, setFields] = useState({ rootDir: '', installCommand: '', buildCommand: '', startCommand: '', dockerfilePath: '', healthPath: '', portOverride: '' as number | string, memory: '', cpus: '' })
-  const set = (name: keyof typeof fields) => (value: string | number) => setFields(old => ({ ...old, [name]: value }))
-  const source = useMemo(
-    () => ({
-      gitRepo: repository.trim(), branch: branch.trim(), gitToken: token, rootDir: fields.rootDir, installCommand: fields.installCommand,
-      buildCommand: fields.buildCommand, startCommand: fields.startCommand, dockerfilePath: fields.dockerfilePath,
-      portOverride: fields.portOverride || null,
-    }),
-    [repository, branch, token, fields],
-  )
-  const [settled] = useDebouncedValue(source, 600)
+  const [settled] = useDebouncedValue(fields, 600)
+  const source = bodyOf(settled, PLANNED)
   const ready = looksComplete(settled.gitRepo)
   const branches = useQuery({
     queryKey: ['branches', settled.gitRepo, settled.gitToken],
@@ -47,13 +41,12 @@ export function NewAppPage() {
     enabled: ready && !settled.gitRepo.startsWith('sample:'),
     retry: false,
   })
-  const plan = useQuery({ queryKey: ['plan', settled], queryFn: () => post<Plan>('/api/deploy/plan', settled), enabled: ready, retry: false })
+  const plan = useQuery({ queryKey: ['plan', source], queryFn: () => post<Plan>('/api/deploy/plan', source), enabled: ready, retry: false })
   const deploy = useAction<{ deploymentId: string }>('/api/deploy')
-  const name = ownName ?? nameFrom(repository.replace('sample:', ''))
+  const name = ownName ?? nameFrom(fields.gitRepo.replace('sample:', ''))
   const nameFits = /^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$/.test(name)
   const submit = async () => {
-    const body = { ...source, name, healthPath: fields.healthPath, memory: fields.memory, cpus: fields.cpus, ...asBody(variables) }
-    const { deploymentId } = await deploy.mutateAsync(body)
+    const { deploymentId } = await deploy.mutateAsync({ ...bodyOf(fields, filled(fields)), name, ...asBody(variables) })
     await navigate({ to: '/deployments/$deploymentId', params: { deploymentId } })
   }
   return (
@@ -68,12 +61,12 @@ export function NewAppPage() {
       <div className="stack">
         <Panel title="Source">
           <Stack gap="sm">
-            <Autocomplete label="Repository" description="A URL, owner/name, or a pasted git clone command" placeholder="https://github.com/owner/name" value={repository} onChange={setRepository} data={repository === '' || repository.startsWith('s') ? SAMPLES : []} autoFocus openOnFocus={false} required withAsterisk={false} />
-            <Autocomplete label="Branch, tag or commit" placeholder={branches.data?.[0] ?? 'the default branch'} value={branch} onChange={setBranch} data={branches.data ?? []} rightSection={branches.isFetching ? <Loader size={14} aria-label="Loading branches" /> : null} />
-            <PasswordInput label="Deploy token" description="Only for private repositories; for ssh a private key" value={token} onChange={event => setToken(event.currentTarget.value)} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
+            <Autocomplete label={LABELS.gitRepo} description="A URL, owner/name, or a pasted git clone command" placeholder="https://github.com/owner/name" value={fields.gitRepo} onChange={gitRepo => set({ gitRepo })} data={fields.gitRepo === '' || fields.gitRepo.startsWith('s') ? SAMPLES : []} autoFocus openOnFocus={false} required withAsterisk={false} />
+            <Autocomplete label={LABELS.branch} placeholder={branches.data?.[0] ?? 'the default branch'} value={fields.branch} onChange={branch => set({ branch })} data={branches.data ?? []} rightSection={branches.isFetching ? <Loader size={14} role="status" aria-label="Loading branches" /> : null} />
+            <PasswordInput label={LABELS.gitToken} description="Only for private repositories; for ssh a private key" value={fields.gitToken} onChange={event => set({ gitToken: event.currentTarget.value })} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
           </Stack>
         </Panel>
-        <Panel title="Plan" aside={plan.isFetching ? <Group gap={6}><Loader size={14} aria-label="Loading" /><Text size="xs" c="dimmed">reading the repository</Text></Group> : null}>
+        <Panel title="Plan" aside={plan.isFetching ? <Group gap={6}><Loader size={14} role="status" aria-label="Loading" /><Text size="xs" c="dimmed">reading the repository</Text></Group> : null}>
           {!ready && <Text size="sm" c="dimmed">Give a repository to see how it would be built.</Text>}
           {ready && plan.isError && !plan.isFetching && <Fault error={plan.error} />}
           {plan.data && !plan.isFetching && <PlanView plan={plan.data} />}
@@ -81,26 +74,12 @@ export function NewAppPage() {
             {options ? 'Hide build and run settings' : 'Change build and run settings'}
           </Button>
           <Collapse expanded={options}>
-            <Stack gap="sm" mt="sm">
-              <TextInput label="Root directory" placeholder="the whole repository" value={fields.rootDir} onChange={event => set('rootDir')(event.currentTarget.value)} />
-              <TextInput label="Install command" placeholder={plan.data?.install} value={fields.installCommand} onChange={event => set('installCommand')(event.currentTarget.value)} />
-              <TextInput label="Build command" placeholder={plan.data?.build} value={fields.buildCommand} onChange={event => set('buildCommand')(event.currentTarget.value)} />
-              <TextInput label="Start command" placeholder={plan.data?.start} value={fields.startCommand} onChange={event => set('startCommand')(event.currentTarget.value)} />
-              <TextInput label="Dockerfile" placeholder="Dockerfile, if there is one" value={fields.dockerfilePath} onChange={event => set('dockerfilePath')(event.currentTarget.value)} />
-              <Group grow align="start">
-                <NumberInput label="Port" placeholder={String(plan.data?.port ?? 8080)} value={fields.portOverride} onChange={set('portOverride')} min={1} max={65535} hideControls />
-                <TextInput label="Health path" placeholder="none: the port has to be open" value={fields.healthPath} onChange={event => set('healthPath')(event.currentTarget.value)} />
-              </Group>
-              <Group grow align="start">
-                <TextInput label="Memory" placeholder="1g" value={fields.memory} onChange={event => set('memory')(event.currentTarget.value)} />
-                <TextInput label="CPUs" placeholder="no limit" value={fields.cpus} onChange={event => set('cpus')(event.currentTarget.value)} />
-              </Group>
-            </Stack>
+            <div style={{ marginTop: 12 }}><SettingFields fields={fields} set={set} found={plan.data ?? {}} secrets={variables.filter(entry => entry.secret && entry.key).map(entry => entry.key)} /></div>
           </Collapse>
         </Panel>
         <Panel title="Variables">
           {!variables.length && <Text size="sm" c="dimmed">None yet. They reach the running app, never an image.</Text>}
-          <VariableEditor value={variables} onChange={setVariables} />
+          <VariableEditor value={variables} onChange={rows => setVariables(rows)} onPending={setPending} />
         </Panel>
         <Panel title="Name">
           <TextInput aria-label="Name" description="It becomes the app's address" value={name} onChange={event => setOwnName(event.currentTarget.value)}
@@ -108,7 +87,7 @@ export function NewAppPage() {
         </Panel>
         {deploy.isError && <Fault error={deploy.error} />}
         <Group>
-          <Button type="submit" loading={deploy.isPending} disabled={!nameFits || !looksComplete(repository) || variables.some(entry => entry.key && !isName(entry.key))}>
+          <Button type="submit" loading={deploy.isPending} disabled={!nameFits || !looksComplete(fields.gitRepo) || pending || !(parse(fields.buildArgs) instanceof Map) || variables.some(entry => problem(entry, variables))}>
             Deploy {nameFits ? name : ''}
           </Button>
         </Group>
@@ -124,7 +103,7 @@ function PlanView({ plan }: { plan: Plan }) {
       <Text fw={600}>{plan.summary}</Text>
       {plan.commit && (
         <Text size="sm" c="dimmed">
-          <code>{plan.commit.slice(0, 7)}</code> {plan.commitMsg}
+          <code>{plan.commit.slice(0, 7)}</code> <bdi>{plan.commitMsg}</bdi>
         </Text>
       )}
       <dl className="facts" style={{ marginTop: 8 }}>
@@ -137,7 +116,7 @@ function PlanView({ plan }: { plan: Plan }) {
       <Button variant="subtle" size="compact-sm" onClick={() => setShown(!shown)} aria-expanded={shown}>
         {shown ? 'Hide the Dockerfile' : 'Show the Dockerfile'}
       </Button>
-      {shown && <Textarea aria-label="Dockerfile" readOnly autosize value={plan.dockerfile} className="mono" />}
+      {shown && <Textarea aria-label="Dockerfile" readOnly autosize value={plan.dockerfile} classNames={{ input: 'mono' }} />}
     </div>
   )
 }

@@ -1,93 +1,90 @@
-import { Button, Group, NumberInput, PasswordInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useNavigate } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import type { App } from '../api/client'
-import { tellUndo, useAction, whileIt } from '../api/queries'
+import { tellUndo, useAction, useDeployments, whileIt } from '../api/queries'
+import { Meanwhile } from '../ui/Meanwhile'
 import { Confirm, Panel } from '../ui/parts'
+import { useFields } from '../ui/useFields'
 import { isUpload } from '../ui/words'
-
-const TEXTS = [
-  ['gitRepo', 'Repository', ''],
-  ['branch', 'Branch, tag or commit', 'the default branch'],
-  ['rootDir', 'Root directory', 'the whole repository'],
-  ['dockerfilePath', 'Dockerfile', 'Dockerfile, if there is one'],
-  ['installCommand', 'Install command', 'as found'],
-  ['buildCommand', 'Build command', 'as found'],
-  ['startCommand', 'Start command', 'as found'],
-  ['releaseCommand', 'Release command', 'run once before each version, such as a migration'],
-  ['healthPath', 'Health path', 'none: the port has to be open'],
-  ['memory', 'Memory', 'as all apps; or such as 512m'],
-  ['cpus', 'CPUs', 'as all apps; or such as 0.5'],
-] as const
-
-type Fields = Record<(typeof TEXTS)[number][0], string> & { portOverride: string | number; watchMinutes: string | number; kind: string; volumes: string; processes: string }
-
-const fromApp = (app: App): Fields => ({
-  ...(Object.fromEntries(TEXTS.map(([key]) => [key, app[key] ?? ''])) as Record<(typeof TEXTS)[number][0], string>),
-  portOverride: app.portOverride ?? '',
-  watchMinutes: app.watchMinutes ?? '',
-  kind: app.kind,
-  volumes: app.volumes.join(', '),
-  processes: Object.entries(app.processes).map(([name, command]) => `${name}: ${command}`).join('\n'),
-})
-
-/** What is sent of these fields. */
-function bodyOf(fields: Fields, keys: (keyof Fields)[]) {
-  const body: Record<string, unknown> = Object.fromEntries(keys.map(key => [key, fields[key]]))
-  if ('portOverride' in body) body.portOverride = fields.portOverride || null
-  if ('watchMinutes' in body) body.watchMinutes = fields.watchMinutes === '' ? null : fields.watchMinutes
-  if ('processes' in body) body.processes = Object.fromEntries(fields.processes.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]))
-  if ('volumes' in body) body.volumes = fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
-  return body
-}
+import { parse } from './dotenv'
+import { ReachPanel } from './ReachPanel'
+import { type Found, SettingFields } from './SettingFields'
+import { bodyOf, type Fields, filled, fromApp, LABELS, worded } from './settings'
 
 export function SettingsTab({ app }: { app: App }) {
-  const stored = JSON.stringify(fromApp(app))
-  const [fields, setFields] = useState<Fields>(fromApp(app))
-  const [token, setToken] = useState('')
-  const save = useAction('/api/apps/update')
+  const save = useAction<App>('/api/apps/update', undefined, { stale: () => form.refuse() })
   const back = useAction('/api/apps/update', 'The settings are what they were')
-  useEffect(() => setFields(JSON.parse(stored)), [stored])
-  const before = JSON.parse(stored) as Fields
-  const changed = (Object.keys(fields) as (keyof Fields)[]).filter(key => fields[key] !== before[key])
-  const submit = () => {
-    // Only what was changed is sent: everything else stays as it is, whoever changed it meanwhile.
-    const told = () => {
-      setToken('')
+  const form = useFields(fromApp(app), app.version, !save.isPending)
+  const { fields, before, changed, disputed, set } = form
+  const planned = useDeployments(app.id).data?.filter(deployment => deployment.plan) ?? []
+  const plan = (planned.find(deployment => deployment.id === app.activeDeployId) ?? planned[0])?.plan
+  /** was: what is there until then, for going back to it. */
+  const submit = (version: string, was: Fields) => {
+    const told = (answer: App) => {
+      form.saved(fields, fromApp(answer), answer.version)
       const message = 'Saved. The next deployment uses it.'
       // What a token was before, nobody can tell.
-      if (token) notifications.show({ message, color: 'green' })
-      else tellUndo(message, () => back.mutate({ id: app.id, ...bodyOf(before, changed) }))
+      if (changed.includes('gitToken')) notifications.show({ message, color: 'green' })
+      else tellUndo(message, () => back.mutate({ id: app.id, version: answer.version, ...bodyOf(was, changed) }))
     }
-    save.mutate({ id: app.id, ...bodyOf(fields, changed), ...(token ? { gitToken: token } : {}) }, { onSuccess: told })
+    // Only what was changed is sent: everything else stays as it is.
+    save.mutate({ id: app.id, version, ...bodyOf(fields, changed) }, { onSuccess: told })
   }
+  const typed = (key: keyof Fields) => (event: { currentTarget: { value: string } }) => set({ [key]: event.currentTarget.value })
   return (
     <div className="stack" style={{ maxWidth: 760 }}>
       <Panel title="Source, build and run">
-        <form onSubmit={event => { event.preventDefault(); submit() }}>
+        <form onSubmit={event => { event.preventDefault(); submit(form.version, before) }}>
           <Stack gap="sm">
-            {TEXTS.filter(([key]) => !isUpload(app.gitRepo) || (key !== 'gitRepo' && key !== 'branch')).map(([key, label, placeholder]) => (
-              <TextInput key={key} label={label} placeholder={placeholder} value={fields[key]} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, [key]: value })) }} />
-            ))}
-            <NumberInput label="Port" placeholder="as found" value={fields.portOverride} onChange={value => setFields(old => ({ ...old, portOverride: value }))} min={1} max={65535} hideControls />
-            <Select label="Serves" data={[{ value: '', label: 'as its Procfile says, else web requests' }, { value: 'web', label: 'web requests' }, { value: 'worker', label: 'nothing: it is a worker' }]} value={fields.kind} onChange={value => setFields(old => ({ ...old, kind: value ?? '' }))} allowDeselect={false} />
-            <Textarea label="Processes beside it" description="One a line, such as worker: python worker.py; they win over the Procfile" placeholder="as its Procfile says" autosize minRows={1} value={fields.processes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, processes: value })) }} />
-            <NumberInput label="Watch new versions (minutes)" description="One that fails meanwhile is taken back; 0 for not at all" placeholder="the server's setting" value={fields.watchMinutes} onChange={value => setFields(old => ({ ...old, watchMinutes: value }))} min={0} max={1440} hideControls />
-            <TextInput label="Volumes" description="Such as data:/app/data, with commas between; :shared behind it lets two versions write at once" value={fields.volumes} onChange={event => { const value = event.currentTarget.value; setFields(old => ({ ...old, volumes: value })) }} />
-            <PasswordInput label="Deploy token" placeholder={app.gitToken ? 'kept; type to replace' : 'none'} value={token} onChange={event => setToken(event.currentTarget.value)} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
+            {!isUpload(app.gitRepo) && (
+              <>
+                <TextInput label={LABELS.gitRepo} value={fields.gitRepo} onChange={typed('gitRepo')} />
+                <TextInput label={LABELS.branch} placeholder="the default branch" value={fields.branch} onChange={typed('branch')} />
+                <PasswordInput label={LABELS.gitToken} placeholder={app.gitToken ? 'kept; type to replace' : 'none'} value={fields.gitToken} onChange={typed('gitToken')} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
+              </>
+            )}
+            <SettingFields fields={fields} set={set} found={foundBy(plan ?? {}, before)} secrets={app.secretKeys} />
+            {disputed && (
+              <Meanwhile what={`Settings of ${app.name} were`} fields={disputed.map(key => both(key, fields, app))} onLoad={form.load}
+                keep="Save mine over it" onKeep={() => submit(app.version, fromApp(app))} busy={save.isPending} />
+            )}
             <Group>
-              <Button type="submit" disabled={!changed.length && !token} loading={save.isPending}>
-                Save {changed.length + (token ? 1 : 0) || ''} {changed.length + (token ? 1 : 0) === 1 ? 'change' : 'changes'}
+              <Button type="submit" disabled={!changed.length || disputed !== null || !(parse(fields.buildArgs) instanceof Map)} loading={save.isPending}>
+                Save {changed.length || ''} {changed.length === 1 ? 'change' : 'changes'}
               </Button>
+              {changed.length > 0 && !disputed && <Button variant="subtle" onClick={form.load}>Undo the changes</Button>}
             </Group>
           </Stack>
         </form>
       </Panel>
+      <ReachPanel app={app} />
       <Rename app={app} />
       <Delete app={app} />
     </div>
   )
+}
+
+/** What a stored plan calls each, and which setting decides on it. */
+const FINDS: Record<keyof Found, [string, keyof Fields]> = {
+  runtime: ['runtime', 'staticSite'], version: ['version', 'runtimeVersion'], install: ['install', 'installCommand'], build: ['build', 'buildCommand'],
+  start: ['start', 'startCommand'], output: ['output', 'outputDir'], port: ['port', 'portOverride'], release: ['release', 'releaseCommand'],
+  buildPackages: ['build_packages', 'aptPackages'], runPackages: ['run_packages', 'runAptPackages'], singlePage: ['single_page', 'singlePage'],
+}
+
+/** What a plan found out by itself. */
+function foundBy(plan: Record<string, unknown>, settings: Fields): Found {
+  const set = filled(settings)
+  const finds = Object.entries(FINDS).filter(([, [stored, by]]) => plan[stored] === 'dockerfile' || !set.includes(by))
+  return Object.fromEntries(finds.map(([name, [stored]]) => [name, plan[stored]]))
+}
+
+/** A field as it may be shown twice. */
+function both(key: keyof Fields, fields: Fields, app: App) {
+  const name = LABELS[key]
+  if (key === 'gitToken') return { name, theirs: app.gitToken ? 'what is stored' : null, mine: 'a new one' }
+  return { name, theirs: worded(fromApp(app), key), mine: worded(fields, key) }
 }
 
 function Rename({ app }: { app: App }) {

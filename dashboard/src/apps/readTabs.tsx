@@ -2,9 +2,11 @@
 import { Text, Tooltip } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import type { App } from '../api/client'
-import { useDeployments, useServer } from '../api/queries'
+import { settling, useDeployments, useServer } from '../api/queries'
 import { DeploymentRow } from '../deployments/DeploymentRow'
+import { sign } from '../deployments/DeploymentStatus'
 import { RollBack } from '../deployments/RollBack'
+import { plain } from '../ui/ansi'
 import { LogView } from '../ui/LogView'
 import { Ago, Copy, Fault, Loading, Panel } from '../ui/parts'
 import { Status, StatusIcon } from '../ui/Status'
@@ -22,7 +24,7 @@ export function OverviewTab({ app }: { app: App }) {
   return (
     <div className="split">
       <div className="stack">
-        <Panel title="Live version">
+        <Panel title="Live version" aside={<RollBack app={app} size="compact-sm" />}>
           {app.activeDeployId ? (
             <dl className="facts">
               <dt>Version</dt>
@@ -44,17 +46,17 @@ export function OverviewTab({ app }: { app: App }) {
         <Panel title="Last deployments" aside={
           <span className="dots">
             {last.map(entry => (
-              <Tooltip key={entry.id} label={`${entry.status}, ${ago(entry.createdAt)}`}>
-                <span className={`status ${entry.status}`}><StatusIcon status={entry.status} /></span>
+              <Tooltip key={entry.id} label={`${settling(entry) ? 'live, watching its start' : entry.status}, ${ago(entry.createdAt)}`}>
+                <span className={`status ${sign(entry)}`}><StatusIcon status={sign(entry)} /></span>
               </Tooltip>
             ))}
           </span>
         } inside={false}>
-          <ul className="list">{last.map(entry => <DeploymentRow key={entry.id} deployment={entry} />)}</ul>
+          <ul className="list">{last.map(entry => <DeploymentRow key={entry.id} deployment={entry} serves={entry.id === app.activeDeployId} />)}</ul>
         </Panel>
         <Panel title="Last lines" aside={<Link to="/apps/$appId" params={{ appId: app.id }} search={{ tab: 'logs' }}>All logs</Link>}>
           <div className="log" style={{ overflowX: 'auto', background: 'none' }} tabIndex={0} role="log" aria-label="Last lines">
-            {log.lines.slice(-12).map((line, index) => <div key={index} className="line" style={{ padding: 0 }}>{line.message}</div>)}
+            {log.lines.slice(-12).map((line, index) => <div key={index} className="line" style={{ padding: 0 }}>{plain(line.message)}</div>)}
             {!log.lines.length && <Text size="sm" c="dimmed">The app has written nothing.</Text>}
           </div>
         </Panel>
@@ -67,7 +69,7 @@ export function OverviewTab({ app }: { app: App }) {
           {app.rootDir && (<><dt>Root</dt><dd>{app.rootDir}</dd></>)}
           <dt>Memory</dt><dd>{app.memory || limitWord(server.data?.defaultMemory)}</dd>
           <dt>CPUs</dt><dd>{app.cpus || limitWord(server.data?.defaultCpus)}</dd>
-          <dt>Health</dt><dd>{app.healthPath ? `GET ${app.healthPath}` : 'port is open'}</dd>
+          <dt>Health</dt><dd>{app.healthPath ? `GET ${app.healthPath}` : 'any answer'}</dd>
           <dt>Variables</dt><dd>{Object.keys(app.envVars).length}</dd>
           {app.volumes.length > 0 && (<><dt>Volumes</dt><dd>{app.volumes.join(', ')}</dd></>)}
           <dt>App id</dt><dd><code>{app.id}</code> <Copy value={app.id} label="the app's id" /></dd>
@@ -85,7 +87,7 @@ export function DeploymentsTab({ app }: { app: App }) {
     <Panel title="Deployments" inside={false}>
       <ul className="list">
         {found.data.map(entry => (
-          <DeploymentRow key={entry.id} deployment={entry}
+          <DeploymentRow key={entry.id} deployment={entry} serves={entry.id === app.activeDeployId}
             action={
               <span style={{ paddingRight: 16 }}>
                 {entry.id === app.activeDeployId ? <Status status="running" word="Serving" /> : entry.status === 'success' && <RollBack app={app} deployment={entry} size="compact-sm" />}

@@ -78,7 +78,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
         <time dateTime={entry.createdAt} className="dim" title={moment.toISOString()}>{moment.toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })}</time>
         <Status status={entry.outcome} />
         <code>{entry.action}</code>
-        <span className="cut"><strong>{who}</strong> {what && <>· {what}</>} {entry.count > 1 && `· ${entry.count} times`} <span className="dim">{entry.error || entry.payloadSummary}</span></span>
+        <span className="cut"><strong><bdi>{who}</bdi></strong> {what && <>· <bdi>{what}</bdi></>} {entry.count > 1 && `· ${entry.count} times`} <span className="dim"><bdi>{entry.error || entry.payloadSummary}</bdi></span></span>
       </button>
       {open && (
         <div className="detail">

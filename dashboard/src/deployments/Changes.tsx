@@ -5,7 +5,7 @@ import { Panel } from '../ui/parts'
 import { shortCommit } from '../ui/words'
 
 const WORDS: Record<string, string> = {
-  healthPath: 'Health path', memory: 'Memory', cpus: 'CPUs', volumes: 'Volumes', processes: 'Processes', startCommand: 'Start command',
+  healthPath: 'Health path', healthStatus: 'Good statuses', memory: 'Memory', cpus: 'CPUs', volumes: 'Volumes', processes: 'Processes', startCommand: 'Start command',
   runtime: 'Language', version: 'Version', framework: 'Framework', package_manager: 'Package manager', install: 'Install', build: 'Build', start: 'Start', port: 'Port', output: 'Folder', release: 'Release command',
 }
 

@@ -5,14 +5,15 @@ import type { Deployment } from '../api/client'
 import { useAction, useApp, useDeployment } from '../api/queries'
 import { deploymentRoute } from '../router'
 import { LogView } from '../ui/LogView'
-import { Ago, Confirm, Copy, Fault, Head, Loading, Panel } from '../ui/parts'
-import { Status, StatusIcon } from '../ui/Status'
+import { Ago, Confirm, Copy, Fault, Head, Loading, Panel, Quotation, Until } from '../ui/parts'
+import { StatusIcon } from '../ui/Status'
 import { useLogStream } from '../ui/useLogStream'
 import { duration, isUpload, shortCommit } from '../ui/words'
 import { Changes } from './Changes'
+import { DeploymentStatus } from './DeploymentStatus'
 import { RollBack } from './RollBack'
 
-const STEP_WORDS: Record<string, string> = { fetch: 'Fetch the source', plan: 'Plan', build: 'Build', release: 'Release command', start: 'Start', probe: 'Wait until healthy', live: 'Go live' }
+const STEP_WORDS: Record<string, string> = { queued: 'Queued', fetch: 'Fetch the source', plan: 'Plan', build: 'Build', release: 'Release command', start: 'Start', probe: 'Wait until healthy', live: 'Go live', between: 'Between the steps' }
 const active = (deployment: Deployment) => deployment.status === 'queued' || deployment.status === 'building'
 
 export function DeploymentPage() {
@@ -33,13 +34,14 @@ export function DeploymentPage() {
           </>
         }
         title={deployment.commit ? <code style={{ fontSize: 18 }}>{shortCommit(deployment.commit)}</code> : 'Deployment'}
-        status={<Status status={deployment.status} />}
-        truth={<Truth deployment={deployment} />}
+        status={<DeploymentStatus deployment={deployment} />}
+        truth={<Truth deployment={deployment} serves={serves === deployment.id} />}
         actions={<Actions deployment={deployment} />}
       />
       {deployment.status === 'failed' && (
         <div className="notice" role="alert" style={{ marginBottom: 16 }}>
           <strong>{sentence(deployment.error)}</strong>
+          <Quotation of={deployment.quoted} />
           {deployment.hint && <p>{deployment.hint}</p>}
           {serves && app.data?.latestDeployment?.id === deployment.id && <p className="dim">The version that was live before goes on serving.</p>}
         </div>
@@ -58,13 +60,16 @@ export function DeploymentPage() {
   )
 }
 
-const sentence = (text: string) => (text ? text[0]!.toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '')
+const capital = (text: string) => (text ? text[0]!.toUpperCase() + text.slice(1) : '')
+const sentence = (text: string) => (text ? capital(text) + (/[.!?]$/.test(text) ? '' : '.') : '')
 
-function Truth({ deployment }: { deployment: Deployment }) {
-  const what = deployment.rollbackOf ? 'Rolled back' : 'Deployed'
+function Truth({ deployment, serves }: { deployment: Deployment; serves: boolean }) {
+  const what = deployment.status !== 'success' ? 'asked for' : deployment.rollbackOf ? 'rolled back' : 'deployed'
   return (
     <>
-      <span dir="auto">{deployment.commitMsg || what}</span> · {what.toLowerCase()} <Ago at={deployment.createdAt} /> by {deployment.actor.split(':')[0]}
+      {deployment.waitsFor && <>{deployment.waitsFor}<br /></>}
+      {deployment.commitMsg && <><span dir="auto">{deployment.commitMsg}</span> · </>}{deployment.commitMsg ? what : capital(what)} <Ago at={deployment.createdAt} /> by {deployment.actor.split(':')[0]}
+      {serves && deployment.watchedUntil && <Until at={deployment.watchedUntil} words=" · may still be taken back until" />}
     </>
   )
 }
@@ -109,24 +114,34 @@ function Steps({ deployment }: { deployment: Deployment }) {
     const timer = setInterval(() => tick(count => count + 1), 500)
     return () => clearInterval(timer)
   }, [running])
-  const seconds = (step: Deployment['steps'][number]) => (step.finishedAt ? step.seconds : (Date.now() - Date.parse(step.startedAt)) / 1000)
-  const longest = Math.max(0.001, ...deployment.steps.map(seconds))
-  if (!deployment.steps.length) return <Text p="md" size="sm" c="dimmed">{deployment.status === 'queued' ? 'Waits for its turn.' : 'No steps were run.'}</Text>
+  const rows = partsOf(deployment)
+  const longest = Math.max(0.001, ...rows.map(row => row.seconds))
   return (
     <ol className="steps">
-      {deployment.steps.map(step => {
-        const status = step.status === 'running' ? 'building' : step.status
-        return (
-          <li key={step.name} className={`status ${status}`} style={{ display: 'grid', fontWeight: 400 }}>
-            <StatusIcon status={status} />
-            <span style={{ color: 'var(--mantine-color-text)' }}>{STEP_WORDS[step.name] ?? step.name}</span>
-            <span className="dim">{duration(seconds(step))}</span>
-            <span className="meter" aria-hidden><i style={{ width: `${(seconds(step) / longest) * 100}%` }} /></span>
-          </li>
-        )
-      })}
+      {rows.map(({ name, status, seconds }) => (
+        <li key={name} className={`status ${status}`} style={{ display: 'grid', fontWeight: 400 }}>
+          <StatusIcon status={status} />
+          <span style={{ color: 'var(--mantine-color-text)' }}>{STEP_WORDS[name] ?? name}</span>
+          <span className="dim">{duration(seconds)}</span>
+          <span className="meter" aria-hidden><i style={{ width: `${(seconds / longest) * 100}%` }} /></span>
+        </li>
+      ))}
+      <li className="total">
+        <span>All, since it was asked for</span>
+        <span>{duration(running ? since(deployment.createdAt) : deployment.duration)}</span>
+      </li>
     </ol>
   )
+}
+
+const since = (moment: string, until?: string | null) => Math.max(0, ((until ? Date.parse(until) : Date.now()) - Date.parse(moment)) / 1000)
+
+/** What a deployment's time went to, which adds up to its duration. */
+function partsOf(deployment: Deployment) {
+  const waiting = { name: 'queued', status: deployment.startedAt ? 'done' : deployment.status, seconds: since(deployment.createdAt, deployment.startedAt ?? deployment.finishedAt) }
+  const parts = [waiting, ...deployment.steps.map(({ name, status, startedAt, seconds }) => (status === 'running' ? { name, status: 'building', seconds: since(startedAt) } : { name, status, seconds }))]
+  const between = active(deployment) ? 0 : (deployment.duration ?? 0) - parts.reduce((sum, part) => sum + part.seconds, 0)
+  return between < 0.5 ? parts : [...parts, { name: 'between', status: 'done', seconds: between }]
 }
 
 function Facts({ deployment }: { deployment: Deployment }) {
@@ -141,7 +156,6 @@ function Facts({ deployment }: { deployment: Deployment }) {
         {plan?.start && (<><dt>Start</dt><dd><code>{plan.start}</code></dd></>)}
         {deployment.rollbackOf && (<><dt>Brings back</dt><dd><Link to="/deployments/$deploymentId" params={{ deploymentId: deployment.rollbackOf }}><code>{deployment.rollbackOf}</code></Link></dd></>)}
         {deployment.requestId && (<><dt>Request</dt><dd><code>{deployment.requestId}</code> <Copy value={deployment.requestId} label="the request's id" /></dd></>)}
-        {deployment.duration != null && (<><dt>Took</dt><dd>{duration(deployment.duration)}</dd></>)}
       </dl>
     </Panel>
   )

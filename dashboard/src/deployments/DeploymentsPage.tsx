@@ -1,6 +1,6 @@
 import { SegmentedControl } from '@mantine/core'
 import { useState } from 'react'
-import { useDeployments } from '../api/queries'
+import { useApps, useDeployments } from '../api/queries'
 import { Fault, Head, Loading } from '../ui/parts'
 import { DeploymentRow } from './DeploymentRow'
 
@@ -15,6 +15,7 @@ const STATES = [
 export function DeploymentsPage() {
   const [status, setStatus] = useState('')
   const found = useDeployments(undefined, status)
+  const serving = new Set(useApps().data?.map(app => app.activeDeployId))
   return (
     <>
       <Head title="Deployments" truth="The newest fifty, of all apps." />
@@ -26,7 +27,7 @@ export function DeploymentsPage() {
           {found.data.length ? (
             <ul className="list">
               {found.data.map(entry => (
-                <DeploymentRow key={entry.id} deployment={entry} withApp />
+                <DeploymentRow key={entry.id} deployment={entry} serves={serving.has(entry.id)} withApp />
               ))}
             </ul>
           ) : (

@@ -2,7 +2,7 @@ import { Modal, TextInput } from '@mantine/core'
 import { IconSearch } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
-import { useAction, useApps, useDeployments } from '../api/queries'
+import { settling, useAction, useApps, useDeployments } from '../api/queries'
 import { Status } from '../ui/Status'
 import { ago, shortCommit } from '../ui/words'
 
@@ -42,7 +42,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     }
     for (const [to, label] of PAGES) found.push({ key: to, label, detail: 'page', run: () => void navigate({ to }) })
     for (const entry of deployments.data ?? [])
-      found.push({ key: entry.id, label: `${entry.appName} ${shortCommit(entry.commit) || entry.id}`, detail: `${entry.commitMsg || entry.trigger}, ${ago(entry.createdAt)}`, status: entry.status,
+      found.push({ key: entry.id, label: `${entry.appName} ${shortCommit(entry.commit) || entry.id}`, detail: `${entry.commitMsg || entry.trigger}, ${ago(entry.createdAt)}`, status: settling(entry) ? undefined : entry.status,
         run: () => void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: entry.id } }) })
     return found
   }, [apps.data, deployments.data, navigate, redeploy.mutate])
@@ -69,7 +69,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       <ul className="palette" id="palette" role="listbox" aria-label="Found" ref={list}>
         {shown.map((entry, index) => (
           <li key={entry.key} id={`palette-${index}`} role="option" aria-selected={index === current} onPointerMove={() => setCurrent(index)} onClick={() => go(entry)}>
-            <span className="cut">{entry.label} {entry.detail && <span className="dim">{entry.detail}</span>}</span>
+            <span className="cut">{entry.label} {entry.detail && <bdi className="dim">{entry.detail}</bdi>}</span>
             {entry.status && <Status status={entry.status} />}
           </li>
         ))}

@@ -28,7 +28,7 @@ export function ProjectPage() {
   return (
     <>
       <Head crumbs={<Link to="/projects">Projects</Link>} title={name} status={services.length ? <Status status={status} /> : undefined}
-        truth={description || (failed.length ? `${failed.join(', ')} ${failed.length > 1 ? 'need' : 'needs'} attention.` : services.length ? `${counted(services.length, 'app')} that reach each other by name.` : 'No apps yet.')}
+        truth={description ? <bdi>{description}</bdi> : (failed.length ? `${failed.join(', ')} ${failed.length > 1 ? 'need' : 'needs'} attention.` : services.length ? `${counted(services.length, 'app')} that reach each other by name.` : 'No apps yet.')}
         actions={<><Button variant="default" color="red" onClick={() => setAsking(true)}>Delete {name}</Button><Button component={Link} to="/new">New app</Button></>} />
       <div className="split">
         <div className="stack">

@@ -1,10 +1,20 @@
+import { Fragment } from 'react'
 import { useHealth, useServer } from '../api/queries'
 import { Copy, Fault, Head, Loading, Panel } from '../ui/parts'
 import { Status } from '../ui/Status'
-import { duration } from '../ui/words'
+import { ago, duration } from '../ui/words'
 import { CloudflarePanel } from './CloudflarePanel'
 import { DoctorPanel } from './DoctorPanel'
 import { SecurityPanels } from './SecurityPanels'
+
+// Parts of health beside those that are always shown, and what is the matter when they are not well.
+const PARTS = [
+  ['jobs', 'Jobs', 'Are not started'],
+  ['writer', 'Changes', 'Can’t be stored'],
+  ['disk', 'Disk', 'Nearly full'],
+  ['releases', 'Releases', 'Not in the state'],
+  ['tasks', 'Tasks', 'Being started again'],
+] as const
 
 export function SystemPage() {
   const health = useHealth()
@@ -12,9 +22,10 @@ export function SystemPage() {
   if (health.isPending || server.isPending) return <Loading />
   if (health.isError) return <Fault page error={health.error} retry={() => void health.refetch()} />
   if (server.isError) return <Fault page error={server.error} retry={() => void server.refetch()} />
-  const { engine, ingress, runtime, version, uptime } = health.data
+  const { engine, ingress, runtime, version, uptime, parts } = health.data
   const hasEngine = runtime === 'docker'
-  const well = (engine !== null || !hasEngine) && ingress === 'ok'
+  const well = health.data.status === 'healthy'
+  const broken = PARTS.flatMap(([part, name, word]) => parts[part] && parts[part].state !== 'ok' ? [{ ...parts[part], name, word }] : [])
   const info = server.data
   return (
     <>
@@ -29,6 +40,12 @@ export function SystemPage() {
               <dd>{!hasEngine ? <><Status status="stopped" word="Processes of this machine" /><div className="dim">They are kept apart less than containers. Set up Docker and <code>RUNTIME=docker</code> before others use this server.</div></> : engine ? <Status status="running" word={`Version ${engine}`} /> : <><Status status="failed" word="Does not answer" /><div className="dim">Try <code>docker info</code> on the server; start the service if it fails.</div></>}</dd>
               <dt>Ingress</dt>
               <dd>{ingress === 'ok' ? <Status status="running" word={`Serves on ports ${info.httpPort} and ${info.httpsPort}`} /> : <><Status status="failed" word="Does not serve" /><div className="dim">{ingress}</div></>}</dd>
+              {broken.map(part => (
+                <Fragment key={part.name}>
+                  <dt>{part.name}</dt>
+                  <dd><Status status="failed" word={part.word} /><div className="dim">{part.state} (since {ago(part.since)})</div></dd>
+                </Fragment>
+              ))}
             </dl>
           </Panel>
           <DoctorPanel />

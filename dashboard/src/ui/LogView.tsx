@@ -123,13 +123,13 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
                 style={{ position: 'absolute', top: 0, left: 0, width: wrap ? '100%' : undefined, transform: `translateY(${row.start}px)` }}
               >
                 {times && <time>{line.timestamp.slice(11, 23)}</time>}
-                <span>
+                <bdi>
                   {spans(line.message).map((span, index) => (
                     <span key={index} className={span.className || undefined}>
                       <Marked text={span.text} search={search} />
                     </span>
                   ))}
-                </span>
+                </bdi>
               </div>
             )
           })}

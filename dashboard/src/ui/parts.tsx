@@ -3,7 +3,7 @@ import { ActionIcon, Button, CopyButton, Group, Modal, Skeleton, Text, TextInput
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { ApiError } from '../api/client'
-import { ago } from './words'
+import { ago, clock } from './words'
 
 export function Ago({ at }: { at: string }) {
   const [, tick] = useState(0)
@@ -16,6 +16,17 @@ export function Ago({ at }: { at: string }) {
       {ago(at)}
     </time>
   )
+}
+
+/** Words and a moment, until it has come. then: what stands behind it. */
+export function Until({ at, words, then }: { at: string; words: string; then?: string }) {
+  const [, tick] = useState(0)
+  const left = Date.parse(at) - Date.now()
+  useEffect(() => {
+    const timer = setTimeout(() => tick(count => count + 1), left + 100)
+    return () => clearTimeout(timer)
+  }, [at])
+  return left > 0 && <>{words} <time dateTime={at} title={new Date(at).toLocaleString()}>{clock(at)}</time>{then}</>
 }
 
 export function Copy({ value, label }: { value: string; label: string }) {
@@ -60,6 +71,11 @@ export function Head({ crumbs, title, status, truth, actions }: { crumbs?: React
   )
 }
 
+/** What an app, a repository or another server said: it can't pass for words of ours, nor turn those around it. */
+export function Quotation({ of }: { of: string | null | undefined }) {
+  return of ? <q className="quotation" dir="auto">{of}</q> : null
+}
+
 /** What went wrong, what to do, and the id to ask about. */
 export function Fault({ error, retry, page }: { error: unknown; retry?: () => void; page?: boolean }) {
   const known = error instanceof ApiError ? error : null
@@ -67,6 +83,7 @@ export function Fault({ error, retry, page }: { error: unknown; retry?: () => vo
   return (
     <div className="notice" role="alert">
       <Title>{error instanceof Error ? error.message : 'Something went wrong'}</Title>
+      <Quotation of={known?.quoted} />
       {known?.hint && <p>{known.hint}</p>}
       {known?.requestId && <p className="dim">Request {known.requestId}</p>}
       {retry && (

@@ -21,6 +21,13 @@ export const duration = (seconds: number | null | undefined) => {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
 }
 
+/** A moment of today by its time, any other with its day. */
+export const clock = (moment: string) => {
+  const at = new Date(moment)
+  const day = at.toDateString() === new Date().toDateString() ? {} : ({ day: 'numeric', month: 'short' } as const)
+  return at.toLocaleString('en-GB', { ...day, hour: '2-digit', minute: '2-digit' })
+}
+
 export const bytes = (size: number | null | undefined) => {
   if (size == null) return ''
   let value = size
@@ -30,6 +37,9 @@ export const bytes = (size: number | null | undefined) => {
   }
   return ''
 }
+
+/** A name that anybody gave, inside of a sentence: whatever direction it is written in, the words around it keep theirs. */
+export const named = (name: string) => `\u2068${name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069`
 
 export const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`
 

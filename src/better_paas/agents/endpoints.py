@@ -64,7 +64,7 @@ async def agents_update(request: Request, body: schemas.UpdateAgent) -> schemas.
 
     def unit(session: Session) -> schemas.AgentAnswer:
         _check_mine(session, caller, body.id)
-        agent = service.update(session, body.id, body.wish(body.name))
+        agent = service.update(session, body.id, body.wish(body.name), body.version)
         publish(platform, session, agent)
         return _answer(agent, _names(session, [agent]))
 
@@ -330,4 +330,5 @@ def _answer(agent: Agent, names: dict[str, str]) -> schemas.AgentAnswer:
         suspended_reason=agent.suspended_reason,
         old_token_until=iso(until),
         can=_sentences(agent, names),
+        version=service.version_of(agent),
     )

@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, StringConstraints
 
 from better_paas.agents.service import Wish
-from better_paas.kit.schema import Answer, Body
+from better_paas.kit.schema import TRIMMED, Answer, Body, Version
 
 RequireApproval = Literal["none", "destructive", "all"]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")]
+Name = Annotated[
+    str, TRIMMED, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")
+]
 Note = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Identity = Annotated[str, StringConstraints(max_length=40)]
 
@@ -24,7 +26,7 @@ class AgentFields(Body):
     apps: list[Identity] | None = Field(None, max_length=200, description="Ids of apps.")
     expires_in_days: int | None = Field(None, ge=1, le=3650, description="Default 90.")
     never_expires: bool = Field(False, description="Has to be said: a token that lives for ever is forgotten.")
-    addresses: list[Annotated[str, StringConstraints(max_length=60)]] | None = Field(
+    addresses: list[Annotated[str, TRIMMED, StringConstraints(max_length=60)]] | None = Field(
         None, max_length=100, description="Addresses or networks that it may be used from; empty for all."
     )
     rate_per_minute: int | None = Field(None, ge=1, le=60_000, description="Calls a minute. Default 600.")
@@ -57,6 +59,7 @@ class CreateAgent(AgentFields):
 
 class UpdateAgent(AgentFields):
     id: Identity
+    version: Version | None = None
     name: Name | None = None
 
 
@@ -103,6 +106,7 @@ class AgentAnswer(Answer):
     suspended_reason: str
     old_token_until: str | None
     can: list[str]
+    version: str
 
 
 class AgentWithToken(AgentAnswer):

@@ -12,8 +12,9 @@ from better_paas.agents import token
 from better_paas.agents.models import Agent, Switch
 from better_paas.agents.registry import Network, Usage
 from better_paas.apps.models import App
-from better_paas.errors import Conflict, Forbidden, Invalid, NotFound
+from better_paas.errors import Conflict, Forbidden, Invalid, NotFound, refuse_stale
 from better_paas.kit.clock import now
+from better_paas.kit.versions import fingerprint
 from better_paas.projects.models import Project
 
 DEFAULT_DAYS = 90
@@ -109,9 +110,21 @@ def create(session: Session, wish: Wish, created_by: str, parent: Agent | None =
     return agent, made
 
 
-def update(session: Session, agent_id: str, wish: Wish) -> Agent:
-    """Change what `wish` names. Errors: NotFound, Invalid, Forbidden."""
+def version_of(agent: Agent) -> str:
+    """Changes whenever something does that says what the token may do."""
+    limits = (agent.all_resources, agent.expires_at, agent.rate_per_minute, agent.deploys_per_hour)
+    more = (agent.require_approval, agent.suspended_at)
+    lists = [agent.scopes, agent.project_ids, agent.app_ids, agent.addresses]
+    return fingerprint([agent.digest, agent.name, agent.note, *map(str, (*limits, *more)), *lists])
+
+
+def update(session: Session, agent_id: str, wish: Wish, read_at: str | None = None) -> Agent:
+    """Change what `wish` names. read_at: the version that the caller saw.
+
+    Errors: NotFound, Invalid, Forbidden, Conflict.
+    """
     agent = get(session, agent_id)
+    refuse_stale(read_at, version_of(agent))
     _apply(session, agent, wish)
     if agent.parent_id is not None:
         check_within(session, get(session, agent.parent_id), agent)

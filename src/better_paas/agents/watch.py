@@ -90,8 +90,8 @@ class AgentWatch:
         def unit(session: Any) -> Agent | None:
             agent = service.suspend(session, agent_id, reason)
             if agent is not None:
-                entry = audit.Entry(
-                    "system", "system", "agent:suspend", "success", new_id(16), source="system",
+                entry = audit.by_platform(
+                    "agent:suspend", "success", new_id(16),
                     resource_type="agent", resource_id=agent.id, resource_name=agent.name, payload={"reason": reason},
                 )  # fmt: skip
                 audit.record(session, entry)

@@ -1,8 +1,6 @@
 """What a call would do, in words, and the version of what it would do it to. Reads only."""
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,22 +15,25 @@ from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment
 from better_paas.domains import service as domains
 from better_paas.errors import SecretUnreadable
+from better_paas.kit.quoted import Statement, quote
+from better_paas.kit.versions import fingerprint
 from better_paas.policy import Action
 from better_paas.projects.models import Project
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-_LONGEST = 600
 # Bytes by (project id, volume).
 Sizes = Mapping[tuple[str, str], int]
 # Actions that take away by what they leave out.
-REPLACING = ("app:update", "app:deploy")
+REPLACING = ("app:update", "app:deploy", "app:env")
 
 
 @dataclass(frozen=True)
 class Impact:
-    """summary: one or two sentences for the person who is asked. version: changes when the resource does."""
+    """summary: one or two sentences for the person who is asked; quoted: what names of others are in question.
 
-    summary: str
+    version: changes when the resource does.
+    """
+
+    summary: Statement
     resource_name: str
     version: str
 
@@ -49,6 +50,8 @@ def _removed(session: Session, app: App, fields: dict[str, Any]) -> list[str]:
         removed += set(domains.names_of(session, [app.id]).get(app.id, [])) - set(map(str, fields["domains"]))
     if isinstance(fields.get("envVars"), dict):
         removed += set(_variables(session, app)) - set(fields["envVars"])
+    if isinstance(fields.get("unset"), list):
+        removed += set(_variables(session, app)) & set(map(str, fields["unset"]))
     if isinstance(fields.get("volumes"), list):
         removed += set(app.volumes) - set(map(str, fields["volumes"]))
     return sorted(removed)
@@ -65,21 +68,15 @@ def impact_of(
     session: Session, action: Action, resource_id: str, fields: dict[str, Any], sizes: Sizes | None = None
 ) -> Impact:
     """fields: the call's arguments. Values of variables never appear; their names do."""
-    found = _impact_of(session, action, resource_id, fields, sizes or {})
-    # It is read in dashboards and terminals: one line, and no longer than a person reads.
-    line = _CONTROL.sub(" ", found.summary)
-    return Impact(line if len(line) <= _LONGEST else line[:_LONGEST] + " …", found.resource_name, found.version)
-
-
-def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[str, Any], sizes: Sizes) -> Impact:
+    sizes = sizes or {}
     if action.resource == "app" and (app := session.get(App, resource_id)) is not None:
-        return Impact(_of_app(session, action, app, fields, sizes), app.name, _version([_app_state(session, app)]))
+        return Impact(_of_app(session, action, app, fields, sizes), app.name, fingerprint([_app_state(session, app)]))
     if action.resource == "project" and (project := session.get(Project, resource_id)) is not None:
         apps = _apps_of(session, project)
         return Impact(
             _of_project(session, action, project, apps, sizes),
             project.name,
-            _version([project.name, *(_app_state(session, app) for app in apps)]),
+            fingerprint([project.name, *(_app_state(session, app) for app in apps)]),
         )
     if action.resource == "agent" and (agent := session.get(Agent, resource_id)) is not None:
         children = agents.descendants(session, agent.id)
@@ -87,51 +84,70 @@ def _impact_of(session: Session, action: Action, resource_id: str, fields: dict[
         verb = {"agent:delete": "Deletes", "agent:rotate": "Replaces the secret of"}.get(action.name, "Changes")
         tail = " They stop working at once." if action.name == "agent:delete" else ""
         return Impact(
-            f"{verb} the token {agent.name}{also}.{tail}", agent.name, _version([agent.digest, *agent.scopes])
+            Statement(f"{verb} a token{also}.{tail}", quote(agent.name)),
+            agent.name,
+            agents.version_of(agent),
         )
-    name = str(fields.get(action.resource_field) or "")[:80]
-    return Impact(f"Runs {action.name}" + (f" for {name}." if name else "."), name, "")
+    name = str(fields.get(action.resource_field) or "")
+    return Impact(Statement(f"Runs {action.name}.", quote(name)), name[:80], "")
 
 
-def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], sizes: Sizes) -> str:
+def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], sizes: Sizes) -> Statement:
     match action.name:
         case "app:delete":
-            return f"Puts app {app.name} into the trash: {_belongings(session, [app], sizes)}."
+            goes = _belongings(session, [app], sizes)
+            return Statement(f"Puts app {app.name} into the trash: {goes.sentence}.", goes.quoted)
         case "app:domain_remove":
-            return (
-                f"Takes the domain {str(fields.get('domain'))[:80]} from app {app.name}: its visitors get a 404 page."
+            return Statement(
+                f"Takes a domain from app {app.name}: its visitors get a 404 page.", quote(str(fields.get("domain")))
             )
         case "app:deploy":
-            changed = ", ".join(_changed(fields)) or "nothing else"
-            gone = _gone(session, app, fields)
-            return f"Replaces the files of app {app.name}, deploys them, and changes {changed}.{gone}"
+            return _change(
+                session, app, fields, f"Replaces the files of app {app.name}, deploys them, and changes", "nothing else"
+            )
         case "app:update":
-            gone = _gone(session, app, fields)
-            return f"Changes app {app.name}: {', '.join(_changed(fields)) or 'nothing'}.{gone}"
+            return _change(session, app, fields, f"Changes app {app.name}:", "nothing")
+        case "app:env":
+            return _variables_change(session, app, fields)
         case "app:rename":
-            return f"Renames app {app.name} to {str(fields.get('name'))[:60]}: its default address changes."
+            return Statement(f"Renames app {app.name}: its default address changes.", quote(str(fields.get("name"))))
         case "app:stop":
-            return f"Stops app {app.name}: its visitors see a page that says so."
+            return Statement(f"Stops app {app.name}: its visitors see a page that says so.")
         case _:
-            return f"Runs {action.name} on app {app.name}."
+            return Statement(f"Runs {action.name} on app {app.name}.")
 
 
-def _gone(session: Session, app: App, fields: dict[str, Any]) -> str:
+def _change(session: Session, app: App, fields: dict[str, Any], begins: str, nothing: str) -> Statement:
     removed = _removed(session, app, fields)
-    return f" Takes away {', '.join(removed[:8])}{' …' if len(removed) > 8 else ''}." if removed else ""
+    variables = sorted(map(str, fields["envVars"])) if isinstance(fields.get("envVars"), dict) else []
+    sentence = f"{begins} {', '.join(_changed(fields)) or nothing}."
+    if removed:
+        sentence += f" Takes away {len(removed)} of what is there."
+    lists = (("takes away", removed), ("variables", variables))
+    return Statement(sentence, quote("; ".join(f"{what} {', '.join(names)}" for what, names in lists if names)))
 
 
-def _of_project(session: Session, action: Action, project: Project, apps: list[App], sizes: Sizes) -> str:
+def _variables_change(session: Session, app: App, fields: dict[str, Any]) -> Statement:
+    wanted, removed = sorted(map(str, fields.get("set") or {})), _removed(session, app, fields)
+    lists = (("sets", wanted), ("takes away", removed), ("makes readable", sorted(map(str, fields.get("plain") or []))))
+    parts = [f"sets {_count(len(wanted), 'variable')}"] if wanted else []
+    parts += [f"takes away {_count(len(removed), 'variable')}"] if removed else []
+    sentence = f"Changes the variables of app {app.name}: {' and '.join(parts) or 'no values'}."
+    return Statement(sentence, quote("; ".join(f"{what} {', '.join(names)}" for what, names in lists if names)))
+
+
+def _of_project(session: Session, action: Action, project: Project, apps: list[App], sizes: Sizes) -> Statement:
     if action.name != "project:delete":
-        return f"Runs {action.name} on project {project.name}."
+        return Statement(f"Runs {action.name} on project {project.name}.")
     if not apps:
-        return f"Deletes the empty project {project.name}."
+        return Statement(f"Deletes the empty project {project.name}.")
     names = ", ".join(app.name for app in apps[:5]) + (" …" if len(apps) > 5 else "")
     goes = _belongings(session, apps, sizes)
-    return f"Puts project {project.name} into the trash with {_count(len(apps), 'app')} ({names}): {goes}."
+    sentence = f"Puts project {project.name} into the trash with {_count(len(apps), 'app')} ({names}): {goes.sentence}."
+    return Statement(sentence, goes.quoted)
 
 
-def _belongings(session: Session, apps: list[App], sizes: Sizes) -> str:
+def _belongings(session: Session, apps: list[App], sizes: Sizes) -> Statement:
     """What goes and what stays with apps."""
     ids = [app.id for app in apps]
     names = sorted(name for found in domains.names_of(session, ids).values() for name in found)
@@ -139,18 +155,16 @@ def _belongings(session: Session, apps: list[App], sizes: Sizes) -> str:
     deployments = session.scalar(select(func.count()).select_from(Deployment).where(Deployment.app_id.in_(ids))) or 0
     volumes = sorted({(volume.partition(":")[0], app.project_id) for app in apps for volume in app.volumes})
     named = [f"{name} {_readable(sizes.get((project, name)))}".strip() for name, project in volumes]
-    shown = ", ".join(named[:3]) + (" …" if len(named) > 3 else "")
     parts = [
         f"{running} of {_count(len(apps), 'app')} running"
         if len(apps) > 1
         else ("running" if running else "not running")
     ]
-    parts.append(
-        _count(len(names), "domain") + (f" ({', '.join(names[:3])}{' …' if len(names) > 3 else ''})" if names else "")
-    )
+    parts.append(_count(len(names), "domain"))
     parts.append(_count(deployments, "deployment"))
-    parts.append(f"{_count(len(volumes), 'volume')} kept ({shown})" if volumes else "no volumes")
-    return ", ".join(parts)
+    parts.append(f"{_count(len(volumes), 'volume')} kept" if volumes else "no volumes")
+    lists = (("domains", names), ("volumes", named))
+    return Statement(", ".join(parts), quote("; ".join(f"{what} {', '.join(of)}" for what, of in lists if of)))
 
 
 def _readable(size: int | None) -> str:
@@ -169,7 +183,7 @@ def _changed(fields: dict[str, Any]) -> list[str]:
     if "gitToken" in fields:
         names.append("the deploy token")
     if isinstance(fields.get("envVars"), dict):
-        names.append(f"variables ({', '.join(sorted(map(str, fields['envVars']))[:8])})")
+        names.append(_count(len(fields["envVars"]), "variable"))
     return names
 
 
@@ -183,9 +197,9 @@ def _apps_of(session: Session, project: Project) -> list[App]:
 
 
 def _app_state(session: Session, app: App) -> str:
-    names = domains.names_of(session, [app.id]).get(app.id, [])
-    return json.dumps([app.id, app.name, app.updated_at.isoformat(), app.live_release_id, app.wanted, names])
-
-
-def _version(parts: list[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    names = [
+        [domain.name, domain.redirect_to, domain.strip_path]
+        for domain in domains.of_apps(session, [app.id]).get(app.id, [])
+    ]
+    state = [app.id, app.name, app.updated_at.isoformat(), app.live_release_id, app.wanted, app.routing, names]
+    return json.dumps(state, sort_keys=True)

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
+from better_paas.kit.quoted import Statement
 
 
 class Approval(Base):
@@ -27,6 +28,7 @@ class Approval(Base):
     resource_name: Mapped[str]
     digest: Mapped[str]
     version: Mapped[str]
+    # As Statement.stored() gives it: see `asked`.
     summary: Mapped[str]
     payload: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(index=True)
@@ -36,3 +38,8 @@ class Approval(Base):
     reason: Mapped[str] = mapped_column(default="")
     decided_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+
+    @property
+    def asked(self) -> Statement:
+        """What the call would do; quoted: the names of others that it is about."""
+        return Statement.read(self.summary, "Runs a call.")

@@ -8,7 +8,8 @@ from better_paas.kit.schema import Answer, Body
 
 
 class ApprovalAnswer(Answer):
-    """status: pending, approved, denied, used or expired. summary: what the call would do. reason: of a no."""
+    """status: pending, approved, denied, used or expired. summary: what the call would do; quoted: the names of others
+    that it is about. reason: of a no."""
 
     id: str
     status: str
@@ -19,6 +20,7 @@ class ApprovalAnswer(Answer):
     resource_id: str
     resource_name: str
     summary: str
+    quoted: str
     payload: dict[str, Any]
     reason: str
     created_at: str
@@ -35,6 +37,7 @@ class ApprovalRequired(Answer):
     url: str
     expires_at: str
     summary: str
+    quoted: str
 
 
 class ApprovalId(Body):

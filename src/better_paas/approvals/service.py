@@ -8,9 +8,10 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from better_paas.agents.models import Agent
 from better_paas.approvals.impact import impact_of
 from better_paas.approvals.models import Approval
-from better_paas.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from better_paas.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthorized
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.policy import Action
@@ -64,8 +65,10 @@ def status_of(approval: Approval) -> str:
 def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
     """The approval, and what it means: "run" now (a yes is used up by this), "wait", or "asked" just now.
 
-    Errors: Forbidden after a no, 429.
+    Errors: Unauthorized if the token is gone by now, Forbidden after a no, 429.
     """
+    if session.get(Agent, wish.agent_id) is None:
+        raise Unauthorized
     impact = impact_of(session, wish.action, wish.resource_id, wish.fields, wish.volume_sizes)
     query = select(Approval).where(
         Approval.agent_id == wish.agent_id, Approval.digest == wish.digest, Approval.expires_at > now()
@@ -100,7 +103,7 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
         resource_name=impact.resource_name,
         digest=wish.digest,
         version=impact.version,
-        summary=impact.summary,
+        summary=impact.summary.stored(),
         payload=wish.payload,
         status="pending",
         reason="",

@@ -1,5 +1,6 @@
 """What several endpoints of apps do alike: change one, tell the ingress, answer with the app."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,17 +11,21 @@ from better_paas.apps import schemas, service
 from better_paas.bootstrap import Platform
 from better_paas.caddy.process import CaddyFailed
 from better_paas.domains.hosts import HostRules
-from better_paas.errors import Unavailable
 from better_paas.tokens.authenticate import caller_of, platform_of
+from better_paas.tokens.authorize import confirm
 
 
 async def change_app(
     request: Request, app_id: str, change: Callable[[Session, HostRules], None], *, seen_by_ingress: bool = True
 ) -> schemas.AppAnswer:
-    """Run `change` in one unit, then bring the ingress in step if it is to see of it."""
+    """Run `change` in one unit, then bring the ingress in step if it is to see of it.
+
+    Errors: Conflict if what was decided about this call does not hold in the unit.
+    """
     platform = platform_of(request)
 
     def unit(session: Session) -> None:
+        confirm(request, session)
         change(session, platform.rules)
         platform.announce(session, "app", app_id)
 
@@ -31,14 +36,9 @@ async def change_app(
 
 
 async def tell_ingress(platform: Platform) -> None:
-    """The change is saved; an ingress that does not take it now gets it when it is back."""
-    try:
+    """The change is saved; an ingress that does not take it now gets it when it is back, and health says so."""
+    with contextlib.suppress(CaddyFailed):
         await platform.ingress.apply()
-    except CaddyFailed as error:
-        if platform.ingress.problem:
-            return  # it is down; the System page says so, and the next start takes the change
-        text = f"the change is saved, but the ingress refused it: {error}"
-        raise Unavailable(text, "See GET /api/health.") from error
 
 
 async def app_answer(request: Request, app_id: str) -> schemas.AppAnswer:
@@ -46,7 +46,8 @@ async def app_answer(request: Request, app_id: str) -> schemas.AppAnswer:
 
     def unit(session: Session) -> dict[str, Any]:
         view = service.views(session, [service.get(session, app_id)])[0]
-        return service.answer(view, platform.rules, for_agent=caller.is_agent)
+        unserved = len(platform.unserved.of(app_id))
+        return service.answer(view, platform.rules, for_agent=caller.is_agent, unserved=unserved)
 
     return schemas.AppAnswer(**await platform.database.read(unit))
 

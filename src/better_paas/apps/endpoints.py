@@ -1,32 +1,35 @@
 """Apps over HTTP."""
 
+import asyncio
 import contextlib
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from better_paas.apps import idempotency, schemas, secrets, service
+from better_paas.apps import idempotency, reach, schemas, secrets, service
 from better_paas.apps.answers import app_answer, change_app, deploy_answer, tell_ingress
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.builders.languages import LANGUAGES, RUN
-from better_paas.builders.plan import BuildPlan, Overrides
-from better_paas.deployments import planning
+from better_paas.builders.plan import BuildPlan
 from better_paas.deployments import service as deployments
+from better_paas.deployments.logbook import APP_OUTPUT
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.sources import SourceRef, app_folder, bring
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
-from better_paas.errors import Invalid, PaasError
-from better_paas.git.fetch import FetchFailed, branches
+from better_paas.deployments.work import wishes
+from better_paas.errors import Invalid, PaasError, Unavailable
+from better_paas.git.errors import FetchFailed
+from better_paas.git.fetch import branches
 from better_paas.git.source import SourceRefused, parse_address
-from better_paas.kit import sse
+from better_paas.kit import sse, temporary
 from better_paas.kit.clock import iso, now
 from better_paas.kit.redact import Redactor
+from better_paas.runtime.protocol import LogLine
+from better_paas.tokens.authorize import confirm
 from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
 from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
@@ -34,6 +37,7 @@ from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
 router = api_router("Apps")
 AppIdQuery = Annotated[str, Query(max_length=40)]
 _LIVE_TAIL = 200
+_LOG_BYTES = 2**20
 
 
 @router.get("/api/apps", response_model=list[schemas.AppAnswer])
@@ -110,14 +114,22 @@ async def apps_deploy_upload(request: Request) -> schemas.DeployAnswer:
 
 def _update(request: Request, session: Session, app_id: str, changes: dict[str, Any], rules: Any) -> None:
     """Change an app, and leave what changed for the audit log."""
+    with _noted(request, session, app_id):
+        service.update(session, app_id, changes, rules, caller_of(request).sees_app)
+
+
+@contextlib.contextmanager
+def _noted(request: Request, session: Session, app_id: str) -> Iterator[None]:
+    """Around a change of an app's settings, in its unit."""
     before = service.settings_of(session, app_id)
-    service.update(session, app_id, changes, rules, caller_of(request).sees_app)
+    yield
     request.state.diff = service.difference(before, service.settings_of(session, app_id))
 
 
 def _app_of_upload(request: Request, session: Session, config: schemas.UploadConfig) -> str:
     rules = platform_of(request).rules
     if config.id:
+        confirm(request, session)
         changes = config.model_dump(exclude_unset=True, exclude={"id", "name", "project_id", "server_id"})
         _update(request, session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, rules)
         return config.id
@@ -129,27 +141,17 @@ def _app_of_upload(request: Request, session: Session, config: schemas.UploadCon
 async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswer:
     """What would be built and how, without building it."""
     platform = platform_of(request)
-    overrides = Overrides(
-        body.build_method,
-        body.dockerfile_path,
-        body.install_command,
-        body.build_command,
-        body.start_command,
-        body.port_override,
-        body.kind,
-        body.processes,
-        body.release_command,
-    )
-    source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir)
-    platform.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with platform.plan_slots:
-        with tempfile.TemporaryDirectory(prefix="plan-", dir=platform.workspace) as folder:
-            tree = Path(folder) / "tree"
-            commit = await bring(source, tree, platform.limits, lambda _: None)
-            place = app_folder(tree, body.root_dir)
-            plan = await planning.make_plan(place, overrides)
-            available, bases = await _bases_for_preview(platform, plan)
-            dockerfile = planning.preview(plan, place, bases)
+    overrides = wishes(body)
+    source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir, body.submodules)
+    async with platform.plan_slots, temporary.folder("plan-") as folder:
+        tree = folder / "tree"
+        commit = await bring(source, tree, platform.limits, lambda _: None)
+        app_folder(tree, body.root_dir)  # says so if there is none
+        plan = await platform.planner.make_plan(tree, body.root_dir, overrides)
+        place = app_folder(tree, body.root_dir if plan.context is None else plan.context)
+        available, bases = await _bases_for_preview(platform, plan)
+        tools = {name: platform.bases.official(name, version) for name, version in plan.tools.items()}
+        dockerfile = await platform.planner.preview(plan, place, bases, tools)
     shown = {name: value for name, value in plan.as_dict().items() if name in schemas.PlanAnswer.model_fields}
     return schemas.PlanAnswer(
         **shown,
@@ -204,16 +206,57 @@ async def apps_delete(request: Request, body: schemas.AppId) -> schemas.StatusAn
 
 @router.post("/api/apps/update")
 async def apps_update(request: Request, body: schemas.UpdateBody) -> schemas.AppAnswer:
-    """Change the fields that are sent, and only those. They take effect with the next deployment."""
+    """Change the fields that are sent, and only those. They take effect with the next deployment.
+
+    For variables see POST /api/apps/env: here all of them are replaced.
+    """
     changes = body.model_dump(exclude_unset=True, exclude={"id"})
     for name, value in changes.items():
-        if value is None and name not in service.NULLABLE:
+        if value is None and name not in (*service.NULLABLE, "version"):
             raise Invalid(f"{name} must not be null", "Leave a field out to keep it.")
 
     def change(session: Session, rules: Any) -> None:
         _update(request, session, body.id, changes, rules)
 
     return await change_app(request, body.id, change, seen_by_ingress=bool(service.SEEN_BY_INGRESS & changes.keys()))
+
+
+@router.post("/api/apps/env")
+async def apps_env(request: Request, body: schemas.EnvBody) -> schemas.AppAnswer:
+    """Set and remove variables; all others stay as they are. They take effect with the next deployment."""
+    wanted = service.EnvironmentChange(body.set, body.unset, body.secret, body.plain)
+
+    def change(session: Session, _: Any) -> None:
+        with _noted(request, session, body.id):
+            service.merge_environment(session, body.id, wanted)
+
+    return await change_app(request, body.id, change, seen_by_ingress=False)
+
+
+@router.post("/api/apps/reach")
+async def apps_reach(request: Request, body: schemas.ReachBody) -> schemas.AppAnswer:
+    """Say what this app alone may reach though the server keeps apps from it (APPS_FIREWALL).
+
+    The first opening counts from the app's next deployment on, what is changed later at once, for new connections.
+    """
+    platform = platform_of(request)
+    if platform.settings.runtime == "process":
+        raise Invalid(
+            "reach: with RUNTIME=process apps are on the machine's own network, and kept from nothing",
+            "There is nothing to open. Use RUNTIME=docker to keep apps from what is on this machine.",
+        )
+
+    def change(session: Session, _: Any) -> None:
+        before = reach.change(session, body.id, body.reach)
+        request.state.diff = service.difference({"reach": before}, {"reach": body.reach})
+
+    answer = await change_app(request, body.id, change, seen_by_ingress=False)
+    if platform.firewall is not None:
+        await platform.firewall.ensure()
+        if platform.firewall.problem:
+            sentence = "the change is saved, but the rules for it could not be set"
+            raise Unavailable(sentence, "The check-up says what is missing.", quoted=platform.firewall.problem)
+    return answer
 
 
 @router.post("/api/apps/rename")
@@ -233,14 +276,22 @@ async def apps_redeploy(request: Request, body: schemas.RedeployBody) -> schemas
 
 
 @router.post("/api/apps/rollback")
-async def apps_rollback(request: Request, body: schemas.RollbackBody) -> schemas.DeployAnswer:
-    """Bring an earlier release back, with its image, variables and limits. Nothing is rebuilt."""
+async def apps_rollback(request: Request, body: schemas.RollbackBody) -> schemas.RollbackAnswer:
+    """Bring an earlier release back, with its image, variables and limits. Nothing is rebuilt.
+
+    Without `deploymentId` that is the version before the one that serves; refused (409 `newest_never_served`) if the
+    newest deployment never went live, since then "back" has two meanings.
+    """
 
     def options(session: Session, app: App) -> dict[str, Any]:
         earlier = deployments.for_rollback(session, app, body.deployment_id)
         return {"rollback_of": earlier}
 
-    return await _deploy(request, body.id, options)
+    answer = await _deploy(request, body.id, options)
+    queued = await platform_of(request).database.read(lambda session: deployments.get(session, answer.deployment_id))
+    return schemas.RollbackAnswer(
+        **answer.model_dump(), from_deployment=answer.active_deploy_id, to_deployment=queued.rollback_of or ""
+    )
 
 
 @router.post("/api/apps/cancel")
@@ -330,13 +381,13 @@ async def apps_metrics(request: Request, id: AppIdQuery) -> schemas.MetricsAnswe
 
 @router.post("/api/git/branches")
 async def git_branches(request: Request, body: schemas.BranchesBody) -> list[str]:
-    """Branches of a repository, the default one first."""
+    """Branches of a repository that can be deployed, the default one first, at most 1000."""
     if body.git_repo.startswith("sample:"):
         return []
     try:
         return await branches(parse_address(body.git_repo), body.git_token, platform_of(request).limits)
     except FetchFailed as error:
-        raise Invalid(str(error), error.hint, code="source_unavailable") from error
+        raise Invalid(str(error), error.hint, code="source_unavailable", quoted=error.quoted) from error
     except SourceRefused as error:
         raise Invalid(str(error), "Give a Git address.", code="source_unavailable") from error
 
@@ -351,15 +402,43 @@ async def _runtime_lines(platform: Platform, app_id: str, tail: int, follow: boo
 
     release, values = await platform.database.read(unit)
     if release is None:
-        raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
+        return await _words_of_failed(platform, app_id, tail)
     redactor, deployment_id = Redactor(values), release.deployment_id
 
+    def entry(line: LogLine, text: str) -> dict[str, str]:
+        made = {"message": text, "timestamp": line.timestamp}
+        return {**made, "process": line.process} if line.process else made
+
     async def lines() -> AsyncIterator[dict[str, str]]:
-        async for line in platform.runtime.logs(deployment_id, tail=tail, follow=follow):
-            entry = {"message": redactor.text(line.text), "timestamp": line.timestamp}
-            yield {**entry, "process": line.process} if line.process else entry
+        written = platform.runtime.logs(deployment_id, tail=tail, follow=follow)
+        if follow:
+            async for line in written:
+                yield entry(line, redactor.text(line.text))
+            return
+        found = [line async for line in written]
+        for line, text in zip(found, redactor.lines([line.text for line in found]), strict=True):
+            yield entry(line, text)
 
     return lines()
+
+
+async def _words_of_failed(platform: Platform, app_id: str, tail: int) -> AsyncIterator[dict[str, str]]:
+    """What an app wrote that never came up, from its newest deployment's log. Errors: Invalid without one."""
+
+    def newest(session: Session) -> Deployment | None:
+        return next(iter(deployments.history(session, app_id, None, 1, None)), None)
+
+    found = await platform.database.read(newest)
+    if found is None:
+        raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
+    lines = await asyncio.to_thread(platform.logbook.read, app_id, found.id, 0, _LOG_BYTES)
+    written = [entry for entry in lines.entries if entry.get("level") == APP_OUTPUT][-tail:] if tail else []
+
+    async def entries() -> AsyncIterator[dict[str, str]]:
+        for entry in written:
+            yield {"message": entry["message"].partition("│ ")[2], "timestamp": entry["timestamp"]}
+
+    return entries()
 
 
 def _queue(

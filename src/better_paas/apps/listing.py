@@ -5,6 +5,8 @@ those that its part was made of, and only parts of which one has changed are mad
 tenth of opening and writing out what they say.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from better_paas.db.database import Database
 from better_paas.deployments.models import Deployment, Release
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules
+from better_paas.domains.unserved import UnservedNames
 from better_paas.kit.recent import Recent
 from better_paas.tokens.caller import Caller
 
@@ -44,9 +47,9 @@ class _Part:
 class Listing:
     """Pages of the list, for each caller what it may see."""
 
-    def __init__(self, database: Database, rules: HostRules) -> None:
-        self._database, self._rules = database, rules
-        self._pages: Recent[tuple[tuple[int, int], Page]] = Recent(_PAGES)
+    def __init__(self, database: Database, rules: HostRules, unserved: UnservedNames) -> None:
+        self._database, self._rules, self._unserved = database, rules, unserved
+        self._pages: Recent[tuple[Any, Page]] = Recent(_PAGES)
         # By app and whether it is for an agent.
         self._parts: dict[tuple[str, bool], _Part] = {}
 
@@ -54,7 +57,7 @@ class Listing:
         """Apps by name. cursor: name of the last app of the page before."""
         key = (caller.kind, caller.id, limit, cursor)
         # Before the state is read: a commit in between makes what is read now outdated, not wrong.
-        version = self._database.version
+        version = (self._database.version, self._unserved.version)
         if (kept := self._pages.get(key)) is not None and kept[0] == version:
             return kept[1]
         page = await self._database.read(lambda session: self._make(session, caller, limit, cursor))
@@ -62,7 +65,8 @@ class Listing:
         return page
 
     def _make(self, session: Session, caller: Caller, limit: int, cursor: str | None) -> Page:
-        behind = _rows(session)
+        unserved = Counter(entry.app_id for entry in self._unserved.all())
+        behind = _rows(session, unserved)
         # A copy: pages are made on several threads.
         for gone in [key for key in list(self._parts) if key[0] not in behind]:
             self._parts.pop(gone, None)
@@ -75,7 +79,8 @@ class Listing:
         parts = {app_id: self._parts.get((app_id, caller.is_agent)) for app_id in chosen}
         changed = [app_id for app_id, part in parts.items() if part is None or part.rows != shown[app_id]]
         for view in self._views(session, changed):
-            fields = service.answer(view, self._rules, for_agent=caller.is_agent)
+            left_out = unserved[view.app.id]
+            fields = service.answer(view, self._rules, for_agent=caller.is_agent, unserved=left_out)
             body = schemas.AppAnswer(**fields).model_dump_json(by_alias=True).encode()
             self._parts[view.app.id, caller.is_agent] = parts[view.app.id] = _Part(shown[view.app.id], body)
         body = b"[" + b",".join(part.body for part in parts.values() if part is not None) + b"]"
@@ -111,8 +116,8 @@ def _rows_behind() -> Select[Any]:
 _ROWS_BEHIND = _rows_behind()
 
 
-def _rows(session: Session) -> dict[str, tuple[str, str, tuple[Any, ...]]]:
+def _rows(session: Session, unserved: Mapping[str, int]) -> dict[str, tuple[str, str, tuple[Any, ...]]]:
     """(name, project's id, the rows behind its answer) of all apps, by name."""
     names = domains.names_of(session)
     found = session.execute(_ROWS_BEHIND)
-    return {row[0]: (row[1], row[2], (*row, tuple(names.get(row[0], ())))) for row in found}
+    return {row[0]: (row[1], row[2], (*row, tuple(names.get(row[0], ())), unserved.get(row[0], 0))) for row in found}

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from better_paas.apps import secrets, trash
 from better_paas.apps import service as apps
+from better_paas.apps.adoption import ADVICE, Adoption, Unknown
 from better_paas.apps.models import App
 from better_paas.caddy.process import CaddyFailed
 from better_paas.db.database import Database, tell
@@ -21,7 +22,9 @@ from better_paas.domains.ingress import Ingress
 from better_paas.errors import Conflict, PaasError, SecretUnreadable, StepFailed, Unavailable
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Worker
+from better_paas.kit.quoted import Statement, quote
 from better_paas.kit.redact import Redactor
+from better_paas.kit.supervision import Problem
 from better_paas.projects import service as projects
 from better_paas.runtime.protocol import GONE, MAIN, Runtime, RuntimeFailed, State
 from better_paas.volumes import service as volumes
@@ -33,7 +36,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Operations:
-    """One at a time for each app."""
+    """One at a time for each app. problem: what runs here that the state does not know of; empty if nothing does."""
+
+    problem = Problem()
 
     def __init__(
         self,
@@ -44,7 +49,9 @@ class Operations:
         worker: Worker,
         logbook: LogBook,
         uploads: Uploads,
+        adoption: Adoption,
     ) -> None:
+        self._adoption = adoption
         self._database, self._runtime, self._ingress = database, runtime, ingress
         self._releases, self._worker, self._logbook, self._uploads = releases, worker, logbook, uploads
 
@@ -88,20 +95,18 @@ class Operations:
             await self._healthy_or_stopped(release)
             await self._runtime.settle(release.deployment_id)
         except RuntimeFailed as error:
-            raise Unavailable(str(error), error.hint) from error
+            raise Unavailable(str(error), error.hint, quoted=error.quoted) from error
         except StepFailed as error:
             # What an app answers to the probe may hold whatever it knows.
             redactor = Redactor(await self._database.read(lambda session: secrets.secret_values(session, app, release)))
-            text, hint = redactor.text(error.error), redactor.text(error.hint or "")
-            raise Unavailable(text, hint, code=error.code) from None
+            quoted = quote(error.quoted, redactor.text)
+            raise Unavailable(error.error, error.hint, code=error.code, quoted=quoted) from None
         await self._database.write(lambda session: _mark_started(session, app.id))
         await self._releases.point(app.id)
 
     async def _healthy_or_stopped(self, release: Release) -> None:
         try:
-            await self._releases.wait_until_healthy(
-                release.deployment_id, release.host_port, release.settings["healthPath"]
-            )
+            await self._releases.wait_until_healthy(release)
         except BaseException:
             # Also when the caller goes away: what was not brought up does not stay half up.
             await asyncio.shield(self._runtime.stop(release.deployment_id))
@@ -229,31 +234,58 @@ class Operations:
         if await self._database.write(lambda session: trash.put_project(session, project_id)):
             await self._runtime.remove_project(project_id)
 
-    async def tidy_up(self) -> None:
-        """Before the first request: what stands now is left over from before; what comes later is in use."""
+    async def mend(self) -> None:
+        """Before jobs go on: what a killed server left half done in the state."""
         await self._database.write(deployments.mend)
+
+    async def sweep(self) -> None:
+        """Before the first request: what stands now is left over from before; what comes later is in use."""
         await self._uploads.sweep(await self._database.read(trash.all_ids))
 
     async def reconcile(self) -> None:
         """At start: make routes and containers what the state says. Nothing that is not ours is looked at."""
-        pairs = await self._database.read(deployments.live_releases)
-        for app, _ in pairs:
-            await self._releases.point(app.id)
-        self._ingress.forget_unknown({app.id for app, _ in pairs})
-        await self.match_containers()
+        states = await self._states()
+        unknown = await self._note_unknown(states) if states is not None else Unknown()
+        for app, _ in await self._database.read(deployments.live_releases):
+            if app.id not in unknown.app_ids:  # else its route leads to what the state does not know
+                await self._releases.point(app.id)
+        for app in await self._database.read(trash.all_trashed):
+            self._ingress.forget(app.id)
+        if states is not None:
+            await self._match_all(states, unknown, None)
 
     async def match_containers(self, changed: Callable[[str], None] | None = None) -> bool:
         """Start what should run, stop what should not, remove what no release needs. One app can't hold up others.
 
         changed: told of the apps whose fault has gone. False if the runtime can't be reached.
         """
+        states = await self._states()
+        if states is not None:
+            await self._match_all(states, await self._note_unknown(states), changed)
+        return states is not None
+
+    async def _states(self) -> dict[str, State] | None:
+        """Asked for before the state is: a release that is made in between is known before it exists."""
         try:
-            # Before the state is asked: a release that is made in between is known before it exists.
-            states = await self._runtime.states()
+            return await self._runtime.states()
         except RuntimeFailed as error:
             _log.error("the runtime can't be brought in step", reason=str(error))
-            return False
-        for deployment_id in states.keys() - await self._database.read(deployments.known_deployment_ids):
+            return None
+
+    async def _note_unknown(self, states: dict[str, State]) -> Unknown:
+        found = await self._adoption.unknown(states)
+        self.problem, self._releases.unknown = found.problem, found.app_ids
+        if self.problem:
+            _log.error(self.problem, advice=ADVICE)
+        return found
+
+    async def _match_all(
+        self, states: dict[str, State], unknown: Unknown, changed: Callable[[str], None] | None
+    ) -> None:
+        # A killed server's leftovers were asked for once. What never was is of another state: nobody knows whether it
+        # is needed.
+        unneeded = states.keys() - await self._database.read(deployments.known_deployment_ids)
+        for deployment_id in unneeded - unknown.releases.keys():
             _log.warning("removing a release that nothing needs", deployment=deployment_id)
             try:
                 await self._runtime.remove(deployment_id)
@@ -264,18 +296,17 @@ class Operations:
                 continue
             if _is_as_wanted(app, release, states.get(release.deployment_id, GONE)):
                 if app.fault:  # that it is up again was said while nobody listened
-                    await self._note_fault(release.deployment_id, "", changed)
+                    await self._note_fault(release.deployment_id, Statement(""), changed)
                 continue
             try:
                 async with self._database.exclusive(f"app/{app.id}"):
                     await self._match(app.id)
             except (RuntimeFailed, SecretUnreadable) as error:
-                fault, deployment_id = str(error), release.deployment_id
-                _log.error("an app can't be brought up", app=app.name, reason=fault)
+                fault, deployment_id = Statement.of(error), release.deployment_id
+                _log.error("an app can't be brought up", app=app.name, reason=str(fault))
                 await self._database.write(
                     functools.partial(deployments.set_fault, deployment_id=deployment_id, fault=fault)
                 )
-        return True
 
     async def _match(self, app_id: str) -> None:
         """One app, as the state is now that its lock is held. A deployment on its way looks after itself."""
@@ -313,8 +344,12 @@ class Operations:
             _log.error("the runtime can't be brought in step", reason=str(error))
             return False
 
-    async def _note_fault(self, deployment_id: str, fault: str, changed: Callable[[str], None] | None) -> None:
-        app_id = await self._database.write(lambda session: deployments.set_fault(session, deployment_id, fault))
+    async def _note_fault(self, deployment_id: str, fault: Statement, changed: Callable[[str], None] | None) -> None:
+        note: Callable[[Session, str, Statement], str | None] = deployments.set_fault
+        if fault.sentence and (await self._runtime.state(deployment_id)).running:
+            # One of its workers, or it was started again meanwhile: it serves, and that is its state.
+            note = deployments.set_event
+        app_id = await self._database.write(lambda session: note(session, deployment_id, fault))
         if app_id is not None and changed is not None:
             changed(app_id)
 

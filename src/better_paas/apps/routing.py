@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, field_validator
 from better_paas.domains.routing import Routing
 from better_paas.errors import Invalid
 from better_paas.kit.redact import MASK
-from better_paas.kit.schema import Answer, Body
+from better_paas.kit.schema import Answer, Body, Version
+from better_paas.kit.versions import fingerprint
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 # The ingress would read what stands in braces as a name of one of its own values.
@@ -54,6 +55,7 @@ class Account(Body):
 class RoutingBody(Body):
     """How the ingress treats the app's requests; it takes effect at once. Only what is sent is changed."""
 
+    version: Version | None = None
     force_https: bool | None = Field(None, description="Send visitors who come by HTTP to HTTPS; true unless set.")
     basic_auth: list[Account] | None = Field(None, max_length=50, description="With any, all visitors sign in.")
     response_headers: Annotated[dict[str, str], AfterValidator(_check_headers)] | None = Field(None, max_length=50)
@@ -76,14 +78,28 @@ class RoutingAnswer(Answer):
     remove_headers: list[str]
     max_body_mb: int
     timeout_seconds: int
+    version: str
 
 
-def changed(before: Routing, body: RoutingBody) -> Routing:
-    """Errors: Invalid for a password that is to be kept but is not there."""
+def hashes(body: RoutingBody) -> dict[str, str]:
+    """Of the new passwords, by name; each takes about 50 ms of a processor."""
+    return {
+        account.username: bcrypt.hashpw(account.password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
+        for account in body.basic_auth or ()
+        if account.password != MASK
+    }
+
+
+def version_of(routing: Routing) -> str:
+    return fingerprint(routing.as_dict())
+
+
+def changed(before: Routing, body: RoutingBody, hashes: dict[str, str]) -> Routing:
+    """hashes: of the new passwords. Errors: Invalid for a password that is to be kept but is not there."""
     largest = before.largest_body if body.max_body_mb is None else body.max_body_mb * _MEGABYTE
     return Routing(
         force_https=before.force_https if body.force_https is None else body.force_https,
-        accounts=before.accounts if body.basic_auth is None else _accounts(before, body.basic_auth),
+        accounts=before.accounts if body.basic_auth is None else _accounts(before, body.basic_auth, hashes),
         set_headers=before.set_headers if body.response_headers is None else tuple(body.response_headers.items()),
         drop_headers=before.drop_headers if body.remove_headers is None else tuple(body.remove_headers),
         largest_body=largest,
@@ -91,7 +107,7 @@ def changed(before: Routing, body: RoutingBody) -> Routing:
     )
 
 
-def _accounts(before: Routing, wanted: list[Account]) -> tuple[tuple[str, str], ...]:
+def _accounts(before: Routing, wanted: list[Account], hashes: dict[str, str]) -> tuple[tuple[str, str], ...]:
     stored = dict(before.accounts)
     result: dict[str, str] = {}
     for account in wanted:
@@ -100,7 +116,7 @@ def _accounts(before: Routing, wanted: list[Account]) -> tuple[tuple[str, str], 
                 raise Invalid(f"basicAuth: there is no {account.username} yet", "Send a password for a new name.")
             result[account.username] = stored[account.username]
         else:
-            result[account.username] = bcrypt.hashpw(account.password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
+            result[account.username] = hashes[account.username]
     return tuple(result.items())
 
 
@@ -113,4 +129,5 @@ def answer(routing: Routing) -> RoutingAnswer:
         remove_headers=list(routing.drop_headers),
         max_body_mb=routing.largest_body // _MEGABYTE,
         timeout_seconds=routing.answer_seconds,
+        version=version_of(routing),
     )

@@ -5,9 +5,9 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from better_paas.apps import fields
-from better_paas.kit.schema import Answer, Body
+from better_paas.kit.schema import Answer, Body, Version
 
-BuildMethod = Literal["auto", "dockerfile"]
+BuildMethod = Literal["auto", "dockerfile", "plan"]
 Kind = Literal["", "web", "worker"]
 
 
@@ -18,17 +18,24 @@ class LatestDeployment(Answer):
     commit: str
     commit_msg: str
     error: str
+    quoted: str
     created_at: str
     finished_at: str | None
 
 
 class AppAnswer(Answer):
-    """An app as it is. status: running, building, stopped or failed. Secret values are `***`."""
+    """An app as it is. status: running, building, stopped or failed. Secret values are `***`.
+
+    version: changes with the settings; an update that sends it is refused if they were changed meanwhile.
+
+    statusDetail: the platform's own words; statusQuoted: what a stranger said to it, as a deployment's `quoted`.
+    """
 
     id: str
     name: str
     status: str
     status_detail: str
+    status_quoted: str
     git_repo: str
     branch: str
     git_token: str
@@ -46,13 +53,24 @@ class AppAnswer(Answer):
     kind: str
     processes: dict[str, str]
     release_command: str
+    build_args: dict[str, str]
+    apt_packages: list[str]
+    run_apt_packages: list[str]
+    output_dir: str
+    static_site: bool | None
+    single_page: bool | None
+    runtime_version: str
+    build_secrets: list[str]
+    submodules: bool
     watch_minutes: int | None
     health_path: str
+    health_status: str
     memory: str
     cpus: str
     env_vars: dict[str, str]
     secret_keys: list[str]
     volumes: list[str]
+    reach: list[str]
     auto_deploy: bool
     server_id: str
     project_id: str
@@ -63,6 +81,7 @@ class AppAnswer(Answer):
     live_since: str | None
     latest_deployment: LatestDeployment | None
     created_at: str
+    version: str
 
 
 class DeployAnswer(AppAnswer):
@@ -84,6 +103,17 @@ class BuildSettings(Body):
         default={}, description="Commands of processes beside the main one; they win over those of the Procfile."
     )
     release_command: fields.Command = Field("", description="Run once before each new release starts.")
+    build_args: fields.Environment = Field(default={}, description="Of an own Dockerfile. They are no secret.")
+    apt_packages: fields.Packages = Field(default=[], description="Debian packages that building needs.")
+    run_apt_packages: fields.Packages = Field(default=[], description="Debian packages that running needs.")
+    output_dir: fields.TreePath = Field("", description="The folder that the build makes, or that is served as it is.")
+    static_site: bool | None = Field(None, description="Serve the output as files. Null: as it is found out.")
+    single_page: bool | None = Field(None, description="Unknown paths of a site get its index. Null: as found out.")
+    runtime_version: fields.RuntimeVersion = Field("", description="Of the language, such as 22 or 3.12.")
+    build_secrets: list[fields.EnvKey] = Field(
+        default=[], max_length=50, description="Names of secret variables that installing and building may know."
+    )
+    submodules: bool = Field(False, description="Fetch the repository's submodules too, from its own host.")
 
     @field_validator("build_method", mode="before")
     @classmethod
@@ -114,6 +144,9 @@ class AppSettings(Body):
     cpus: fields.Cpus = ""
     volumes: fields.Volumes = []
     health_path: fields.HealthPath = ""
+    health_status: fields.HealthStatus = Field(
+        "", description="Statuses of the health path that are good, such as 200-299,401. Empty: 200-399."
+    )
     watch_minutes: fields.WatchMinutes | None = Field(
         None, description="Minutes that a new release is watched for; 0 for not at all. Null: the server's setting."
     )
@@ -143,6 +176,7 @@ class UpdateBody(Body):
     """Only the fields that are there are changed. A secret sent back as `***` keeps its value."""
 
     id: str = Field(max_length=40)
+    version: Version | None = None
     git_repo: fields.Repository | None = None
     branch: fields.Ref | None = None
     git_token: fields.Token | None = None
@@ -156,6 +190,15 @@ class UpdateBody(Body):
     kind: Kind | None = None
     processes: fields.Processes | None = None
     release_command: fields.Command | None = None
+    build_args: fields.Environment | None = None
+    apt_packages: fields.Packages | None = None
+    run_apt_packages: fields.Packages | None = None
+    output_dir: fields.TreePath | None = None
+    static_site: bool | None = None
+    single_page: bool | None = None
+    runtime_version: fields.RuntimeVersion | None = None
+    build_secrets: list[fields.EnvKey] | None = Field(None, max_length=50)
+    submodules: bool | None = None
     watch_minutes: fields.WatchMinutes | None = None
     env_vars: fields.Environment | None = None
     secret_keys: list[fields.EnvKey] | None = Field(None, max_length=500)
@@ -164,10 +207,32 @@ class UpdateBody(Body):
     cpus: fields.Cpus | None = None
     volumes: fields.Volumes | None = None
     health_path: fields.HealthPath | None = None
+    health_status: fields.HealthStatus | None = None
     auto_deploy: bool | None = None
 
     _old_names = field_validator("build_method", mode="before")(lambda value: "auto" if value == "nixpacks" else value)
     _no_port = field_validator("port_override", mode="before")(lambda value: None if value in ("", 0, "0") else value)
+
+
+class EnvBody(Body):
+    """Only these variables are changed, whatever else changes meanwhile. A secret stays secret unless `plain` names it.
+
+    Values arrive as they are sent, byte for byte.
+    """
+
+    id: str = Field(max_length=40)
+    set: fields.Environment = Field(default={}, description="Values by name, of new variables and of those there are.")
+    unset: list[fields.EnvKey] = Field(default=[], max_length=500, description="Names of variables to remove.")
+    secret: list[fields.EnvKey] = Field(default=[], max_length=500, description="Names that are secret from now on.")
+    plain: list[fields.EnvKey] = Field(
+        default=[], max_length=500, description="Names that are not secret any more; their values must be in `set`."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if twice := {*self.set} & {*self.unset} or {*self.secret} & {*self.plain}:
+            raise ValueError(f"{min(twice)} is in two lists that exclude each other")
+        return self
 
 
 class AppId(Body):
@@ -176,6 +241,20 @@ class AppId(Body):
 
 class RenameBody(AppId):
     name: fields.Name
+
+
+class ReachBody(AppId):
+    reach: fields.Reach = Field(
+        description="Addresses or networks, each with :port or for all ports, such as 10.0.0.5:5432; IPv6 in brackets. "
+        "They replace what there is."
+    )
+
+
+class RollbackAnswer(DeployAnswer):
+    """from, to: the deployments whose version serves now, and will then."""
+
+    from_deployment: str | None = Field(serialization_alias="from")
+    to_deployment: str = Field(serialization_alias="to")
 
 
 class RedeployBody(AppId):
@@ -226,6 +305,13 @@ class PlanAnswer(Answer):
     start: str
     port: int
     output: str
+    single_page: bool
+    processes: dict[str, str]
+    release: str
+    build_packages: list[str]
+    run_packages: list[str]
+    tools: dict[str, str]
+    context: str | None
     notes: list[str]
     dockerfile: str
     commit: str

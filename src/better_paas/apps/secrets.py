@@ -6,7 +6,7 @@ from better_paas.apps.models import App
 from better_paas.db.sealed import place, seal, seal_mapping, unseal, unseal_mapping
 from better_paas.deployments import service as deployments
 from better_paas.deployments.models import Release
-from better_paas.kit.redact import looks_secret
+from better_paas.kit.secret_forms import looks_secret
 
 # A shorter value under a telling name (TOKEN_TTL=3600) would mask ordinary words.
 _LIKELY_LENGTH = 8

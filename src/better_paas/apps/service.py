@@ -9,21 +9,25 @@ from sqlalchemy import ScalarSelect, select
 from sqlalchemy.orm import Session, defer
 
 from better_paas.apps import secrets
+from better_paas.apps.fields import check_environment
 from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules
-from better_paas.errors import Conflict, Invalid, NotFound, SecretUnreadable
+from better_paas.errors import Conflict, Invalid, NotFound, SecretUnreadable, refuse_stale
 from better_paas.git.source import parse_address
 from better_paas.kit.clock import iso, now
 from better_paas.kit.ids import new_id
-from better_paas.kit.redact import MASK, looks_secret
+from better_paas.kit.quoted import Statement, subject
+from better_paas.kit.redact import MASK
+from better_paas.kit.secret_forms import looks_secret
+from better_paas.kit.versions import fingerprint
 from better_paas.projects import service as projects
 
 ACTIVE = ("queued", "building")
 # Columns that hold nothing for "as the server has it".
-NULLABLE = ("port_override", "watch_minutes")
+NULLABLE = ("port_override", "watch_minutes", "static_site", "single_page")
 # What of an update the ingress's configuration is made from.
 SEEN_BY_INGRESS = frozenset({"domains", "volumes"})
 _COLUMNS = (
@@ -40,8 +44,18 @@ _COLUMNS = (
     "kind",
     "processes",
     "release_command",
+    "build_args",
+    "apt_packages",
+    "run_apt_packages",
+    "output_dir",
+    "static_site",
+    "single_page",
+    "runtime_version",
+    "build_secrets",
+    "submodules",
     "watch_minutes",
     "health_path",
+    "health_status",
     "memory",
     "cpus",
     "volumes",
@@ -52,6 +66,16 @@ _COLUMNS = (
 # What an answer shows: plans and settings are large, and take longer to read than all the rest.
 _OF_RELEASES = defer(Release.settings)
 _OF_DEPLOYMENTS = defer(Deployment.plan)
+
+
+@dataclass(frozen=True)
+class EnvironmentChange:
+    """set, unset: variables and names. secret, plain: names that are marked as secret from now on, and that are not."""
+
+    set: dict[str, str]
+    unset: list[str]
+    secret: list[str]
+    plain: list[str]
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,8 @@ class AppView:
     environment: dict[str, str]
     # Why its secrets can't be opened; empty while all is well.
     sealed: str = ""
+    # The version that failed after it had gone live, if that is what led to the latest deployment.
+    taken_back: Deployment | None = None
 
 
 def get(session: Session, app_id: str) -> App:
@@ -95,6 +121,8 @@ def views(session: Session, apps: list[App]) -> list[AppView]:
     live_releases = select(Release).where(Release.id.in_([app.live_release_id for app in apps])).options(_OF_RELEASES)
     releases = {release.id: release for release in session.scalars(live_releases)}
     latest = _latest_deployments(session, ids)
+    gone_back = [app_id for app_id, entry in latest.items() if entry.trigger == "watch"]
+    taken_back = _latest_deployments(session, gone_back, before=1) if gone_back else {}
     live = {entry.id: entry for entry in latest.values()}
     earlier = {release.deployment_id for release in releases.values()} - live.keys()
     query = select(Deployment).where(Deployment.id.in_(earlier)).options(_OF_DEPLOYMENTS)
@@ -111,6 +139,7 @@ def views(session: Session, apps: list[App]) -> list[AppView]:
                 latest.get(app.id),
                 names.get(app.id, []),
                 *_readable(session, app),
+                taken_back=taken_back.get(app.id),
             )
         )
     return result
@@ -124,42 +153,57 @@ def _readable(session: Session, app: App) -> tuple[dict[str, str], str]:
         return {}, error.error
 
 
-def newest_deployment() -> ScalarSelect[str]:
-    """The id of the last deployment of each app of a query."""
+def newest_deployment(before: int = 0) -> ScalarSelect[str]:
+    """The id of the last deployment of each app of a query, or of one so many before it."""
     return (
         select(Deployment.id)
         .where(Deployment.app_id == App.id)
         .order_by(Deployment.created_at.desc(), Deployment.id.desc())
         .limit(1)
+        .offset(before)
         .correlate(App)
         .scalar_subquery()
     )
 
 
-def _latest_deployments(session: Session, app_ids: list[str]) -> dict[str, Deployment]:
-    query = select(Deployment).join(App, Deployment.id == newest_deployment()).where(App.id.in_(app_ids))
+def _latest_deployments(session: Session, app_ids: list[str], before: int = 0) -> dict[str, Deployment]:
+    query = select(Deployment).join(App, Deployment.id == newest_deployment(before)).where(App.id.in_(app_ids))
     query = query.options(_OF_DEPLOYMENTS)
     return {deployment.app_id: deployment for deployment in session.scalars(query)}
 
 
-def status_of(view: AppView) -> tuple[str, str]:
-    """(status, sentence). A failed deployment leaves an app running if an older release still serves."""
+def status_of(view: AppView) -> tuple[str, Statement]:
+    """(status, why). A failed deployment leaves an app running if an older release still serves."""
     latest, app = view.latest, view.app
     if latest is not None and latest.status in ACTIVE:
-        return "building", "A deployment is on its way."
+        return "building", Statement("A deployment is on its way.")
     if view.sealed:
-        return "running" if view.release is not None and app.wanted else "failed", view.sealed
+        return "running" if view.release is not None and app.wanted else "failed", Statement(view.sealed)
+    failed = latest.why if latest is not None and latest.status == "failed" else None
     if view.release is None:
-        if latest is not None and latest.status == "failed":
-            return "failed", f"The first deployment failed: {latest.error}."
-        return "stopped", "Nothing is deployed yet."
+        if failed is not None:
+            return "failed", Statement(f"The first deployment failed: {failed.sentence}.", failed.quoted)
+        return "stopped", Statement("Nothing is deployed yet.")
     if not app.wanted:
-        return "stopped", "Stopped by its owner."
+        return "stopped", Statement("Stopped by its owner.")
     if app.fault:
-        return "failed", f"The app is down: {app.fault}."
-    if latest is not None and latest.status == "failed":
-        return "running", f"The last deployment failed ({latest.error}); the version before it serves."
-    return "running", ""
+        fault = Statement.read(app.fault, "its process ended")
+        return "failed", Statement(f"The app is down: {fault.sentence}.", fault.quoted)
+    if failed is not None:
+        sentence = f"The last deployment failed ({failed.sentence}); the version before it serves."
+        return "running", Statement(sentence, failed.quoted)
+    if view.taken_back is not None and view.live is not None:
+        why = view.taken_back.why
+        sentence = f"Version {_named(view.taken_back)} was taken back: {why.sentence}; {_named(view.live)} serves."
+        return "running", Statement(sentence, why.quoted)
+    if app.event:
+        event = Statement.read(app.event, "something happened to its processes")
+        return "running", Statement(f"It runs. {event.sentence}.", event.quoted)
+    return "running", Statement("")
+
+
+def _named(deployment: Deployment) -> str:
+    return deployment.commit[:7] or f"of deployment {deployment.id}"
 
 
 def is_worker(release: Release | None) -> bool:
@@ -167,20 +211,25 @@ def is_worker(release: Release | None) -> bool:
     return release is not None and release.container_port == 0
 
 
-def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[str, Any]:
+def answer(view: AppView, rules: HostRules, *, for_agent: bool = False, unserved: int = 0) -> dict[str, Any]:
     """Fields of the app's API answer. The one place where secret values are masked.
 
-    for_agent: agents get no value that is secret, and none that looks like one though nobody said so.
+    for_agent: agents get no value that is secret, and none that looks like one though nobody said so. unserved: how
+    many of its names the ingress leaves out.
     """
     app, release, live, latest = view.app, view.release, view.live, view.latest
     status, detail = status_of(view)
+    if unserved:
+        left_out = f"The ingress leaves out {unserved} of its names: GET /api/apps/domains says why."
+        detail = Statement(f"{detail.sentence} {left_out}".lstrip(), detail.quoted)
     default_host = rules.default_host(app.name)
     return {
         **{name: getattr(app, name) for name in _COLUMNS},
         "id": app.id,
         "name": app.name,
         "status": status,
-        "status_detail": detail,
+        "status_detail": detail.sentence,
+        "status_quoted": detail.quoted,
         "git_token": MASK if app.git_token else "",
         "port": (release.host_port or None) if release else None,
         "url": "" if is_worker(release) else rules.url(view.domains[0] if view.domains else default_host),
@@ -191,12 +240,13 @@ def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[
             for key, value in view.environment.items()
         },
         "secret_keys": app.secret_keys,
+        "reach": app.reach,
         "server_id": app.server_id,
         "project_id": app.project_id,
         "active_image": release.image if release else None,
         "active_deploy_id": release.deployment_id if release else None,
         "active_commit": live.commit if live else None,
-        "active_commit_msg": live.commit_msg if live else None,
+        "active_commit_msg": subject(live.commit_msg) if live else None,
         "live_since": iso(release.created_at) if release else None,
         "latest_deployment": latest
         and {
@@ -204,12 +254,14 @@ def answer(view: AppView, rules: HostRules, *, for_agent: bool = False) -> dict[
             "status": latest.status,
             "trigger": latest.trigger,
             "commit": latest.commit,
-            "commit_msg": latest.commit_msg,
-            "error": latest.error,
+            "commit_msg": subject(latest.commit_msg),
+            "error": latest.why.sentence,
+            "quoted": latest.why.quoted,
             "created_at": iso(latest.created_at),
             "finished_at": iso(latest.finished_at),
         },
         "created_at": iso(app.created_at),
+        "version": version_of(app, view.domains),
     }
 
 
@@ -236,6 +288,7 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules, sees: dom
         env_vars="",
         secret_keys=[],
         routing={},
+        reach=[],
         deleted_at=None,
         **{column: wanted[column] for column in _COLUMNS if column not in ("git_repo", "git_token")},
         git_repo="",
@@ -249,9 +302,15 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules, sees: dom
     return app
 
 
+def version_of(app: App, names: list[str]) -> str:
+    """Changes whenever something does that an update changes. names: of its domains."""
+    return fingerprint([app.env_vars, app.secret_keys, names, *(getattr(app, column) for column in _COLUMNS)])
+
+
 def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRules, sees: domains.Sees) -> App:
-    """Change only what `changes` names. Errors: NotFound, Conflict, Invalid."""
+    """Change only what `changes` names. version: that it was read at, if given. Errors: NotFound, Conflict, Invalid."""
     app = get(session, app_id)
+    refuse_stale(changes.get("version"), version_of(app, domains.names_of(session, [app_id]).get(app_id, [])))
     for column in _COLUMNS:
         if column in changes and column not in ("git_repo", "git_token"):
             setattr(app, column, changes[column] if changes[column] is not None or column in NULLABLE else "")
@@ -261,6 +320,27 @@ def update(session: Session, app_id: str, changes: dict[str, Any], rules: HostRu
         _set_environment(session, app, changes.get("env_vars"), changes.get("secret_keys"))
     if "domains" in changes:
         domains.replace(session, app.id, changes["domains"], rules, sees)
+    app.updated_at = now()
+    return app
+
+
+def merge_environment(session: Session, app_id: str, wanted: EnvironmentChange) -> App:
+    """Set and remove variables; all others stay. Errors: NotFound, Invalid."""
+    app = get(session, app_id)
+    stored = secrets.environment(session, app)
+    missing = [name for name in wanted.unset if name not in stored]
+    if missing:
+        raise Invalid(f"there is no variable {missing[0]}", "GET /api/apps/get shows all names.")
+    merged = {name: value for name, value in stored.items() if name not in wanted.unset} | wanted.set
+    try:
+        check_environment(merged)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+    unknown = [name for name in wanted.secret if name not in merged]
+    if unknown:
+        raise Invalid(f"secret: there is no variable {unknown[0]}", "Set it in the same call.")
+    masked = {name: MASK if name in app.secret_keys and name not in wanted.set else merged[name] for name in merged}
+    _set_environment(session, app, masked, sorted({*app.secret_keys, *wanted.secret} - {*wanted.plain}))
     app.updated_at = now()
     return app
 

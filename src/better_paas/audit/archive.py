@@ -66,7 +66,7 @@ async def prune(database: Database, data_dir: Path, before: str) -> Pruned | Non
         session.execute(update(AuditEntry).where(AuditEntry.id.between(first, last), kept).values(record=None))
         # In the same commit: a text that is gone is always explained by the log itself.
         payload = {"from": first, "to": last, "digest": done.digest, "file": path.name}
-        entry = service.Entry("system", "system", PRUNED, "success", new_id(16), source="system", payload=payload)
+        entry = service.by_platform(PRUNED, "success", new_id(16), payload=payload)
         service.record(session, entry)
 
     await database.write(forget)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from better_paas.git.fetch import Limits
+from better_paas.git.limits import Limits
 from better_paas.git.push import append
 from better_paas.git.source import parse_address
 from better_paas.objects.store import S3Access, put_new

@@ -60,6 +60,7 @@ class ProofAnswer(Answer):
     checkpoints: int
     anchors: int
     uncovered: int
+    vouched: int = Field(description="Entries that a signature says there were. 0: an emptied log would look the same.")
     root: str
     findings: list[str]
     dangling: list[int]

@@ -84,6 +84,11 @@ def record(session: Session, entry: Entry) -> None:
         after_commit(session, hook)
 
 
+def by_platform(action: str, outcome: Outcome, request_id: str, **fields: Any) -> Entry:
+    """What nobody asked for with a token: the server's own acts, and those of someone on its machine."""
+    return Entry("system", "system", action, outcome, request_id, source="system", **fields)
+
+
 def failed_sign_in(address: str, request_id: str, count: int = 1) -> Entry:
     """A wrong token; count: how many attempts the line stands for."""
     return Entry(

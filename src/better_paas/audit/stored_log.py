@@ -17,6 +17,7 @@ _BATCH = 512
 # How much of the file is mapped: a quarter faster than copying each page.
 _MAPPED = 2**31
 _NOTES = "SELECT size, note FROM audit_checkpoints ORDER BY size"
+_SENT = "SELECT name, position FROM audit_sinks ORDER BY position DESC"
 _DANGLING = """
     SELECT id FROM audit_entries AS intent WHERE outcome = 'intent' AND NOT EXISTS (
         SELECT 1 FROM audit_entries AS other
@@ -30,6 +31,9 @@ class StoredLog(Protocol):
 
     def rows(self) -> Iterator[list[Row]]:
         """All entries by their number."""
+
+    def sent(self) -> Iterable[tuple[str, int]]:
+        """(name, position) of all copies outside: so many entries were there when they were sent."""
 
     def dangling(self) -> list[int]:
         """The newest intents whose outcome was never written: the server died in between."""
@@ -52,6 +56,9 @@ class SqliteLog:
         finally:
             self._connection.text_factory = text_factory
 
+    def sent(self) -> Iterable[tuple[str, int]]:
+        return self._connection.execute(_SENT).fetchall()
+
     def dangling(self) -> list[int]:
         return [row[0] for row in self._connection.execute(_DANGLING)]
 
@@ -73,6 +80,10 @@ class PostgresLog:
             while rows := cursor.fetchmany(_BATCH):
                 yield rows
 
+    def sent(self) -> Iterable[tuple[str, int]]:
+        found: list[tuple[str, int]] = self._connection.execute(_SENT).fetchall()
+        return found
+
     def dangling(self) -> list[int]:
         return [row[0] for row in self._connection.execute(_DANGLING)]
 
@@ -81,7 +92,7 @@ class PostgresLog:
 def opened(file: Path, database_url: str) -> Iterator[StoredLog]:
     """The log in a SQLite file or, where there is an address, in PostgreSQL. The server may run or not.
 
-    Errors: OSError if it can't be opened.
+    Errors: OSError if it can't be opened, or is no database.
     """
     if database_url:
         import psycopg
@@ -98,5 +109,7 @@ def opened(file: Path, database_url: str) -> Iterator[StoredLog]:
     try:
         connection.execute(f"PRAGMA mmap_size={_MAPPED}")
         yield SqliteLog(connection)
+    except sqlite3.DatabaseError as error:
+        raise OSError(f"the database can't be read: {error}") from None
     finally:
         connection.close()

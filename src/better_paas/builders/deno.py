@@ -1,6 +1,6 @@
 """Deno: a source with deno.json."""
 
-from better_paas.builders import procfile
+from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files, read_json, table
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
@@ -12,9 +12,10 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     names = set(files.names())
     if not {"deno.json", "deno.jsonc", "deno.lock"} & names:
         return None
-    tasks = table(read_json(files, "deno.json"), "tasks")
+    tasks = table(read_json(files, "deno.json") or read_json(files, "deno.jsonc"), "tasks")
     entry = next((name for name in _ENTRIES if name in names), "")
-    start = f"deno run --allow-net --allow-env --allow-read {entry}" if entry else ""
+    start = f"deno run --allow-all {entry}" if entry else ""
+    # The container is what it may do; asking twice only breaks apps.
     if "start" in tasks:
         start = "deno task start"
     chosen = procfile.start(files, overrides, start)
@@ -23,6 +24,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     build = "deno task build" if "build" in tasks else f"deno cache {entry}" if entry else ""
     return BuildPlan(
         runtime="deno",
+        version=versions.parts(versions.own_file(".deno-version", files) or versions.pinned("deno", files), 3),
         install=overrides.install_command,
         build=overrides.build_command or build,
         start=chosen,

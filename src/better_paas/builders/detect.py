@@ -1,40 +1,78 @@
 """From a source tree to a build plan. Pure: it looks at files and decides."""
 
+import posixpath
 import re
+from dataclasses import replace
+from types import ModuleType
 
-from better_paas.builders import bun, deno, dotnet, elixir, go, java, node, php, procfile, python, ruby, rust, static
+from better_paas.builders import deno, dotnet, elixir, go, java, node, php, procfile, python, ruby, rust, second, static
 from better_paas.builders.files import Files
-from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides
+from better_paas.builders.instructions import parse
+from better_paas.builders.languages import TOOLS
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides, check_packages
+from better_paas.builders.said import wishes
 
 # The first that knows the source wins: what names its language plainly stands before what many sources have besides
 # (a Rails or Laravel app has a package.json for its assets).
-_LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, python, deno, bun, node, static)
+_LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node, static)
+# Those with workspaces: an app in a member's folder is built from the workspace's top, by its lock.
+_WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, python, node)
 _KNOWN_BY = (
     "requirements.txt, pyproject.toml, package.json, go.mod, Cargo.toml, composer.json, Gemfile, pom.xml, "
     "build.gradle, mix.exs, *.csproj, deno.json"
 )
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d{1,5})", re.IGNORECASE | re.MULTILINE)
+# A command that goes on from what was found.
+_FOUND = "... && "
 
 
-def detect(files: Files, overrides: Overrides) -> BuildPlan:
-    """The plan: an own Dockerfile wins, then the languages in a fixed order. Errors: NoPlan."""
-    return procfile.with_processes(_detect(files, overrides), files, overrides)
+def detect(tree: Files, overrides: Overrides, folder: str = "") -> BuildPlan:
+    """The plan for the app in `folder` of a repository. Errors: NoPlan.
+
+    What the app's settings say wins over what the repository's own files say (see said), and that over what is found.
+    An own Dockerfile wins over the languages, which are asked in a fixed order.
+    """
+    folder = folder.strip("/")
+    files = tree.below(folder)
+    said = wishes(files)
+    wanted = overrides.over(said.overrides)
+    check_packages(wanted.packages)
+    check_packages(wanted.run_packages)
+    found = procfile.with_processes(_plan(tree, files, folder, wanted), files, wanted)
+    return replace(found, notes=(*found.notes, *said.notes))
 
 
-def _detect(files: Files, overrides: Overrides) -> BuildPlan:
-    wants_dockerfile = overrides.build_method == "dockerfile" or bool(overrides.dockerfile_path)
-    path = overrides.dockerfile_path or "Dockerfile"
-    text = files.read(path)
-    if text is not None and (wants_dockerfile or overrides.build_method == "auto"):
-        return _own_dockerfile(path, text, overrides)
-    if wants_dockerfile:
-        raise NoPlan(
-            f"there is no file {path}", "Check the path, relative to the root directory, or let the plan be found."
+def _plan(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPlan:
+    if (own := _by_dockerfile(files, wanted)) is not None:
+        return own
+    goes_on = wanted.build_command.startswith(_FOUND)
+    plan = _by_language(tree, files, folder, replace(wanted, build_command="") if goes_on else wanted)
+    if goes_on:
+        plan = replace(
+            plan, build=" && ".join(part for part in (plan.build, wanted.build_command[len(_FOUND) :]) if part)
         )
+    return _as_site(_with_wishes(second.with_assets(plan, files, wanted), wanted), wanted)
+
+
+def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPlan:
+    if folder:
+        for language in _WITH_WORKSPACES:
+            top = language.top_of(tree, folder)
+            if top is not None:
+                inside = posixpath.relpath(folder, top or ".")
+                member: BuildPlan = language.member(tree.below(top), inside, wanted)
+                return replace(member, context=top)
+    if wanted.site and (plan := static.detect(files, wanted)) and node.manifest(files) == "":
+        return plan
     for language in _LANGUAGES:
-        plan: BuildPlan | None = language.detect(files, overrides)
-        if plan is not None:
-            return plan
+        try:
+            found: BuildPlan | None = language.detect(files, wanted)
+        except NoPlan:
+            # Many a Node app has a pyproject.toml for its tools.
+            if language is python and node.manifest(files):
+                continue
+            raise
+        if found is not None:
+            return found
     if procfile.commands(files):
         raise NoPlan(
             "there is a Procfile, but no language that can be built",
@@ -43,20 +81,85 @@ def _detect(files: Files, overrides: Overrides) -> BuildPlan:
     seen = ", ".join(files.names()[:8]) or "nothing"
     raise NoPlan(
         "no way to build this source was found",
-        f"Looked for: Dockerfile, {_KNOWN_BY}, index.html. "
-        f"Found: {seen}. If the app is in a subfolder, set the root directory.",
+        f"Looked for: Dockerfile, {_KNOWN_BY}, index.html. If the app is in a subfolder, set the root directory.",
+        f"found: {seen}",
     )
 
 
+def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
+    """What holds for every language."""
+    if not re.fullmatch(r"[\w.+-]{0,50}", wanted.version):
+        raise NoPlan("this is no version of a language", "Versions are like 3.12 or 22.", wanted.version)
+    beside = {name: version for name, version in wanted.tools.items() if name != plan.runtime and name in TOOLS}
+    # Python comes from Debian where it is the second language.
+    python = ("python3", "python3-pip", "python-is-python3") if "python" in wanted.tools else ()
+    python = () if plan.runtime == "python" else python
+    return replace(
+        plan,
+        version=wanted.version or wanted.tools.get(plan.runtime) or plan.version,
+        build_packages=tuple(sorted({*plan.build_packages, *wanted.packages, *python})),
+        run_packages=tuple(sorted({*plan.run_packages, *wanted.run_packages, *python})),
+        tools={**plan.tools, **beside},
+        run_tools=tuple(dict.fromkeys([*plan.run_tools, *beside])),
+        environment={**plan.environment, **wanted.environment},
+        health_path=wanted.health_path,
+        install_app="" if wanted.install_command else plan.install_app,
+    )
+
+
+def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
+    """Served as files where that is wanted: what the build leaves in `output`."""
+    output = _output(wanted.output)
+    if wanted.site and plan.runtime in ("node", "bun"):
+        tools = {**plan.tools, "bun": plan.version} if plan.runtime == "bun" else plan.tools
+        version = plan.tools.get("node", "") if plan.runtime == "bun" else plan.version
+        plan = replace(
+            plan, runtime="static", version=version, tools=tools, run_tools=(), start="", output=output or "dist"
+        )
+    if plan.runtime != "static":
+        return plan
+    single_page = plan.single_page if wanted.single_page is None else wanted.single_page
+    return replace(plan, output=output or plan.output, single_page=single_page)
+
+
+def _output(text: str) -> str:
+    """A folder below the app. Errors: NoPlan."""
+    folder = posixpath.normpath(text.strip("/")) if text.strip("/") else ""
+    if folder.startswith("..") or not re.fullmatch(r"[\w.@-]*+(?:/[\w.@-]++)*+", folder):
+        raise NoPlan("this is no folder that a site can be in", "Give it relative to the app, like dist.", text)
+    return folder
+
+
+def _by_dockerfile(files: Files, overrides: Overrides) -> BuildPlan | None:
+    is_wanted = overrides.build_method == "dockerfile" or bool(overrides.dockerfile_path)
+    if overrides.build_method == "plan":
+        return None
+    path = overrides.dockerfile_path or "Dockerfile"
+    text = files.read(path)
+    if text is not None and (is_wanted or overrides.build_method == "auto"):
+        return _own_dockerfile(path, text, overrides)
+    if is_wanted:
+        raise NoPlan(
+            "there is no such Dockerfile",
+            "Check the path, relative to the root directory, or let the plan be found.",
+            path,
+        )
+    return None
+
+
 def _own_dockerfile(path: str, text: str, overrides: Overrides) -> BuildPlan:
-    if not re.search(r"^\s*FROM\s+\S", text, re.IGNORECASE | re.MULTILINE):
-        raise NoPlan(f"{path} has no FROM line", "A Dockerfile begins with its base image.")
-    exposed = [int(port) for port in _EXPOSE.findall(text) if 0 < int(port) < 65536]
-    notes = () if exposed or overrides.port else ("No EXPOSE line: the app has to listen on the port in PORT.",)
+    instructions = parse(text).instructions
+    if not any(instruction.name == "FROM" for instruction in instructions):
+        raise NoPlan("the Dockerfile has no FROM line", "A Dockerfile begins with its base image.", path)
+    first = [words[0] for each in instructions if each.name == "EXPOSE" and (words := each.arguments.split())]
+    numbers = [word.partition("/")[0] for word in first]
+    exposed = [int(number) for number in numbers if re.fullmatch("[0-9]{1,5}", number) and 0 < int(number) < 65536]
     return BuildPlan(
         runtime="dockerfile",
         start=overrides.start_command,
+        # A guess: the image that is built says it (see deployments/tasks.py).
         port=exposed[-1] if exposed else DEFAULT_PORT,
         dockerfile_path=path,
-        notes=notes,
+        build_args=overrides.build_args,
+        health_path=overrides.health_path,
     )

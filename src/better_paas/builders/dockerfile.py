@@ -3,14 +3,16 @@
 Shell text from people or repositories becomes an exec-form RUN whose JSON can't break out of its line.
 """
 
+import dataclasses
 import json
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
-from better_paas.builders.languages import LANGUAGES
+from better_paas.builders.instructions import Instruction, parse
+from better_paas.builders.languages import LANGUAGES, PYTHON_MANAGERS, TOOLS, is_made_here
+from better_paas.builders.packages import DEBIAN_NAMES, EXTENSIONS
 from better_paas.builders.plan import BuildPlan
-
-InstructionChange = Callable[[str, str], str]
 
 # Layout of a generated build's context. What the platform lends to the build lies beside the app's files,
 # so that copying those can't bring it into a layer.
@@ -20,6 +22,7 @@ VARIABLES_FILE = f"{LENT}/variables"
 _VARIABLES_TARGET = "/run/better-paas-variables"
 _TRUST_TARGET = "/run/better-paas-trust"
 _USER = "10001:10001"
+_APT = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
 
 # What tells programs of builds which certificate authorities to trust.
 CA_VARIABLES = (
@@ -32,24 +35,27 @@ CA_VARIABLES = (
     "NPM_CONFIG_CAFILE",
     "CARGO_HTTP_CAINFO",
 )
-_INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)(\s+|$)")
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\1")
-_MOUNT = re.compile(r"--(?:mount|network|security)=\S+\s+")
+_MODERN_FLAGS = ("--mount=", "--network=", "--security=")
 
 
-def generate(plan: BuildPlan, base: str, static_base: str, has_variables: bool) -> str:
-    """The Dockerfile of a generated plan. base: for the language; static_base: for what runs of it, if that differs."""
+def generate(
+    plan: BuildPlan, base: str, static_base: str, has_variables: bool, tools: Mapping[str, str] | None = None
+) -> str:
+    """The Dockerfile of a generated plan.
+
+    base: for the language; static_base: for what runs of it, if that differs; tools: bases of its second languages.
+    """
+    tools = tools or {}
+    build = _build_stage(plan, base, has_variables, tools)
     if plan.runtime == "static":
-        text = _static(plan, base, static_base, has_variables)
-    elif plan.runtime in _WRITERS:
-        text = _WRITERS[plan.runtime](plan, base, has_variables)
+        text = _static(plan, static_base, build)
     else:
-        text = _language(plan, base, static_base or base, has_variables)
-    return _with_mounts(text, plan.mounts)
+        text = _lines([*build, "", *_run_stage(plan, base, static_base or base, tools)])
+    return _with_mounts(text, plan.mounts if plan.runtime == "static" else ("/app", *plan.mounts))
 
 
 def _with_mounts(dockerfile: str, paths: tuple[str, ...]) -> str:
-    """An empty volume takes its owner from the folder that it covers."""
+    """The app may write where it lives, and an empty volume takes its owner from the folder that it covers."""
     if not paths:
         return dockerfile
     folders = " ".join(sorted(paths))
@@ -65,6 +71,15 @@ _HASHED = (
 )
 
 
+# Beside each file of a site: what it holds, as a validator that is the same for the same content.
+_ETAG_ENDING = ".content-etag"
+_WITH_ETAGS = (
+    "find /srv -type f -exec sha256sum {} + | while read -r sum file; do "
+    f'[ ! -f "$file" ] || printf \'"%.32s"\' "$sum" > "$file{_ETAG_ENDING}"; done'
+)
+_FILE_SERVER = f"file_server {{\n\t\t\tetag_file_extensions {_ETAG_ENDING}\n\t\t}}"
+
+
 def caddyfile(plan: BuildPlan) -> str:
     """What the server of a static site reads. A single-page app answers unknown paths with its index, any other site
     with its 200.html, if it has one."""
@@ -74,97 +89,148 @@ def caddyfile(plan: BuildPlan) -> str:
         "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n"
         ":{$PORT} {\n"
         "\troot * /srv\n\tencode zstd gzip\n"
+        # Such as .git and .env; what is well known is meant to be seen (RFC 8615).
+        f"\t@hidden {{\n\t\tpath */.* *{_ETAG_ENDING}\n\t\tnot path /.well-known/*\n\t}}\n"
+        "\thandle @hidden {\n\t\terror 404\n\t}\n"
+        # A page's links are meant from its folder on, so visitors are sent to the path with the slash.
+        "\t@folder {\n\t\tfile {path}/index.html\n\t\tnot path */\n\t}\n"
+        '\thandle @folder {\n\t\theader Cache-Control "no-cache"\n\t\tfile_server\n\t}\n'
         # A build gives changed files new names; everything else is asked for anew, which costs a 304.
         f"\t@hashed path_regexp {_HASHED}\n"
-        '\thandle @hashed {\n\t\theader Cache-Control "public, max-age=31536000, immutable"\n\t\tfile_server\n\t}\n'
+        '\thandle @hashed {\n\t\theader Cache-Control "public, max-age=31536000, immutable"\n'
+        f"\t\t{_FILE_SERVER}\n\t}}\n"
         '\thandle {\n\t\theader Cache-Control "no-cache"\n'
-        f"\t\ttry_files {tries}\n"
-        "\t\tfile_server\n\t}\n"
+        f"\t\ttry_files {tries}\n\t\t{_FILE_SERVER}\n\t}}\n"
         '\thandle_errors {\n\t\theader Cache-Control "no-cache"\n'
         "\t\trewrite * /{err.status_code}.html\n\t\tfile_server\n\t}\n"
         "}\n"
     )
 
 
-def _python(plan: BuildPlan, base: str, has_variables: bool) -> str:
-    if not plan.install and not plan.build:
-        lines = [f"FROM {base}", "WORKDIR /app", "ENV PYTHONUNBUFFERED=1 HOME=/tmp"]
-        lines += [f"COPY --chown={_USER} {SOURCE}/ ./", f"USER {_USER}", f"CMD {_exec_form(plan.start)}"]
-        return "\n".join(lines) + "\n"
-    tools = {"uv": "uv", "poetry": "poetry"}.get(plan.package_manager, "")
-    cache = f"--mount=type=cache,id={_cache_id(plan, 'python')},target=/root/.cache,sharing=shared "
-    lines = [
-        f"FROM {base} AS build",
-        "WORKDIR /app",
-        "ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore UV_LINK_MODE=copy \\",
-        "    UV_PROJECT_ENVIRONMENT=/venv POETRY_VIRTUALENVS_CREATE=false VIRTUAL_ENV=/venv \\",
-        "    PATH=/venv/bin:/tools/bin:$PATH",
-        "RUN python3 -m venv /venv",
-    ]
-    if tools:
-        lines.append(f"RUN {cache}python3 -m venv /tools && /tools/bin/python -m pip install {tools}")
-    lines += _install_lines(plan, cache)
+def _build_stage(plan: BuildPlan, base: str, has_variables: bool, tools: Mapping[str, str]) -> list[str]:
+    """Everything is built in /app, which is then all that the image gets, but for Python's /venv."""
+    language = LANGUAGES[_built_by(plan)]
+    cache = f"--mount=type=cache,id={_cache_id(_built_by(plan))},target={language.cache},sharing={language.sharing} "
+    # What both stages begin with alike is done once.
+    lines = [f"FROM {base} AS build", "WORKDIR /app", *_extensions(plan)]
+    lines += _environment(language.build_environment, plan)
+    lines += [*_packages((*plan.build_packages, *_headers(plan, base))), *_tools(list(plan.tools), tools)]
+    if plan.runtime == "python":
+        lines.append("RUN python3 -m venv /venv")
+        if plan.package_manager in PYTHON_MANAGERS:
+            lines.append(
+                f"RUN {cache}python3 -m venv /tools && /tools/bin/python -m pip install {plan.package_manager}"
+            )
+    lines += [*_manager(plan, cache), *_install_lines(plan, cache, has_variables)]
+    if plan.install_app:
+        lines.append(_run(plan.install_app, cache, has_variables))
+    if plan.folder:
+        lines.append(f"WORKDIR /app/{plan.folder}")
     if plan.build:
         lines.append(_run(plan.build, cache, has_variables))
-    lines += [
-        "",
-        f"FROM {base}",
-        "WORKDIR /app",
-        "ENV PATH=/venv/bin:$PATH VIRTUAL_ENV=/venv PYTHONUNBUFFERED=1 HOME=/tmp",
-        "COPY --from=build /venv /venv",
-        f"COPY --from=build --chown={_USER} /app /app",
-        f"USER {_USER}",
-        f"CMD {_exec_form(plan.start)}",
-    ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _node(plan: BuildPlan, base: str, has_variables: bool) -> str:
-    lines = _node_build(plan, base, has_variables)
-    lines += [
-        "",
-        f"FROM {base}",
-        "WORKDIR /app",
-        "ENV NODE_ENV=production HOME=/tmp",
-        *([_manager_line(plan)] if _manager_line(plan) and not plan.start.startswith("node ") else []),
-        f"COPY --from=build --chown={_USER} /app /app",
-        f"USER {_USER}",
-        f"CMD {_exec_form(plan.start)}",
-    ]
-    return "\n".join(lines) + "\n"
+def _headers(plan: BuildPlan, base: str) -> tuple[str, ...]:
+    """What compiling for Python needs besides where the base is made of Debian's packages; official ones have it."""
+    compiles = plan.runtime == "python" and bool(plan.build_packages)
+    return ("python3-dev",) if compiles and is_made_here(base) else ()
 
 
-def _language(plan: BuildPlan, base: str, run_base: str, has_variables: bool) -> str:
-    """Two stages: everything is built in /app, which is then all that the second one gets."""
+def _run_stage(plan: BuildPlan, base: str, run_base: str, tools: Mapping[str, str]) -> list[str]:
     language = LANGUAGES[plan.runtime]
-    mount = f"--mount=type=cache,id={_cache_id(plan, plan.runtime)},target={language.cache},sharing=locked "
-    lines = [f"FROM {base} AS build", "WORKDIR /app", *_environment(language.build_environment)]
-    lines += _install_lines(plan, mount)
-    if plan.build:
-        lines.append(_run(plan.build, mount, has_variables))
-    lines += ["", f"FROM {run_base}", "WORKDIR /app", *_environment(language.run_environment)]
-    if language.run_packages:
-        lines.append(
-            f"RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends {language.run_packages}"
-            " && rm -rf /var/lib/apt/lists/*"
-        )
-    elif language.compiled:
+    lines = [f"FROM {run_base}", "WORKDIR /app", *_extensions(plan)]
+    lines += _environment(language.run_environment, plan)
+    lines += _packages((*language.run_packages.split(), *plan.run_packages))
+    lines += _tools(plan.run_tools, tools)
+    if language.compiled and not language.run_packages:
         lines.append("COPY --from=build /etc/ssl/certs /etc/ssl/certs")
     if plan.runtime == "php":
         lines.append(f"COPY {LENT}/apache.conf /etc/better-paas-apache.conf")
+    if plan.runtime == "python":
+        lines.append("COPY --from=build /venv /venv")
+    if plan.runtime == "node" and _is_called(plan.package_manager, plan):
+        lines += _manager(plan, "")
     lines += [
         f"COPY --from=build --chown={_USER} /app /app",
+        # Only now, when the folder is there with its owner.
+        *([f"WORKDIR /app/{plan.folder}"] if plan.folder else []),
         f"USER {_USER}",
         # The image's own entry point may want to be root, or to change the command.
         "ENTRYPOINT []",
         f"CMD {_exec_form(plan.start)}",
     ]
+    return lines
+
+
+def _is_called(program: str, plan: BuildPlan) -> bool:
+    """Whether some command of the running app runs it."""
+    commands = (plan.start, plan.release, *plan.processes.values())
+    return any(re.search(rf"(?<![\w./-]){re.escape(program)}(?= |$)", command) for command in commands)
+
+
+def _built_by(plan: BuildPlan) -> str:
+    """The language of the build stage: sites are built by Node."""
+    return "node" if plan.runtime == "static" else plan.runtime
+
+
+def _lines(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _environment(values: dict[str, str]) -> list[str]:
-    named = {**values, "HOME": "/tmp"}  # noqa: S108  # the container's own, and all that it may write to
-    return [f"ENV {' '.join(f'{name}={value}' for name, value in named.items())}"]
+def _packages(names: Sequence[str]) -> list[str]:
+    """Of Debian."""
+    if not names:
+        return []
+    return [f"RUN {_APT} {' '.join(dict.fromkeys(names))} && rm -rf /var/lib/apt/lists/*"]
+
+
+def _extensions(plan: BuildPlan) -> list[str]:
+    """Of PHP: the official image compiles them, Debian's has packages of them."""
+    if not plan.extensions:
+        return []
+    needed = sorted({name for each in plan.extensions for name in EXTENSIONS[each].split()})
+    debian = sorted({f"php-{DEBIAN_NAMES.get(each, each)}" for each in plan.extensions} - {"php-"})
+    compiled = f"docker-php-ext-install -j2 {' '.join(plan.extensions)}"
+    if needed:
+        compiled = f"{_APT} {' '.join(needed)} && {compiled}"
+    ready = f"{_APT} {' '.join(debian)}" if debian else "true"
+    return [
+        f"RUN if command -v docker-php-ext-install; then {compiled}; else {ready}; fi && rm -rf /var/lib/apt/lists/*"
+    ]
+
+
+def _tools(names: Sequence[str], bases: Mapping[str, str]) -> list[str]:
+    """Second languages, out of their own bases."""
+    return [
+        line
+        for name in names
+        if bases.get(name)
+        for line in [
+            *(f"COPY --from={bases[name]} {path} {path}" for path in TOOLS[name].paths),
+            *([f"RUN cd /usr/local/bin && {TOOLS[name].links}"] if TOOLS[name].links else []),
+        ]
+    ]
+
+
+def _environment(ours: Mapping[str, str], plan: BuildPlan) -> list[str]:
+    """`$PATH` is meant in values of ours; those of repositories come as they are."""
+    named = [f"{name}={_nearer(value, plan)}" for name, value in ours.items() if name not in plan.environment]
+    named += [f"{name}={_literal(value)}" for name, value in plan.environment.items()]
+    return [f"ENV {' '.join([*named, 'HOME=/tmp'])}"]  # the container's own, and all that it may write to
+
+
+def _nearer(path: str, plan: BuildPlan) -> str:
+    """With the programs of a workspace's member before those of its top."""
+    top = "/app/node_modules/.bin"
+    return path.replace(top, f"/app/{plan.folder}/node_modules/.bin:{top}") if plan.folder else path
+
+
+def _literal(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_./:=,@+-]++", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
 
 
 def apache_conf(plan: BuildPlan) -> str:
@@ -199,58 +265,72 @@ DirectoryIndex index.php index.html
 """
 
 
-def _static(plan: BuildPlan, base: str, static_base: str, has_variables: bool) -> str:
+def _static(plan: BuildPlan, static_base: str, build: list[str]) -> str:
     lines: list[str] = []
-    source = f"{SOURCE}/" if plan.output == "." else f"{SOURCE}/{plan.output}/"
+    source = f"{SOURCE}/" if plan.site == "." else f"{SOURCE}/{plan.site}/"
     if plan.build or plan.install:
-        lines = [*_node_build(plan, base, has_variables), ""]
-        source = f"--from=build /app/{plan.output}"
+        lines = [*build, _has_a_site(plan), ""]
+        source = f"--from=build /app/{plan.site}"
     lines += [
         f"FROM {static_base}",
         "ENV HOME=/tmp XDG_DATA_HOME=/tmp XDG_CONFIG_HOME=/tmp",
         f"COPY {LENT}/Caddyfile /etc/caddy/Caddyfile",
         f"COPY {source} /srv",
+        f"RUN {_WITH_ETAGS}",
         f"USER {_USER}",
         'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]',
     ]
-    return "\n".join(lines) + "\n"
+    return _lines(lines)
 
 
-def _node_build(plan: BuildPlan, base: str, has_variables: bool) -> list[str]:
-    cache = f"--mount=type=cache,id={_cache_id(plan, 'node')},target=/root/.cache,sharing=shared "
-    lines = [
-        f"FROM {base} AS build",
-        "WORKDIR /app",
-        "ENV npm_config_cache=/root/.cache/npm npm_config_store_dir=/root/.cache/pnpm \\",
-        "    YARN_CACHE_FOLDER=/root/.cache/yarn \\",
-        "    npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false CI=true",
-    ]
-    if manager := _manager_line(plan, cache):
-        lines.append(manager)
-    lines += _install_lines(plan, cache)
-    if plan.build:
-        lines.append(_run(plan.build, cache, has_variables))
-    return lines
+def _has_a_site(plan: BuildPlan) -> str:
+    """The step that fails where the build left no page, and says which folders have one."""
+    return "RUN " + json.dumps(["/bin/sh", "-c", site_check(plan.output)])
 
 
-def _cache_id(plan: BuildPlan, language: str) -> str:
-    """A cache belongs to its project: what one app's build writes there must not be run by another's."""
-    return f"better-paas-{plan.cache_scope or 'plan'}-{language}"
+def site_check(output: str) -> str:
+    """A command that fails, and says what there is, unless the folder has a page for `/`."""
+    place = shlex.quote(output)
+    pages = "find . -name index.html -not -path '*/node_modules/*' -not -path './public/*'"
+    found = f"{pages} | sed 's,/index.html$,,' | head -n 5"
+    return (
+        f"test -f {place}/index.html || test -f {place}/200.html || test -f {place}/404.html || {{ "
+        f"echo 'The build left no index.html in '{place}'. Folders that have one:' >&2; ({found}) >&2; "
+        "echo 'Folders at the top:' >&2; ls -d ./*/ >&2; "
+        "echo 'Set the output folder, or a start command if this is a server.' >&2; exit 1; }"
+    )
 
 
-def _manager_line(plan: BuildPlan, cache: str = "") -> str:
-    return f"RUN {cache}npm install --global {plan.manager_package}" if plan.manager_package else ""
+def _cache_id(language: str) -> str:
+    """Of its project alone, as all caches: see `engine.build`."""
+    return f"better-paas-{language}"
 
 
-def _install_lines(plan: BuildPlan, cache: str) -> list[str]:
+def _manager(plan: BuildPlan, cache: str) -> list[str]:
+    """Node's package manager, in the wanted version."""
+    lines = [f"RUN {cache}npm install --global {plan.manager_package}"] if plan.manager_package else []
+    # Not before npm has run, which knows no such setting and says so.
+    return [*lines, "ENV npm_config_store_dir=/root/.cache/pnpm"] if cache and plan.package_manager == "pnpm" else lines
+
+
+def _install_lines(plan: BuildPlan, cache: str, has_variables: bool) -> list[str]:
     everything = f"COPY {SOURCE}/ ./"
     if not plan.install:
         return [everything]
-    install = _run(plan.install, cache, False)
+    install = _run(plan.install, cache, has_variables)
     if plan.manifests:
         # Installed from these files alone, so that the step is cached until one of them changes.
-        return [f"COPY {' '.join(f'{SOURCE}/{name}' for name in plan.manifests)} ./", install, everything]
+        return [*_copy(plan.manifests), install, everything]
     return [everything, install]
+
+
+def _copy(manifests: tuple[str, ...]) -> list[str]:
+    """One line a folder: COPY takes the folders of its sources away."""
+    by_folder: dict[str, list[str]] = {}
+    for name in manifests:
+        folder = name if name.endswith("/") else f"{name.rpartition('/')[0]}/".lstrip("/")
+        by_folder.setdefault(folder, []).append(f"{SOURCE}/{name}")
+    return [f"COPY {' '.join(names)} ./{folder}" for folder, names in by_folder.items()]
 
 
 def _run(command: str, mounts: str, has_variables: bool) -> str:
@@ -271,9 +351,6 @@ def _exec_form(command: str) -> str:
     return json.dumps(["/bin/sh", "-c", f"exec {command}" if simple else command])
 
 
-_WRITERS = {"python": _python, "node": _node}
-
-
 def trust_dockerfile() -> str:
     """An image that holds nothing but the CA bundle (`ca.crt` in its context), to be mounted into build steps."""
     return "FROM scratch\nCOPY ca.crt apt.conf /\n"
@@ -287,61 +364,24 @@ def trust_files(bundle: str) -> dict[str, str]:
 def with_build_ca(dockerfile: str, trust_image: str) -> str:
     """Let every RUN trust the bundle in `trust_image`: mounted and named by ARGs, so in no layer and no image."""
     named = " ".join(f"{name}={_TRUST_TARGET}/ca.crt" for name in CA_VARIABLES)
-    arguments = f"ARG {named} APT_CONFIG={_TRUST_TARGET}/apt.conf"
-    mount = f"--mount=type=bind,from={trust_image},source=/,target={_TRUST_TARGET} "
+    arguments = f"{named} APT_CONFIG={_TRUST_TARGET}/apt.conf"
+    mount = f"--mount=type=bind,from={trust_image},source=/,target={_TRUST_TARGET}"
 
-    def change(name: str, text: str) -> str:
-        if name == "FROM":
-            return f"{text}\n{arguments}"
-        if name == "RUN":
-            return re.sub(r"^(\s*[Rr][Uu][Nn]\s+)", lambda match: match[1] + mount, text)
-        return text
+    def change(instruction: Instruction) -> Iterator[Instruction]:
+        if instruction.name == "RUN" and not instruction.is_trigger:
+            instruction = dataclasses.replace(instruction, flags=(mount, *instruction.flags))
+        yield instruction
+        if instruction.name == "FROM":
+            yield Instruction("ARG", instruction.line + 1, (), (arguments,))
 
-    return _each_instruction(dockerfile, change)
+    return parse(dockerfile).changed(change).render()
 
 
 def without_mounts(dockerfile: str) -> str:
     """For the old builder, which knows no mounts: the steps run without caches."""
-    return _each_instruction(dockerfile, lambda name, text: _MOUNT.sub("", text) if name == "RUN" else text)
 
+    def change(instruction: Instruction) -> Iterator[Instruction]:
+        kept = tuple(flag for flag in instruction.flags if not flag.startswith(_MODERN_FLAGS))
+        yield dataclasses.replace(instruction, flags=kept) if instruction.name == "RUN" else instruction
 
-def base_images(dockerfile: str) -> list[str]:
-    """Images that the Dockerfile builds on, without its own stages and `scratch`."""
-    stages: set[str] = set()
-    bases: list[str] = []
-
-    def look(name: str, text: str) -> str:
-        if name == "FROM":
-            words = [word for word in text.replace("\\\n", " ").split()[1:] if not word.startswith("--")]
-            if words and words[0].lower() not in stages | {"scratch"} and "$" not in words[0]:
-                bases.append(words[0])
-            if len(words) == 3 and words[1].lower() == "as":
-                stages.add(words[2].lower())
-        return text
-
-    _each_instruction(dockerfile, look)
-    return list(dict.fromkeys(bases))
-
-
-def _each_instruction(dockerfile: str, change: InstructionChange) -> str:
-    """Apply `change(name, text)` to each instruction with its continuation lines; heredocs stay as they are."""
-    # Only the builder's own line end counts: str.splitlines knows a dozen more.
-    lines = dockerfile.removesuffix("\n").replace("\r\n", "\n").split("\n")
-    result: list[str] = []
-    while lines:
-        first = lines.pop(0)
-        match = None if first.lstrip().startswith("#") else _INSTRUCTION.match(first)
-        if match is None:
-            result.append(first)
-            continue
-        taken = [first]
-        while lines and (taken[-1].rstrip().endswith("\\") or taken[-1].lstrip().startswith("#")):
-            taken.append(lines.pop(0))
-        name = match[1].upper()
-        result.append(change(name, "\n".join(taken)))
-        for _, end in _HEREDOC.findall(" ".join(taken)) if name in ("RUN", "COPY", "ADD") else ():
-            while lines:
-                result.append(lines.pop(0))
-                if result[-1].strip() == end:
-                    break
-    return "\n".join(result) + "\n"
+    return parse(dockerfile).changed(change).render()

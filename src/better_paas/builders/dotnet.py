@@ -18,7 +18,8 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     if len(web) > 1 and not overrides.build_command:
         raise NoPlan(
             "there are several .NET projects that could be the server",
-            f"Set the root directory to one of them, or a build command. Projects: {', '.join(web[:6])}.",
+            "Set the root directory to one of them, or a build command.",
+            f"projects: {', '.join(web[:6])}",
         )
     chosen = web[0]
     text = files.read(chosen) or ""

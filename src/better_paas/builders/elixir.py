@@ -2,7 +2,7 @@
 
 import re
 
-from better_paas.builders import procfile
+from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
@@ -32,6 +32,5 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
 
 
 def _version(files: Files) -> str:
-    texts = (files.read(".tool-versions") or "", files.read("elixir_buildpack.config") or "")
-    found = re.search(r"^elixir[_version= ]*\s*v?(\d+\.\d+)", "\n".join(texts), re.MULTILINE)
-    return found[1] if found else ""
+    named = re.search(r"^elixir[_version= \t]*+(\d++\.\d++)", files.read("elixir_buildpack.config") or "", re.MULTILINE)
+    return versions.parts(versions.pinned("elixir", files)) or (named[1] if named else "")

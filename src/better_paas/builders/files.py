@@ -1,5 +1,6 @@
 """A read-only view of a source tree: what detection may look at."""
 
+import codecs
 import json
 import os
 import stat
@@ -8,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from better_paas.builders import relaxed
 from better_paas.builders.plan import NoPlan
 
 _LARGEST_FILE = 1024 * 1024
-_MOST_FILES = 5000
+# The shallow ones come first: what lies deeper than that many files says nothing of how to build.
+_MOST_FILES = 20_000
+_CORRECT = "Correct the file and push again."
 _SKIPPED = {
     ".git",
     "node_modules",
@@ -36,6 +40,10 @@ class Files(Protocol):
         """Text of a file, or None if there is no such file."""
         ...
 
+    def below(self, folder: str) -> "Files":
+        """The same for a folder of this tree; "" is the tree itself."""
+        ...
+
 
 class MemoryFiles:
     """For tests: a tree as a mapping."""
@@ -49,33 +57,69 @@ class MemoryFiles:
     def read(self, path: str) -> str | None:
         return self._contents.get(path)
 
+    def below(self, folder: str) -> "MemoryFiles":
+        if not folder:
+            return self
+        inside = f"{folder}/"
+        return MemoryFiles(
+            {path[len(inside) :]: text for path, text in self._contents.items() if path.startswith(inside)}
+        )
+
 
 class TreeFiles:
-    """A folder on disk. Links are not followed: a repository can't make us read the host's files."""
+    """A folder on disk. Links are followed within it alone: a repository can't make us read the host's files."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, folder: str = "") -> None:
+        """folder: what of the tree below `root` this shows."""
+        self.root, self._folder = root, folder
         self._names: list[str] | None = None
+
+    def below(self, folder: str) -> "TreeFiles":
+        return TreeFiles(self.root, "/".join(part for part in (self._folder, folder) if part)) if folder else self
 
     def names(self) -> list[str]:
         if self._names is None:
-            found: list[str] = []
-            for folder, folders, files in os.walk(self.root):
-                folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-                relative = Path(folder).relative_to(self.root)
-                found.extend(str(relative / name) for name in files)
-                if len(found) > _MOST_FILES:
-                    break
-            self._names = sorted(found, key=lambda path: (path.count("/"), path))
+            reached = self._reach(self._folder)
+            self._names = self._list() if reached and Path(reached).is_dir() else []
         return self._names
+
+    def _list(self) -> list[str]:
+        """Folder by folder, the shallow ones first."""
+        found: list[str] = []
+        level = [""]
+        while level:
+            deeper: list[str] = []
+            for prefix in level:
+                with os.scandir(f"{self.root}/{self._folder}/{prefix}") as entries:
+                    listed = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+                found += [prefix + name for name, is_folder in listed if not is_folder]
+                deeper += [f"{prefix}{name}/" for name, is_folder in listed if is_folder and name not in _SKIPPED]
+                if len(found) >= _MOST_FILES:
+                    return found[:_MOST_FILES]
+            level = deeper
+        return found
+
+    def _reach(self, path: str) -> str | None:
+        """The file or folder, if no part of its path leads out of the tree."""
+        current = str(self.root)
+        for part in path.split("/"):
+            if part in ("", "."):
+                continue
+            current = f"{current}/{part}"
+            # A Path for each part would be most of the time that planning takes.
+            if part == "..":
+                return None
+            if os.path.islink(current):  # noqa: PTH114
+                current = os.path.realpath(current)
+                if not f"{current}/".startswith(f"{os.path.realpath(self.root)}/"):
+                    return None
+        return current
 
     def read(self, path: str) -> str | None:
         """Errors: NoPlan if the file is too large to be what it is named for."""
-        current = self.root
-        for part in Path(path).parts:
-            current = current / part
-            if current.is_symlink():
-                return None
+        current = self._reach(f"{self._folder}/{path}")
+        if current is None:
+            return None
         try:
             descriptor = os.open(current, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
@@ -85,22 +129,38 @@ class TreeFiles:
                 return None
             data = handle.read(_LARGEST_FILE + 1)
         if len(data) > _LARGEST_FILE:
-            raise NoPlan(f"{path} is larger than 1 MiB", "This is not the file that its name says.")
-        return data.decode(errors="replace")
+            raise NoPlan("a file is larger than 1 MiB", "This is not the file that its name says.", path)
+        # Some editors put a mark in front, which is no part of the text; some write two bytes for each letter, and it.
+        encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        return data.decode(encoding, errors="replace")
 
 
 def read_json(files: Files, path: str) -> dict[str, Any]:
-    """A JSON object; {} if the file is missing. Errors: NoPlan if it is broken."""
+    """A JSON object, which may have comments; {} if the file is missing. Errors: NoPlan if it is broken."""
     text = files.read(path)
     if text is None:
         return {}
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NoPlan(f"{path} is not valid JSON: {error}"[:300], f"Correct {path} and push again.") from error
+        try:
+            data = relaxed.loads(text)
+        except (ValueError, RecursionError):
+            raise NoPlan("a file is not valid JSON", _CORRECT, f"{path}: {error}") from error
     if not isinstance(data, dict):
-        raise NoPlan(f"{path} is not a JSON object", f"Correct {path} and push again.")
+        raise NoPlan("a file is not a JSON object", _CORRECT, path)
     return data
+
+
+def read_yaml(files: Files, path: str) -> dict[str, Any]:
+    """A YAML mapping (see relaxed.yaml); {} if the file is missing. Errors: NoPlan if it can't be read."""
+    try:
+        data = relaxed.yaml(files.read(path) or "")
+    except (ValueError, RecursionError) as error:
+        raise NoPlan(
+            "a file can't be read as YAML", "Write it without anchors, tags and braces.", f"{path}: {error}"
+        ) from error
+    return data if isinstance(data, dict) else {}
 
 
 def read_toml(files: Files, path: str) -> dict[str, Any]:
@@ -110,8 +170,8 @@ def read_toml(files: Files, path: str) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise NoPlan(f"{path} is not valid TOML: {error}"[:300], f"Correct {path} and push again.") from error
+    except (ValueError, RecursionError) as error:  # also of a number that is too long for Python
+        raise NoPlan("a file is not valid TOML", _CORRECT, f"{path}: {error}") from error
 
 
 def table(data: Any, *keys: str) -> dict[str, Any]:

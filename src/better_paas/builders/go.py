@@ -1,33 +1,95 @@
-"""Go: a module whose main package is at the top or below cmd/."""
+"""Go: a module whose main package is at the top or below cmd/, or one of a workspace."""
 
+import posixpath
 import re
+from dataclasses import replace
 
-from better_paas.builders import procfile
+from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files
+from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _BINARY = "/app/bin/app"
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
+# What the server is called among several programs.
+_SERVERS = ("server", "web", "app", "api")
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Go module. Errors: NoPlan if it has no program, or several to choose from."""
-    module = files.read("go.mod")
-    if module is None:
+    if files.read("go.mod") is None:
+        return _of_workspace(files, overrides) if files.read("go.work") is not None else None
+    return _plan(files, "", overrides)
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The folder from which the module in `folder` can be built: its workspace's, or one that has what it replaces."""
+    module = tree.read(f"{folder}/go.mod")
+    if module is None or not _FOLDER.fullmatch(folder):
         return None
+    for parent in parents(folder):
+        if posixpath.relpath(folder, parent or ".") in _used(tree.below(parent).read("go.work") or ""):
+            return parent
+    return with_neighbours(folder, _replaced(module))
+
+
+def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    """The plan of one module, built from where all that it needs is. Errors: NoPlan."""
+    return _plan(top, folder, overrides)
+
+
+def _of_workspace(files: Files, overrides: Overrides) -> BuildPlan:
+    """The one program of a workspace."""
+    modules = [folder for folder in _used(files.read("go.work") or "") if files.read(f"{folder}/go.mod") is not None]
+    found = []
+    for folder in modules:
+        try:
+            found.append(_plan(files, folder, overrides))
+        except NoPlan:
+            continue
+    if len(found) > 1:
+        found = [plan for plan in found if plan.folder.split("/")[-1] in _SERVERS] or found
+    if len(found) != 1:
+        raise NoPlan(
+            "this Go workspace has no program, or several" if modules else "go.work names no module that is there",
+            "Set the root directory to the folder of the one to run.",
+            ", ".join(plan.folder for plan in found),
+        )
+    return replace(
+        found[0], notes=(*found[0].notes, f"{found[0].folder} is the program of this workspace that is run.")
+    )
+
+
+def _used(work: str) -> list[str]:
+    """Folders that a go.work names."""
+    block = re.search(r"^use \(([^)]*+)\)", work, re.MULTILINE)
+    lines = (block[1].splitlines() if block else []) + re.findall(r"^use ([^(\s]++)", work, re.MULTILINE)
+    folders = [posixpath.normpath(line.partition("//")[0].strip().strip('"')) for line in lines if line.strip()]
+    return [folder for folder in folders if _FOLDER.fullmatch(folder) and not folder.startswith("..")]
+
+
+def _replaced(module: str) -> list[str]:
+    return [line.partition("=>")[2].split()[0] for line in module.splitlines() if line.partition("=>")[2].strip()]
+
+
+def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    files = top.below(folder)
+    module = files.read("go.mod") or ""
     names = set(files.names())
     build = overrides.build_command or f"go build -trimpath -o {_BINARY} {_main_package(files, names)}"
-    # A module that needs nothing has nothing to fetch.
-    needs = "require" in module and "vendor/modules.txt" not in names
+    # A module that needs nothing has nothing to fetch; a workspace is fetched by the build, with the members at hand.
+    needs = "require" in module and "vendor/modules.txt" not in names and not folder
     manifests = tuple(name for name in ("go.mod", "go.sum") if name in names)
-    local = bool(re.search(r"^\s*(replace\b.*)?=>\s*\.", module, re.MULTILINE))
+    local = any(target.startswith(".") for target in _replaced(module))
     return BuildPlan(
         runtime="go",
-        version=wanted_version(module),
+        version=versions.parts(versions.pinned("go|golang", files, top)) or wanted_version(module),
         framework=_framework(module),
         install=overrides.install_command or ("go mod download" if needs else ""),
         build=build,
         start=procfile.start(files, overrides, _BINARY),
+        folder=folder,
         manifests=() if local or overrides.install_command or not needs else manifests,
     )
 
@@ -48,12 +110,13 @@ def _main_package(files: Files, names: set[str]) -> str:
     programs = sorted(folder for folder in folders if folder.startswith("cmd/"))
     if len(programs) == 1:
         return f"./{programs[0]}"
-    preferred = next((folder for folder in programs if folder.split("/")[-1] in ("server", "web", "app", "api")), None)
+    preferred = next((folder for folder in programs if folder.split("/")[-1] in _SERVERS), None)
     if preferred is not None:
         return f"./{preferred}"
     raise NoPlan(
         "this Go module has no main package at the top, nor one in cmd/ that is clearly the server",
-        f"Set a build command such as 'go build -o {_BINARY} ./cmd/<name>'. Programs: {', '.join(programs) or 'none'}.",
+        f"Set a build command such as 'go build -o {_BINARY} ./cmd/<name>'.",
+        f"programs: {', '.join(programs)}" if programs else "",
     )
 
 

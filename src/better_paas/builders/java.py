@@ -2,28 +2,36 @@
 
 import re
 
-from better_paas.builders import procfile
+from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _JAR = "/app/app.jar"
+# Of the build itself, and of its parts one folder down.
+_GRADLE = re.compile(r"(?:[\w.-]+/)?(?:build|settings)\.gradle(?:\.kts)?")
 _SPRING = "org.springframework.boot"
+
+_IN_BUILD_FILE = (
+    r"<(?:java\.version|maven\.compiler\.(?:release|source|target)|release)>([\d.]+)<",
+    r"JavaLanguageVersion\.of\((\d+)\)",
+    r"jvmToolchain\((\d+)\)",
+    r"(?:source|target)Compatibility\s*+(?:=\s*+)?['\"]?(?:JavaVersion\.VERSION_)?([\d._]+)",
+)
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Java source. Errors: NoPlan if it needs a tool that is not there."""
     names = set(files.names())
     maven = files.read("pom.xml")
-    gradle = files.read("build.gradle") or files.read("build.gradle.kts")
+    gradle = [files.read(name) or "" for name in files.names() if _GRADLE.fullmatch(name)]
     if maven is not None:
-        tool, build = "maven", _maven(names)
-    elif gradle is not None:
-        tool, build = "gradle", _gradle(names, overrides)
+        tool, build, text = "maven", _maven(names), maven
+    elif gradle:
+        tool, build, text = "gradle", _gradle(names, overrides), "\n".join(gradle)
     elif "Main.java" in names:
         return _single_file(files, overrides)
     else:
         return None
-    text = maven or gradle or ""
     return BuildPlan(
         runtime="java",
         version=wanted_version(files, text),
@@ -55,7 +63,8 @@ def _gradle(names: set[str], overrides: Overrides) -> str:
         raise NoPlan(
             "this Gradle build has no wrapper (gradlew)", "Add it with 'gradle wrapper', commit it, and push again."
         )
-    return f"sh ./gradlew --no-daemon -q assemble && {_take_jar('build/libs')}"
+    at_top = "build.gradle" in names or "build.gradle.kts" in names
+    return f"sh ./gradlew --no-daemon -q assemble && {_take_jar('build/libs' if at_top else '*/build/libs')}"
 
 
 def _take_jar(folder: str) -> str:
@@ -65,15 +74,15 @@ def _take_jar(folder: str) -> str:
 
 
 def wanted_version(files: Files, text: str) -> str:
-    """17, 21 …: from system.properties, .java-version or the build file; "" if nothing says."""
-    sources = [files.read("system.properties") or "", files.read(".java-version") or "", text]
-    patterns = (
-        r"java\.runtime\.version\s*=\s*(\d+)",
-        r"^(\d+)",
-        r"<(?:java\.version|maven\.compiler\.(?:release|source)|release)>(\d+)<",
-        r"JavaLanguageVersion\.of\((\d+)\)|JavaVersion\.VERSION_(\d+)",
-    )
-    for source, pattern in zip((*sources, text), patterns, strict=True):
-        if match := re.search(pattern, source):
-            return next(group for group in match.groups() if group)
+    """8, 17, 21 …: from system.properties, .java-version, mise.toml, .tool-versions or the build file; else ""."""
+    sources = [
+        *re.findall(r"java\.runtime\.version\s*+=\s*+([\d.]+)", files.read("system.properties") or ""),
+        versions.own_file(".java-version", files),
+        versions.pinned("java", files),
+        *(found[1] for pattern in _IN_BUILD_FILE if (found := re.search(pattern, text))),
+    ]
+    for source in sources:
+        # Until its ninth version Java counted 1.8; distributions put their names in front.
+        if match := re.search(r"(?:1\.)?(\d{1,3})", source.replace("_", ".")):
+            return match[1]
     return ""

@@ -1,6 +1,6 @@
 """What it takes to build and run each language: its images, its caches, and the environment of both stages.
 
-Python, Node and static sites have Dockerfile writers of their own; all others share one (see dockerfile.py).
+All images are of Debian 12 where there are such, so that the names of its packages hold (see packages.py).
 """
 
 from dataclasses import dataclass, field
@@ -32,13 +32,15 @@ class Made:
 class Language:
     """official: pattern of the official image. newest: its version for an app that asks for none.
 
-    cache: folder that builds keep between each other. compiled: the result runs on the run image.
+    cache: folder that builds keep between each other; sharing: whether two may write to it at once.
+    compiled: the result runs on the run image.
     """
 
     official: str
     newest: str
     made: Made | None = None
     cache: str = "/root/.cache"
+    sharing: str = "locked"
     build_environment: dict[str, str] = field(default_factory=dict)
     run_environment: dict[str, str] = field(default_factory=dict)
     compiled: bool = False
@@ -46,11 +48,47 @@ class Language:
     run_packages: str = ""
 
 
+# Node's programs look into both folders of caches, and at CI to ask nothing and to draw nothing.
+_NODE_BUILD = {
+    "npm_config_cache": "/root/.cache/npm",
+    "YARN_CACHE_FOLDER": "/root/.cache/yarn",
+    "YARN_ENABLE_GLOBAL_CACHE": "false",
+    "npm_config_update_notifier": "false",
+    "npm_config_fund": "false",
+    "npm_config_audit": "false",
+    "CI": "true",
+    "PATH": "/app/node_modules/.bin:$PATH",
+}
+# Python's package managers that are no part of it.
+PYTHON_MANAGERS = ("uv", "poetry", "pdm", "pipenv")
+
 LANGUAGES: dict[str, Language] = {
     "python": Language(
-        "python:{version}-slim", "3.11", Made("3.11", "python3 python3-venv python3-pip python-is-python3")
+        "python:{version}-slim-bookworm",
+        "3.11",
+        Made("3.11", "python3 python3-venv python3-pip python-is-python3"),
+        sharing="shared",
+        build_environment={
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            "UV_LINK_MODE": "copy",
+            "UV_PROJECT_ENVIRONMENT": "/venv",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "POETRY_VIRTUALENVS_CREATE": "false",
+            "PDM_CHECK_UPDATE": "false",
+            "PIPENV_VERBOSITY": "-1",
+            "VIRTUAL_ENV": "/venv",
+            "PATH": "/venv/bin:/tools/bin:$PATH",
+        },
+        run_environment={"PATH": "/venv/bin:$PATH", "VIRTUAL_ENV": "/venv", "PYTHONUNBUFFERED": "1"},
     ),
-    "node": Language("node:{version}-slim", "22"),
+    "node": Language(
+        "node:{version}-bookworm-slim",
+        "22",
+        sharing="shared",
+        build_environment=_NODE_BUILD,
+        run_environment={"NODE_ENV": "production", "PATH": "/app/node_modules/.bin:$PATH"},
+    ),
     "static": Language("caddy:{version}-alpine", "2", Made("2")),
     RUN: Language("debian:{version}-slim", "bookworm", Made("bookworm")),
     "go": Language(
@@ -127,8 +165,8 @@ LANGUAGES: dict[str, Language] = {
         "oven/bun:{version}",
         "1",
         Made("1", "ca-certificates", npm=("@oven/bun-linux-{machine}", "bin")),
-        build_environment={"BUN_INSTALL_CACHE_DIR": "/root/.cache/bun"},
-        run_environment={"NODE_ENV": "production"},
+        build_environment={**_NODE_BUILD, "BUN_INSTALL_CACHE_DIR": "/root/.cache/bun"},
+        run_environment={"NODE_ENV": "production", "PATH": "/app/node_modules/.bin:$PATH"},
     ),
     "deno": Language(
         "denoland/deno:debian-{version}",
@@ -138,6 +176,33 @@ LANGUAGES: dict[str, Language] = {
         run_environment={"DENO_DIR": "/app/.deno", "DENO_NO_UPDATE_CHECK": "1"},
     ),
 }
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A second language: what of its base is copied, and the links that are made in /usr/local/bin then.
+
+    image: of a program that is no language of ours, and that bases made here have themselves.
+    """
+
+    paths: tuple[str, ...]
+    links: str = ""
+    image: str = ""
+
+
+TOOLS = {
+    "node": Tool(
+        ("/usr/local/bin/node", "/usr/local/lib/node_modules"),
+        "ln -sf ../lib/node_modules/npm/bin/npm-cli.js npm && ln -sf ../lib/node_modules/npm/bin/npx-cli.js npx",
+    ),
+    "bun": Tool(("/usr/local/bin/bun",), "ln -sf bun bunx"),
+    "composer": Tool(("/usr/bin/composer",), image="composer:{version}"),
+}
+
+
+def is_made_here(base: str) -> bool:
+    """Whether a base is one that is made of Debian's packages, not an official one."""
+    return base.startswith("better-paas/")
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -2,18 +2,22 @@
 
 import re
 
-from better_paas.builders import procfile
+from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import Files, read_json, table
 from better_paas.builders.plan import BuildPlan, Overrides
 
 SERVER = "apache2 -DFOREGROUND -f /etc/better-paas-apache.conf"
 _FRAMEWORKS = {"laravel/framework": "Laravel", "symfony/framework-bundle": "Symfony"}
 _COMPOSER = "composer install --no-dev --no-interaction --no-progress --optimize-autoloader"
-# The official image has no composer.
-_WITH_COMPOSER = (
-    "(command -v composer > /dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends composer"
-    f" unzip > /dev/null)) && {_COMPOSER}"
+# Folders that Git keeps no empty copies of.
+_LARAVEL_FOLDERS = (
+    "mkdir -p storage/framework/cache/data storage/framework/sessions storage/framework/views storage/logs "
+    "bootstrap/cache"
 )
+# When it starts, and not when it is built: what is cached holds the app's variables.
+_LARAVEL_START = f"(php artisan storage:link --force; php artisan optimize; true) && exec {SERVER}"
+# Beside those that Laravel's packages ask for, what it can't do without on each database.
+_LARAVEL_EXTENSIONS = ("pdo_mysql", "pdo_pgsql", "bcmath", "opcache")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -22,25 +26,64 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     folder = next((place for place in ("public", "web", "www") if f"{place}/index.php" in names), "")
     if "composer.json" not in names and "index.php" not in names and not folder:
         return None
-    wanted = table(read_json(files, "composer.json"), "require")
+    composer = read_json(files, "composer.json")
+    wanted = table(composer, "require")
     framework = next((name for key, name in _FRAMEWORKS.items() if key in wanted), "")
     notes = []
     if "composer.json" in names and "composer.lock" not in names:
         notes.append("There is no composer.lock: versions may change from build to build.")
-    install = _WITH_COMPOSER if set(wanted) - {"php"} else ""
+    needs = bool(set(wanted) - {"php"}) or bool(table(composer, "autoload"))
+    is_laravel = framework == "Laravel"
+    extensions, unknown = _extensions(files, wanted, is_laravel)
+    notes += [f"The PHP extension {name} is not known here; install it with a Dockerfile." for name in unknown]
+    start = procfile.start(files, overrides, _LARAVEL_START if is_laravel else SERVER)
+    release = ""
+    if is_laravel and start == _LARAVEL_START and not overrides.release_command:
+        release, start, note = _migrations(files, start)
+        notes.append(note)
     return BuildPlan(
         runtime="php",
-        version=wanted_version(str(wanted.get("php") or "")),
+        version=wanted_version(str(wanted.get("php") or "")) or versions.parts(versions.pinned("php", files)),
         framework=framework,
-        install=overrides.install_command or install,
-        build=overrides.build_command,
-        start=procfile.start(files, overrides, SERVER),
+        install=overrides.install_command or (_COMPOSER if needs else ""),
+        build=overrides.build_command or (_LARAVEL_FOLDERS if is_laravel else ""),
+        start=start,
+        release=release,
         output=folder or ".",
+        extensions=extensions,
+        tools={"composer": "2"} if needs else {},
+        build_packages=("git", "unzip") if needs else (),
         notes=tuple(notes),
     )
 
 
+def _migrations(files: Files, start: str) -> tuple[str, str, str]:
+    """(release, start, note): the database is brought up to date."""
+    migrate = "php artisan migrate --force"
+    if re.search(r"env\(\s*+'DB_CONNECTION'\s*+,\s*+'sqlite'\s*+\)", files.read("config/database.php") or ""):
+        # Its database is a file of the app unless a variable says otherwise: only the app itself sees that file.
+        inside = start.replace("php artisan optimize;", f"{migrate}; php artisan optimize;")
+        return "", inside, f"“{migrate}” is run whenever it starts; set a start command to leave that out."
+    return (
+        migrate,
+        start,
+        f"“{migrate}” is run before each release; set the release command to “true” to leave that out.",
+    )
+
+
+def _extensions(files: Files, wanted: dict[str, object], is_laravel: bool) -> tuple[tuple[str, ...], list[str]]:
+    """(those to add, those that can't be): of composer.json, and of the packages that its lock holds."""
+    asked = {name.removeprefix("ext-").lower() for name in wanted if name.startswith("ext-")}
+    locked = read_json(files, "composer.lock").get("packages")
+    for each in locked if isinstance(locked, list) else []:
+        asked |= {name.removeprefix("ext-").lower() for name in table(each, "require") if name.startswith("ext-")}
+    known = asked & packages.EXTENSIONS.keys()
+    added = known | set(_LARAVEL_EXTENSIONS if is_laravel else ())
+    named = {name.removeprefix("ext-") for name in wanted if name.startswith("ext-")}
+    return tuple(sorted(added)), sorted(named - packages.EXTENSIONS.keys() - packages.EXTENSIONS_OF_BASE)
+
+
 def wanted_version(constraint: str) -> str:
     """`8.N` that composer.json pins from below; "" if it does not matter."""
-    found = re.search(r"(\^|~|>=|==?)?\s*(\d+\.\d+)", constraint)
-    return found[2] if found and found[1] in (None, "~", "=", "==") else ""
+    found = re.search(r"(?<!\d)\d++\.\d++", constraint)
+    return found[0] if found and not constraint[: found.start()].rstrip().endswith(("^", ">=")) else ""

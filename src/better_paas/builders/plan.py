@@ -1,7 +1,11 @@
 """What detection decided, as pure data that is shown to the user."""
 
-from dataclasses import asdict, dataclass, field
+import posixpath
+import re
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
+
+from better_paas.kit.quoted import Told
 
 # What can be built, by the plan's `runtime`.
 NAMES = {
@@ -23,17 +27,18 @@ NAMES = {
 DEFAULT_PORT = 8080
 
 
-class NoPlan(ValueError):
+class NoPlan(Told):
     """The source can't be built. hint: what would make it buildable."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the app's owner wants instead of what detection finds; empty means no wish."""
+    """What the app's owner, or a file of the repository, wants instead of what detection finds; empty means no wish.
+
+    build_method: auto, dockerfile, or plan to pass a Dockerfile over. packages, run_packages: of Debian, for building
+    and for running. output: folder of a static site. site: whether to serve it as one. version: of the language.
+    build_args: of an own Dockerfile. environment: plain variables of the image. health_path: what the probe asks for.
+    """
 
     build_method: str = "auto"
     dockerfile_path: str = ""
@@ -44,14 +49,58 @@ class Overrides:
     kind: str = ""
     processes: dict[str, str] = field(default_factory=dict)
     release_command: str = ""
+    packages: tuple[str, ...] = ()
+    run_packages: tuple[str, ...] = ()
+    output: str = ""
+    site: bool | None = None
+    single_page: bool | None = None
+    version: str = ""
+    build_args: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    health_path: str = ""
+    tools: dict[str, str] = field(default_factory=dict)
+
+    def over(self, other: "Overrides") -> "Overrides":
+        """These wishes, and those of `other` where there are none. Of dictionaries each entry is a wish of its own."""
+        merged: dict[str, Any] = {}
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(mine, dict):
+                merged[each.name] = {**theirs, **mine}
+            else:
+                merged[each.name] = theirs if mine in _NO_WISH else mine
+        return replace(self, **merged)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Overrides":
+        lists = {name: tuple(data.get(name, ())) for name in ("packages", "run_packages")}
+        return cls(**{**data, **lists})
+
+
+_NO_WISH: tuple[Any, ...] = ("", "auto", None, ())
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,100}")
+_MOST_PACKAGES = 100
+
+
+def check_packages(names: tuple[str, ...]) -> None:
+    """Of Debian packages. Errors: NoPlan."""
+    for name in names:
+        if not _PACKAGE.fullmatch(name):
+            raise NoPlan("this is no name of a Debian package", "Names are like libpq-dev.", name)
+    if len(names) > _MOST_PACKAGES:
+        raise NoPlan(f"at most {_MOST_PACKAGES} Debian packages", "Build an image of your own with a Dockerfile.")
 
 
 @dataclass(frozen=True)
 class BuildPlan:
     """runtime: what builds it (see NAMES). port: where the release listens, also given as PORT; 0 for a worker.
 
+    context: the folder of the repository that is built from, if it is not the app's own. folder: the app's place in it.
+    install_app: what makes the sources themselves importable, once they are there.
     processes: commands of those beside the main one. release: a command that is run once before the release starts.
-    output: folder of a static site that the build makes. notes: what the user should know.
+    build_packages, run_packages: of Debian. tools: second languages of the build, by version; run_tools: those that are
+    also there when it runs. output: folder of a static site that the build makes. environment: variables of the image.
+    notes: what the user should know.
     """
 
     runtime: str
@@ -60,6 +109,7 @@ class BuildPlan:
     package_manager: str = ""
     manager_package: str = ""
     install: str = ""
+    install_app: str = ""
     build: str = ""
     start: str = ""
     processes: dict[str, str] = field(default_factory=dict)
@@ -68,7 +118,20 @@ class BuildPlan:
     output: str = ""
     single_page: bool = False
     dockerfile_path: str = ""
+    context: str | None = None
+    folder: str = ""
+    # Files that the install step needs; with a final `/` whole folders.
     manifests: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
+    run_packages: tuple[str, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
+    run_tools: tuple[str, ...] = ()
+    # Of PHP, beside those that every base has.
+    extensions: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    build_args: dict[str, str] = field(default_factory=dict)
+    health_path: str = ""
+    # Whose caches its build may read and write: the project's.
     cache_scope: str = ""
     # Where volumes are mounted: a generated image has these folders, owned by the user that it runs as.
     mounts: tuple[str, ...] = ()
@@ -76,7 +139,7 @@ class BuildPlan:
 
     @property
     def summary(self) -> str:
-        """One line for people."""
+        """One line for people, with what the repository wants to be run."""
         name = NAMES[self.runtime]
         parts = [f"{name} {self.version}".strip() if self.runtime != "static" else name, self.framework]
         parts.append(self.start or (f"serves {self.output}" if self.output else ""))
@@ -84,15 +147,18 @@ class BuildPlan:
         parts.append(f"with {', '.join(self.processes)}" if self.processes else "")
         return " · ".join(part for part in parts if part)
 
+    @property
+    def site(self) -> str:
+        """The folder of the static site, below the build's context; "." for all of it."""
+        return posixpath.normpath(posixpath.join(self.folder, self.output))
+
     def as_dict(self) -> dict[str, Any]:
-        return {
-            **asdict(self),
-            "manifests": list(self.manifests),
-            "mounts": list(self.mounts),
-            "notes": list(self.notes),
-        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "BuildPlan":
-        lists = {name: tuple(data.get(name, ())) for name in ("manifests", "mounts", "notes")}
+        """Also of a plan that an older version stored."""
+        lists = {
+            each.name: tuple(data.get(each.name, ())) for each in fields(cls) if str(each.type).startswith("tuple")
+        }
         return cls(**{**data, **lists})

@@ -33,11 +33,19 @@ def start(files: Files, overrides: Overrides, found: str) -> str:
     return overrides.start_command or main_command(files) or found
 
 
+class BadName(ValueError):
+    """A process can't be called so. quoted: the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("a process can't have this name: use a-z, 0-9 and '-', such as worker")
+        self.quoted = name
+
+
 def check_names(processes: Collection[str]) -> None:
     """Of the processes beside the main one. Errors: ValueError, for people."""
     for name in processes:
         if not _NAME.fullmatch(name) or name in _RESERVED:
-            raise ValueError(f"'{name[:40]}' can't be the name of a process: use a-z, 0-9 and '-', such as worker")
+            raise BadName(name)
     if len(processes) > _MOST_PROCESSES:
         raise ValueError(f"at most {_MOST_PROCESSES} processes")
 
@@ -55,11 +63,13 @@ def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> Build
         check_names(wanted)
     except ValueError as error:
         raise NoPlan(
-            str(error), "Change the Procfile. Further processes can be apps of their own in the same project."
+            str(error),
+            "Change the Procfile. Further processes can be apps of their own in the same project.",
+            getattr(error, "quoted", ""),
         ) from None
     return replace(
         plan,
         port=0 if is_worker else overrides.port or plan.port,
         processes=wanted,
-        release=overrides.release_command or found.get(_RELEASE, ""),
+        release=overrides.release_command or found.get(_RELEASE, "") or plan.release,
     )

@@ -2,7 +2,7 @@
 
 import re
 
-from better_paas.builders import procfile
+from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
@@ -15,8 +15,8 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     if not {"Gemfile", "config.ru"} & names and not runs_ruby and not scripts:
         return None
     gems = files.read("Gemfile") or ""
-    rails = bool(re.search(r"^\s*gem ['\"]rails['\"]", gems, re.MULTILINE))
-    puma = bool(re.search(r"^\s*gem ['\"]puma['\"]", gems, re.MULTILINE))
+    rails = bool(re.search(r"^[ \t]*+gem ['\"]rails['\"]", gems, re.MULTILINE))
+    puma = bool(re.search(r"^[ \t]*+gem ['\"]puma['\"]", gems, re.MULTILINE))
     prefix = "bundle exec " if gems else ""
     start = ""
     if rails:
@@ -34,6 +34,14 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     # What a compiler has made of the assets is part of the image; keys of the app are no business of the build.
     build = "SECRET_KEY_BASE=build bundle exec rails assets:precompile" if rails and "Rakefile" in names else ""
     locked = "Gemfile.lock" in names
+    named = re.findall(r"^[ \t]*+gem ['\"]([\w-]+)", gems, re.MULTILINE)
+    named += re.findall(r"^    ([\w-]+) \(", (files.read("Gemfile.lock") or ""), re.MULTILINE)
+    building, running = packages.needed(packages.RUBY, named)
+    release, chosen, notes = (
+        _migrations(files, rails, named, overrides, chosen) if chosen == start else ("", chosen, ())
+    )
+    if gems and not locked:
+        notes = ("There is no Gemfile.lock: versions may change from build to build.", *notes)
     return BuildPlan(
         runtime="ruby",
         version=wanted_version(files),
@@ -41,15 +49,38 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command or ("bundle install --jobs 4 --retry 3" if gems else ""),
         build=overrides.build_command or build,
         start=chosen,
-        manifests=("Gemfile", "Gemfile.lock") if gems and locked and not re.search(r"path:|gemspec", gems) else (),
-        notes=() if locked or not gems else ("There is no Gemfile.lock: versions may change from build to build.",),
+        release=release,
+        manifests=_manifests(files, gems) if gems and locked and not overrides.install_command else (),
+        build_packages=building,
+        run_packages=running,
+        notes=notes,
     )
 
 
+def _manifests(files: Files, gems: str) -> tuple[str, ...]:
+    """Nothing but these, unless gems of the repository itself are installed."""
+    if re.search(r"path:|gemspec|:path", gems):
+        return ()
+    return ("Gemfile", "Gemfile.lock", *(name for name in (".ruby-version", ".tool-versions") if files.read(name)))
+
+
+def _migrations(
+    files: Files, rails: bool, gems: list[str], overrides: Overrides, start: str
+) -> tuple[str, str, tuple[str, ...]]:
+    """(release, start, notes): the database of a Rails app is brought up to date."""
+    if not rails or overrides.release_command or not any(name.startswith("db/") for name in files.names()):
+        return "", start, ()
+    migrate = "bundle exec rails db:migrate"
+    if "sqlite3" in gems and not {"pg", "mysql2", "trilogy"} & set(gems):
+        note = "The database is a file of the app: it is lost with each deployment, unless it is in a volume."
+        return "", f"{migrate} && exec {start}", (note,)
+    note = f"“{migrate}” is run before each release; set the release command to “true” to leave that out."
+    return migrate, start, (note,)
+
+
 def wanted_version(files: Files) -> str:
-    """`3.N` of .ruby-version, .tool-versions or the Gemfile; "" if nothing says."""
-    texts = [files.read(".ruby-version") or ""]
-    texts += re.findall(r"^ruby\s+.*$", files.read(".tool-versions") or "", re.MULTILINE)
-    texts += re.findall(r"^ruby\s+['\"].*$", files.read("Gemfile") or "", re.MULTILINE)
-    found = next((match for text in texts if (match := re.search(r"(\d+\.\d+)", text))), None)
-    return found[1] if found else ""
+    """`3.N.M` of .ruby-version, mise.toml, .tool-versions, the Gemfile or its lock; "" if nothing says."""
+    texts = [versions.own_file(".ruby-version", files), versions.pinned("ruby", files)]
+    texts += re.findall(r"^ruby[ \t]*+\(?['\"].*$", files.read("Gemfile") or "", re.MULTILINE)
+    texts += re.findall(r"^ {2,4}ruby (\d.*)$", files.read("Gemfile.lock") or "", re.MULTILINE)
+    return next((found for text in texts if (found := versions.parts(text))), "")

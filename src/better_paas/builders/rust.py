@@ -1,22 +1,54 @@
 """Rust: a cargo package or workspace with one program."""
 
+import posixpath
 import re
 from typing import Any
 
-from better_paas.builders import procfile
+from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import Files, read_toml, table
+from better_paas.builders.folders import parents, with_neighbours
+from better_paas.builders.globs import matches
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _BINARY = "/app/bin/app"
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if there is no Cargo.toml. Errors: NoPlan if it is not clear which program to run."""
-    if files.read("Cargo.toml") is None:
+    return _plan(files, "", overrides) if files.read("Cargo.toml") is not None else None
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The folder whose Cargo workspace `folder` belongs to, or that has all packages it names by path; None if none."""
+    if tree.read(f"{folder}/Cargo.toml") is None or not _FOLDER.fullmatch(folder):
         return None
+    for parent in parents(folder):
+        workspace = table(read_toml(tree.below(parent), "Cargo.toml"), "workspace")
+        if matches(posixpath.relpath(folder, parent or "."), _texts(workspace.get("members"))):
+            return parent
+    paths = [
+        each.get("path")
+        for each in table(read_toml(tree, f"{folder}/Cargo.toml"), "dependencies").values()
+        if isinstance(each, dict)
+    ]
+    return with_neighbours(folder, _texts(paths))
+
+
+def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    """The plan of one package, built from where all that it needs is. Errors: NoPlan."""
+    return _plan(top, folder, overrides)
+
+
+def _texts(values: Any) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    files = top.below(folder)
     manifest = read_toml(files, "Cargo.toml")
     name = _program(files, manifest) if not overrides.build_command else ""
-    locked = " --locked" if files.read("Cargo.lock") is not None else ""
+    locked = " --locked" if top.read("Cargo.lock") is not None else ""
     build = overrides.build_command or (
         f"cargo build --release{locked} --bin {name} && mkdir -p /app/bin"
         f" && cp $CARGO_TARGET_DIR/release/{name} {_BINARY}"
@@ -26,11 +58,13 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     known = {"axum": "axum", "actix-web": "Actix Web", "rocket": "Rocket", "warp": "warp"}
     return BuildPlan(
         runtime="rust",
-        version=_version(files, manifest),
+        version=_version(files, top, manifest),
         framework=next((label for key, label in known.items() if key in dependencies), ""),
         install=overrides.install_command,
         build=build,
         start=procfile.start(files, overrides, _BINARY),
+        folder=folder,
+        run_packages=packages.needed(packages.RUST, _locked_names(top))[1],
         notes=notes,
     )
 
@@ -50,16 +84,23 @@ def _program(files: Files, manifest: dict[str, Any]) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", chosen):
         raise NoPlan(
             "it is not clear which program of this Rust source to run",
-            "Set default-run in Cargo.toml, or a build command that puts the program at "
-            f"{_BINARY}. Programs: {', '.join(programs) or 'none'}.",
+            f"Set default-run in Cargo.toml, or a build command that puts the program at {_BINARY}.",
+            f"programs: {', '.join(programs)}" if programs else "",
         )
     return chosen
 
 
-def _version(files: Files, manifest: dict[str, Any]) -> str:
-    """From rust-toolchain(.toml) or `rust-version`; "" for the newest."""
-    text = (files.read("rust-toolchain.toml") or "") + (files.read("rust-toolchain") or "")
-    found = re.search(r"\b(1\.\d+)", text) or re.search(
-        r"\b(1\.\d+)", str(table(manifest, "package").get("rust-version") or "")
-    )
+def _locked_names(top: Files) -> list[str]:
+    return re.findall(r'^name = "([^"]++)"', top.read("Cargo.lock") or "", re.MULTILINE)
+
+
+def _version(files: Files, top: Files, manifest: dict[str, Any]) -> str:
+    """From rust-toolchain(.toml), mise.toml, .tool-versions or `rust-version`; "" for the newest."""
+    texts = [
+        top.read("rust-toolchain.toml") or "",
+        top.read("rust-toolchain") or "",
+        versions.pinned("rust", files, top),
+    ]
+    texts.append(str(table(manifest, "package").get("rust-version") or ""))
+    found = next((match for text in texts if (match := re.search(r"\b(1\.\d+)", text[:10_000]))), None)
     return found[1] if found else ""

@@ -32,7 +32,7 @@ class NeedsApproval(CliError):
             f"Decide here: {answer['url']}\nThen run the same command again (until {answer['expiresAt'][11:16]} UTC).",
             NEEDS_APPROVAL,
         )
-        self.answer = answer
+        self.answer, self.quoted = answer, str(answer.get("quoted") or "")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

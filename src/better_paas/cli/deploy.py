@@ -13,7 +13,7 @@ from better_paas.cli.errors import USAGE, CliError
 from better_paas.cli.follow import follow, result
 from better_paas.cli.pack import pack
 from better_paas.cli.session import api_of, app_named, approved, find_app, project_named
-from better_paas.cli.variables import assignments
+from better_paas.cli.variables import assignments, set_variables
 from better_paas.kit.plain import one_line
 
 _REPOSITORY = re.compile(r"(https?|ssh)://.+|[\w.-]+@[\w.-]+:.+|sample:.+|[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
@@ -50,8 +50,7 @@ def _upload(
         )
     else:
         config["id"] = existing["id"]
-        if "envVars" in config:
-            config["envVars"] = {**existing["envVars"], **config["envVars"]}
+        _set_variables(api, existing, config, options)
     with tempfile.NamedTemporaryFile(prefix="paas-", suffix=".tar.gz") as archive:
         packed = pack(folder, archive.file)
         archive.flush()
@@ -69,13 +68,18 @@ def _again(api: Api, app: dict[str, Any], options: argparse.Namespace) -> dict[s
             f"{one_line(app['name'])} is deployed from {one_line(app['gitRepo'])}", "Choose another name with --name."
         )
     changes = _settings(api, options)
-    if "envVars" in changes:
-        changes["envVars"] = {**app["envVars"], **changes["envVars"]}
+    _set_variables(api, app, changes, options)
     if options.branch and options.branch != app["branch"]:
         changes["branch"] = options.branch
     if changes:
         approved(api, options.wait, lambda: api.post("/api/apps/update", id=app["id"], **changes))
     return dict(approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"])))
+
+
+def _set_variables(api: Api, app: dict[str, Any], settings: dict[str, Any], options: argparse.Namespace) -> None:
+    """Those of the settings, taken out of them: an app that is there keeps its others."""
+    if wanted := settings.pop("envVars", None):
+        set_variables(api, app, wanted, [], [], options.wait)
 
 
 def redeploy(options: argparse.Namespace) -> int:
@@ -92,6 +96,8 @@ def rollback(options: argparse.Namespace) -> int:
     app = app_named(api, options.app)
     wanted = options.deployment or ""
     answer = approved(api, options.wait, lambda: api.once("/api/apps/rollback", id=app["id"], deploymentId=wanted))
+    if not options.json:
+        output.say(f"Going back from deployment {one_line(answer['from'] or 'none')} to {one_line(answer['to'])}")
     return _watch(api, answer, options)
 
 
@@ -129,12 +135,17 @@ def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:
         "rootDir": options.root, "installCommand": options.install, "buildCommand": options.build,
         "startCommand": options.start, "portOverride": options.port, "healthPath": options.health,
         "memory": options.memory, "cpus": options.cpus, "domains": options.domain,
+        "runtimeVersion": options.language_version, "aptPackages": options.apt, "runAptPackages": options.run_apt,
+        "outputDir": options.output, "staticSite": options.static, "submodules": options.submodules,
+        "buildSecrets": options.build_secret, "buildMethod": "plan" if options.ignore_dockerfile else None,
     }  # fmt: skip
+    if options.build_arg:
+        fields["buildArgs"] = assignments(options.build_arg)
     if options.project:
         fields["projectId"] = project_named(api, options.project)
     if options.env:
         fields["envVars"] = assignments(options.env)
-    return {name: value for name, value in fields.items() if value}
+    return {name: value for name, value in fields.items() if value or value is False}
 
 
 def _folder(source: str) -> Path | None:

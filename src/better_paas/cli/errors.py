@@ -18,7 +18,7 @@ class CliError(Exception):
 
     def __init__(self, message: str, hint: str = "", code: int = FAILED) -> None:
         super().__init__(message)
-        self.hint, self.code = hint, code
+        self.hint, self.code, self.quoted = hint, code, ""
 
 
 class ApiError(CliError):
@@ -33,4 +33,5 @@ class ApiError(CliError):
             hint = f"Is the token still valid? Wait a little, then run: paas connect. ({hint.partition(',')[0]})"
         refused = status in (401, 403) or "failed sign-ins" in text
         super().__init__(text, hint, NOT_CONNECTED if refused else FAILED)
+        self.quoted = str(body.get("quoted") or "")
         self.status, self.body = status, body

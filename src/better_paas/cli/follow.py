@@ -1,5 +1,6 @@
 """Watching a deployment to its end."""
 
+import time
 from typing import Any
 
 from better_paas.cli import output
@@ -7,6 +8,8 @@ from better_paas.cli.client import Api
 from better_paas.cli.errors import UNREACHABLE, ApiError, CliError
 from better_paas.cli.patience import Patience
 from better_paas.kit.plain import one_line
+
+_PAUSE_SECONDS = 0.5
 
 
 def follow(api: Api, name: str, deployment_id: str, quiet: bool = False) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def follow(api: Api, name: str, deployment_id: str, quiet: bool = False) -> dict
                     last = event_id or last
                     patience.renew()
                     if kind == "end":
-                        return dict(api.get("/api/deployments/get", id=deployment_id))
+                        return _settled(api, deployment_id)
                     for line in data if not quiet else ():
                         output.log_line(line)
                 failed = CliError("the log ended early", watch, UNREACHABLE)
@@ -38,6 +41,15 @@ def follow(api: Api, name: str, deployment_id: str, quiet: bool = False) -> dict
         raise
 
 
+def _settled(api: Api, deployment_id: str) -> dict[str, Any]:
+    """What went live and ends at once is no success."""
+    while True:
+        found = dict(api.get("/api/deployments/get", id=deployment_id))
+        if found["settled"]:
+            return found
+        time.sleep(_PAUSE_SECONDS)
+
+
 def result(api: Api, app_id: str, deployment: dict[str, Any], as_json: bool) -> int:
     """Tell how it ended; the exit code."""
     good = deployment["status"] == "success"
@@ -49,4 +61,6 @@ def result(api: Api, app_id: str, deployment: dict[str, Any], as_json: bool) -> 
     else:
         words = {"cancelled": "was cancelled"}.get(deployment["status"], "failed")
         output.tell(output.style(f"The deployment {words}: {one_line(deployment['error'])}".rstrip(": "), "red"))
+        if said := output.quotation(deployment.get("quoted")):
+            output.tell(said)
     return 0 if good else 1

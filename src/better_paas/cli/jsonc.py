@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+"')
 _SCALAR = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 _DEEPEST = 200
 
@@ -164,7 +164,7 @@ def _plain(text: str, value: _Value) -> Any:
         return {member.name: _plain(text, member.value) for member in value.members}
     if text[value.start] == "[":
         return [_plain(text, item) for item in value.items]
-    return json.loads(text[value.start : value.end])
+    return _loaded(text, value.start, value.end)
 
 
 def _parse(text: str) -> _Value:
@@ -205,7 +205,7 @@ def _read_object(text: str, start: int, depth: int) -> _Value:
         if text[colon : colon + 1] != ":":
             raise _error(text, colon)
         value = _read(text, _skip(text, colon + 1), depth + 1)
-        members.append(_Member(json.loads(name[0]), position, value.end, value))
+        members.append(_Member(_loaded(text, position, name.end()), position, value.end, value))
         position = _skip(text, value.end)
         comma = text[position : position + 1] == ","
         position = _skip(text, position + 1) if comma else position
@@ -223,6 +223,14 @@ def _read_list(text: str, start: int, depth: int) -> _Value:
         comma = text[position : position + 1] == ","
         position = _skip(text, position + 1) if comma else position
     return _Value(start, position + 1, None, comma, items)
+
+
+def _loaded(text: str, start: int, end: int) -> Any:
+    """A text or a number that looks like one."""
+    try:
+        return json.loads(text[start:end])
+    except ValueError:
+        raise _error(text, start) from None
 
 
 def _error(text: str, position: int) -> NotJson:

@@ -70,6 +70,17 @@ def log_line(line: dict[str, Any]) -> None:
     say(style(text, *styles[kind]) if kind in styles else text)
 
 
+def quotation(said: Any) -> str:
+    """What a stranger said, on a line of its own that shows as a quotation; empty for nothing."""
+    line = one_line(str(said or ""))
+    return f"  it said: “{line}”" if line else ""
+
+
+def with_quotation(text: str, said: Any) -> str:
+    """The same behind the platform's own words."""
+    return f"{text}\n{shown}" if (shown := quotation(said)) else text
+
+
 def ago(moment: str | None) -> str:
     """How long ago, in the largest unit."""
     if not moment:

@@ -113,7 +113,7 @@ def _spec_of(path: Path) -> pathspec.GitIgnoreSpec | None:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError:
         return []
 

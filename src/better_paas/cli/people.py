@@ -79,11 +79,12 @@ def approve(options: argparse.Namespace) -> int:
             output.as_json(found)
             return 0
         for entry in found:
-            output.say(f"{entry['id']}  {one_line(entry['agentName'])}: {one_line(entry['summary'])}")
+            asked = f"{entry['id']}  {one_line(entry['agentName'])}: {one_line(entry['summary'])}"
+            output.say(output.with_quotation(asked, entry.get("quoted")))
         output.say("paas approve ID, or paas deny ID --reason TEXT" if found else "No call waits for approval.")
         return 0
     answer = _as_person(api, lambda: api.post("/api/approvals/approve", id=options.id))
-    output.say(f"Approved: {one_line(answer['summary'])}")
+    output.say(output.with_quotation(f"Approved: {one_line(answer['summary'])}", answer.get("quoted")))
     return 0
 
 
@@ -91,5 +92,5 @@ def deny(options: argparse.Namespace) -> int:
     """Refuse a call that waits."""
     api = _api(options)
     answer = _as_person(api, lambda: api.post("/api/approvals/deny", id=options.id, reason=options.reason))
-    output.say(f"Refused: {one_line(answer['summary'])}")
+    output.say(output.with_quotation(f"Refused: {one_line(answer['summary'])}", answer.get("quoted")))
     return 0

@@ -33,7 +33,7 @@ class _Wide(argparse.RawDescriptionHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        if wrong := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message):
+        if wrong := re.match(r"argument COMMAND: invalid choice: '([^']*+)' \(choose from ([^)]*+)\)", message):
             import difflib
 
             near = difflib.get_close_matches(wrong[1], re.findall(r"[a-z-]+", wrong[2]))
@@ -87,7 +87,9 @@ def _tell(error: CliError, arguments: list[str]) -> None:
         body = getattr(error, "answer", None) or getattr(error, "body", None)
         print(json.dumps(body or {"error": str(error), "hint": error.hint or None}, indent=2))
         return
-    print(f"paas: {plain(str(error))}", file=sys.stderr)
+    from better_paas.cli import output
+
+    print(output.with_quotation(f"paas: {plain(str(error))}", error.quoted), file=sys.stderr)
     if error.hint:
         print(plain(error.hint), file=sys.stderr)
 
@@ -169,6 +171,23 @@ def _deploy_commands(commands: Any) -> None:
     ):  # fmt: skip
         made.add_argument(f"--{name}", metavar=name.upper(), help=help)
     made.add_argument("--port", type=int, metavar="PORT", help="port that it listens on")
+    made.add_argument("--language-version", metavar="VERSION", help="of the language, such as 22 or 3.12")
+    made.add_argument(
+        "--apt", action="append", metavar="PACKAGE", help="a Debian package to build with; may be repeated"
+    )
+    made.add_argument(
+        "--run-apt", action="append", metavar="PACKAGE", help="a Debian package to run with; may be repeated"
+    )
+    made.add_argument("--output", metavar="FOLDER", help="folder that the build makes, or that is served as it is")
+    made.add_argument("--static", action=argparse.BooleanOptionalAction, help="serve the output as a static site")
+    made.add_argument("--build-arg", action="append", metavar="NAME=VALUE", help="for a Dockerfile; may be repeated")
+    made.add_argument(
+        "--build-secret", action="append", metavar="NAME", help="a secret variable that the build may know"
+    )
+    made.add_argument("--ignore-dockerfile", action="store_true", help="let the plan be found in spite of a Dockerfile")
+    made.add_argument(
+        "--submodules", action=argparse.BooleanOptionalAction, help="fetch the repository's submodules too"
+    )
     _following(made)
     made = _command(commands, "redeploy", "deploy:redeploy", "build the newest version of an app")
     _app_argument(made)

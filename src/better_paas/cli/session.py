@@ -49,7 +49,8 @@ def approved(api: Api, wait: bool, call: Callable[[], Any]) -> Any:
         if not wait:
             raise
         answer = asked.answer
-    output.tell(f"A person has to approve this: {one_line(answer['summary'])}")
+    question = f"A person has to approve this: {one_line(answer['summary'])}"
+    output.tell(output.with_quotation(question, answer.get("quoted")))
     output.tell(f"Decide here: {one_line(answer['url'])}")
     output.tell("Waiting…")
     while (status := _status(api, answer["approvalId"])) == "pending":

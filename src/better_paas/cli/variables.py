@@ -1,6 +1,8 @@
 """`paas env`: how to reach the server from a script; and the variables of apps."""
 
 import argparse
+import contextlib
+import functools
 import getpass
 import re
 import shlex
@@ -9,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from better_paas.cli import config, output
+from better_paas.cli import config, dotenv, output
 from better_paas.cli.client import Api
 from better_paas.cli.errors import USAGE, CliError
 from better_paas.cli.session import api_of, app_named, approved
 from better_paas.kit.plain import one_line
+from better_paas.kit.secret_forms import looks_secret
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LARGEST_FILE = 1024 * 1024
@@ -69,41 +72,49 @@ def change(options: argparse.Namespace) -> int:
             wanted |= assignments([text])
         else:
             wanted[_checked(text)] = _asked(text)
-    return _apply(options, wanted, [], options.secret)
+    return _apply(options, wanted, [], list(wanted) if options.secret else [])
 
 
 def unset(options: argparse.Namespace) -> int:
     """Remove variables."""
-    return _apply(options, {}, options.names, False)
+    return _apply(options, {}, options.names, [])
 
 
 def import_file(options: argparse.Namespace) -> int:
-    """Set all variables of a .env file; - is standard input."""
-    try:
-        text = sys.stdin.read(_LARGEST_FILE) if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise CliError(f"{options.file} can't be read: {reason}", "", USAGE) from error
-    wanted = parse(text)
+    """Set all variables of a .env file; - is standard input. What looks like a secret is marked as one."""
+    wanted = dotenv.parse(_read(options.file))
     if not wanted:
         raise CliError(f"{options.file} holds no variables", "One NAME=value in each line.")
-    return _apply(options, wanted, [], options.secret)
+    secret = [name for name, value in wanted.items() if options.secret or looks_secret(name, value)]
+    if secret and not options.secret:
+        output.tell(f"Marked as secret, by name or value: {', '.join(secret)}")
+    return _apply(options, wanted, [], secret)
 
 
-def _apply(options: argparse.Namespace, wanted: dict[str, str], gone: list[str], secret: bool) -> int:
+def _read(file: str) -> str:
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
+            data = source.read(_LARGEST_FILE + 1)
+        if len(data) > _LARGEST_FILE:
+            raise CliError(f"{file} is longer than {_LARGEST_FILE // 1024} KiB", "", USAGE)
+        return data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise CliError(f"{file} can't be read: {reason}", "", USAGE) from error
+
+
+def set_variables(
+    api: Api, app: dict[str, Any], wanted: dict[str, str], gone: list[str], secret: list[str], wait: bool
+) -> dict[str, Any]:
+    """The app after the change; what others change meanwhile stays."""
+    call = functools.partial(api.post, "/api/apps/env", id=app["id"], set=wanted, unset=gone, secret=secret)
+    return dict(approved(api, wait, call))
+
+
+def _apply(options: argparse.Namespace, wanted: dict[str, str], gone: list[str], secret: list[str]) -> int:
     api = api_of(options)
     app = app_named(api, options.app)
-    present: dict[str, str] = app["envVars"]
-    missing = [name for name in gone if name not in present]
-    if missing:
-        raise CliError(f"{one_line(app['name'])} has no variable {missing[0]}", "paas env list shows them.")
-    # *** stands for what is stored: it is sent back as it came.
-    fields: dict[str, Any] = {
-        "envVars": {name: value for name, value in {**present, **wanted}.items() if name not in gone}
-    }
-    if secret:
-        fields["secretKeys"] = sorted({*app["secretKeys"], *wanted})
-    changed = approved(api, options.wait, lambda: api.post("/api/apps/update", id=app["id"], **fields))
+    changed = set_variables(api, app, wanted, gone, secret, options.wait)
     if options.redeploy:
         return _redeploy(api, changed, options)
     if options.json:
@@ -134,36 +145,6 @@ def assignments(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def parse(text: str) -> dict[str, str]:
-    """A .env file: NAME=value lines, with `export`, quotes and comments as shells have them. Errors: CliError."""
-    found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip().removeprefix("export ").strip()
-        if not line or line.startswith("#"):
-            continue
-        name, separator, value = line.partition("=")
-        name, value = name.strip(), value.strip()
-        if not separator or not _NAME.fullmatch(name):
-            raise CliError(f"line {number} is no NAME=value", "Values over several lines are not read.", USAGE)
-        found[name] = _unquoted(value, number)
-    return found
-
-
-def _unquoted(value: str, number: int) -> str:
-    quote = value[:1]
-    if quote not in ("'", '"'):
-        return re.split(r"\s+#", value, maxsplit=1)[0].strip()
-    end = value.find(quote, 1)
-    while quote == '"' and end > 0 and value[end - 1] == "\\":
-        end = value.find(quote, end + 1)
-    if end < 0:
-        raise CliError(f"line {number}: the quote is not closed", "Values over several lines are not read.", USAGE)
-    inner = value[1:end]
-    if quote == "'":
-        return inner
-    return re.sub(r"\\(.)", lambda match: {"n": "\n", "t": "\t", "r": "\r"}.get(match[1], match[1]), inner)
-
-
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise CliError(
@@ -175,7 +156,14 @@ def _checked(name: str) -> str:
 def _asked(name: str) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(f"{name}: ")
-    line = sys.stdin.readline()
-    if not line:
+    value = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+    if not value:
         raise CliError(f"nothing came on standard input for {name}", f"{name}= sets an empty value.", USAGE)
-    return line.rstrip("\n")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        hint = "A variable holds text: encode other data, for example with base64."
+        raise CliError(f"what came for {name} is no UTF-8", hint, USAGE) from error
+    if text.endswith("\n"):
+        output.tell(f"{name} ends with a line's end, as it came. Without: printf %s … | paas env set")
+    return text

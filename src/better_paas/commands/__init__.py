@@ -35,6 +35,22 @@ app.command(doctor)
 
 
 @app.command
+def adopt() -> None:
+    """Take what runs here and is not in the state into it, while no server runs."""
+    from better_paas.commands import unknown
+
+    unknown.adopt()
+
+
+@app.command
+def forget(*, yes: Annotated[bool, Parameter(negative=(), help="Remove it without asking.")] = False) -> None:
+    """Show what runs here and is not in the state, and remove it, while no server runs. Volumes stay."""
+    from better_paas.commands import unknown
+
+    unknown.forget(yes)
+
+
+@app.command
 def serve() -> None:
     """Run the server in the foreground."""
     from better_paas.server import run
@@ -77,16 +93,19 @@ def bootstrap(
     if_needed: Annotated[bool, Parameter(negative=(), help="Do nothing where a registry can be reached.")] = False,
 ) -> None:
     """Make base images from Debian packages, for servers that reach no container registry. Needs root."""
-    from better_paas.bootstrap import make_bases
+    from better_paas.bootstrap import LOCKS, TEMPORARY, make_bases, prepare_data_dir
     from better_paas.builders.bases import NoBase, TrustSource
     from better_paas.builders.languages import LANGUAGES
     from better_paas.engine.client import Engine
+    from better_paas.kit.locks import Locks
+    from better_paas.kit.temporary import claimed
 
     settings = load_or_exit()
+    data_dir = prepare_data_dir(settings.data_dir)
 
     async def work() -> None:
-        engine = Engine(settings.docker_host)
-        bases = make_bases(settings, engine, TrustSource(engine, settings.build_ca_file))
+        engine, locks = Engine(settings.docker_host), Locks(data_dir / LOCKS)
+        bases = make_bases(settings, engine, TrustSource(engine, settings.build_ca_file, locks), locks)
         try:
             if if_needed and await bases.registry_answers():
                 print("A container registry answers: official base images are used.")
@@ -96,7 +115,8 @@ def bootstrap(
             await engine.close()
 
     try:
-        asyncio.run(work())
+        with claimed(data_dir / TEMPORARY):
+            asyncio.run(work())
     except NoBase as error:
         print(f"better-paas: {error}\n{error.hint}", file=sys.stderr)
         raise SystemExit(1) from None

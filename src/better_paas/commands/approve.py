@@ -1,6 +1,10 @@
 """`better-paas approve` and `deny`: a person's answer to a call that an agent asked for."""
 
+from typing import Any
+
 from better_paas.commands.local import call
+from better_paas.kit.plain import one_line
+from better_paas.kit.quoted import Statement
 
 
 def approve(approval_id: str = "") -> None:
@@ -9,13 +13,17 @@ def approve(approval_id: str = "") -> None:
         _show()
         return
     answer = call("POST", "/api/approvals/approve", id=approval_id)
-    print(f"Approved: {answer['summary']}")
+    print(f"Approved: {_asked(answer)}")
     print(f"{answer['agentName']} may make this very call once, until {answer['expiresAt'][11:16]} UTC.")
 
 
 def deny(approval_id: str, *, reason: str = "") -> None:
     """Refuse a call that waits. The agent reads the reason when it tries again."""
-    print(f"Refused: {call('POST', '/api/approvals/deny', id=approval_id, reason=reason)['summary']}")
+    print(f"Refused: {_asked(call('POST', '/api/approvals/deny', id=approval_id, reason=reason))}")
+
+
+def _asked(answer: dict[str, Any]) -> str:
+    return str(Statement(answer["summary"], answer["quoted"]))
 
 
 def _show() -> None:
@@ -23,6 +31,6 @@ def _show() -> None:
     if not waiting:
         print("No call waits for approval.")
     for entry in waiting:
-        print(f"{entry['id']}  {entry['agentName']}: {entry['summary']}")
+        print(f"{entry['id']}  {one_line(entry['agentName'])}: {_asked(entry)}")
     if waiting:
         print("\nbetter-paas approve <id>, or better-paas deny <id>")

@@ -10,17 +10,24 @@ from cyclopts import App, Parameter
 from sqlalchemy.orm import Session
 
 from better_paas.commands.local import call, changes, fail, read_state
+from better_paas.kit.clock import now
 from better_paas.settings import load_or_exit
 
 app = App(name="audit", help="Prove, read, export and prune the audit log.")
 _PAGE = 2_000
+# Neither whole nor wrong: there is nothing to tell it by.
+_UNKNOWN = 3
+_WHERE = "Set BETTER_PAAS_DATA_DIR and DATABASE_URL to what the server uses."
 
 
 @app.command
 def verify(
     *, anchor: Annotated[list[Path] | None, Parameter(help="File with checkpoints that were kept elsewhere.")] = None
 ) -> None:
-    """Check every entry, the tree and all checkpoints, also while no server runs. Exit code 1 if something is wrong."""
+    """Check every entry, the tree and all checkpoints, also while no server runs.
+
+    Exit code 1 if something is wrong, 3 if it can't be known.
+    """
     from better_paas.audit.archive import prove
     from better_paas.audit.notes import PUBLIC_FILE, NoteRefused, Verifier
 
@@ -28,13 +35,15 @@ def verify(
     try:
         verifier = Verifier.parse((folder / PUBLIC_FILE).read_text())
         anchors = "\n".join(path.read_text() for path in anchor or [])
-    except (OSError, NoteRefused) as error:
-        fail(f"can't be checked: {error}")
+    except (OSError, ValueError, NoteRefused) as error:
+        fail(f"can't be checked: {error}", _WHERE, _UNKNOWN)
+    if anchor and not anchors.strip():
+        fail("can't be checked: the anchor files are empty", "Is what they are kept on there?", _UNKNOWN)
     started = time.perf_counter()
     try:
         report = prove(folder, load_or_exit().database_url, verifier, anchors)
     except OSError as error:
-        fail(str(error), "Set BETTER_PAAS_DATA_DIR and DATABASE_URL to what the server uses.")
+        fail(f"can't be checked: {error}", _WHERE, _UNKNOWN)
     seconds = time.perf_counter() - started
     print(f"Entries      {report.entries:,}" + (f" ({report.pruned:,} pruned)" if report.pruned else ""))
     print(f"Checkpoints  {report.checkpoints:,} signed by {verifier.name}; {report.uncovered} entries are newer")
@@ -44,6 +53,13 @@ def verify(
         print(f"Unfinished   {len(report.dangling)} calls began and never ended: {_some(report.dangling)}")
     if not report.ok:
         fail("the audit log is not what it was:\n" + "\n".join(f"  - {finding}" for finding in report.findings))
+    if not report.can_tell(now()):
+        fail(
+            "it can't be known whether the log is whole: no signature says that it ever had an entry",
+            "So it looks on a server that nobody has used yet, and after somebody emptied it, checkpoints included.\n"
+            "Give checkpoints that were kept elsewhere with --anchor.",
+            _UNKNOWN,
+        )
     print(f"The log is whole ({seconds:.1f} s).")
 
 

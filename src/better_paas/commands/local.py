@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import httpx2
 from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from better_paas.settings import load_or_exit
@@ -17,10 +18,10 @@ T = TypeVar("T")
 _SECONDS = 60
 
 
-def fail(text: str, hint: str = "") -> NoReturn:
-    """End the command with a message. Exit code 1."""
+def fail(text: str, hint: str = "", code: int = 1) -> NoReturn:
+    """End the command with a message and this exit code."""
     print(f"better-paas: {text}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def call(method: str, path: str, **body: Any) -> Any:
@@ -40,7 +41,7 @@ def answers() -> bool:
     """Whether a server answers on this machine."""
     address, _ = _server() if load_or_exit().data_dir.exists() else ("", {})
     try:
-        return bool(address) and httpx2.get(f"{address}/api/health", timeout=5).status_code == 200
+        return bool(address) and httpx2.get(f"{address}/api/health", timeout=5).status_code in (200, 503)
     except httpx2.HTTPError:
         return False
 
@@ -79,6 +80,10 @@ def read_state(unit: Callable[[Session], T], info: dict[str, Any] | None = None)
     try:
         with Session(engine, info=dict(info or {})) as session:
             return unit(session)
+    except DatabaseError as error:
+        fail(
+            f"the state can't be read: {str(error.orig).strip()}", "'better-paas db check' says what is wrong with it."
+        )
     finally:
         engine.dispose()
 

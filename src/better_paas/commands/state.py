@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from better_paas.commands.local import fail, state_file
+from better_paas.commands.local import fail, state_engine, state_file
 from better_paas.db import backups, schema, sqlite
 from better_paas.db.store import DatabaseInUse
 from better_paas.errors import StartRefused
@@ -47,6 +47,22 @@ def show() -> None:
         print(f"{when:%Y-%m-%d %H:%M}  {path.stat().st_size // 1024:>8} KiB  {path}")
     if not found:
         print("There are none yet. 'better-paas db backup' makes one.")
+
+
+@app.command
+def check() -> None:
+    """Look whether the state is whole; the server may run or not. Exit code 1 if it is not, or can't be read."""
+    from better_paas.db.check import ADVICE, file_faults, schema_fault, server_faults
+
+    engine = state_engine()
+    try:
+        faults = server_faults(engine) if load_or_exit().database_url else file_faults(state_file()) or []
+        faults += [fault] if not faults and (fault := schema_fault(engine)) else []
+    finally:
+        engine.dispose()
+    if faults:
+        fail("the state is not whole:\n" + "\n".join(faults), ADVICE)
+    print("The state is whole.")
 
 
 @app.command

@@ -19,8 +19,9 @@ from better_paas.db.database import after_commit
 from better_paas.errors import Forbidden, Invalid, PaasError
 from better_paas.kit.clock import iso, now
 from better_paas.tokens.authenticate import client_address, refuse, request_id_of
-from better_paas.tokens.authorize import dashboard_url, own_url
+from better_paas.tokens.authorize import dashboard_url
 from better_paas.tokens.guard import api_router, caller_of, platform_of
+from better_paas.tokens.own_address import own_url
 
 router = api_router("Connect")
 # How long a question is held open before it is answered with "not yet": less than proxies allow.
@@ -229,7 +230,11 @@ async def trust_list(request: Request) -> list[schemas.TrustAnswer]:
 async def trust_create(request: Request, body: schemas.TrustFields) -> schemas.TrustAnswer:
     """Let CI jobs of an issuer whose claims match have tokens for 15 minutes."""
     platform = platform_of(request)
-    parts = urlsplit(body.issuer)
+    try:
+        parts = urlsplit(body.issuer)
+        _ = parts.port
+    except ValueError:
+        raise Invalid("issuer: this is no address", "Give it as the CI system does, like https://gitlab.com.") from None
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise Invalid("issuer: must be https", "Its keys would come over a line that anybody can change.")
     audience = body.audience or own_url(platform, request)

@@ -105,7 +105,10 @@ async def _fetch_keys(issuer: str) -> dict[str, jwt.PyJWK]:
                 raise Unavailable("the issuer's description is of another issuer", "Check the trust rule.")
             keys = (await _json(client, address)).get("keys", [])
         return {str(key.get("kid", "")): made for key in keys if (made := _usable(key)) is not None}
-    except (httpx2.HTTPError, ValueError, AttributeError, TypeError, jwt.PyJWTError) as error:
+    except (
+        *(httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError),
+        *(ValueError, AttributeError, TypeError, RecursionError),
+    ) as error:
         raise Unavailable(f"the keys of {issuer} can't be had", f"{type(error).__name__}. Try again.") from error
 
 

@@ -16,8 +16,8 @@ from better_paas.connect import clients
 from better_paas.connect.endpoints import redeem
 from better_paas.errors import PaasError
 from better_paas.kit.clock import now
-from better_paas.tokens.authorize import own_url
 from better_paas.tokens.guard import api_router, platform_of
+from better_paas.tokens.own_address import HEADERS, own_url
 
 router = api_router("OAuth")
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -42,7 +42,8 @@ async def protected_resource(request: Request) -> Response:
             "scopes_supported": list(policy.SCOPES),
             "bearer_methods_supported": ["header"],
             "resource_name": "Better-PaaS",
-        }
+        },
+        headers=HEADERS,
     )
 
 
@@ -64,7 +65,8 @@ async def authorization_server(request: Request) -> Response:
             "revocation_endpoint_auth_methods_supported": ["none"],
             "scopes_supported": list(policy.SCOPES),
             "authorization_response_iss_parameter_supported": True,
-        }
+        },
+        headers=HEADERS,
     )
 
 

@@ -20,8 +20,8 @@ from better_paas.agents.service import Wish
 from better_paas.connect.models import Consent, DeviceLogin
 from better_paas.connect.words import choices
 from better_paas.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
+from better_paas.kit.addresses import network_of
 from better_paas.kit.clock import now
-from better_paas.tokens.failures import network_of
 
 # A code is fetched by a program that waits for it; a person has the longer time.
 CODE_LIFETIME = timedelta(seconds=60)

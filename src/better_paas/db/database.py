@@ -8,7 +8,6 @@ clear of its WAL-reset fault. Where several processes share the state, their gro
 import asyncio
 import contextlib
 import queue
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,12 @@ from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from better_paas.db.store import News, Store
 from better_paas.errors import Unavailable
+from better_paas.kit.supervision import KeptThread, Problem
 
 T = TypeVar("T")
 Hook = Callable[[], None]
@@ -30,6 +31,7 @@ Appender = Callable[[Connection, list[Any]], None]
 
 _LARGEST_GROUP = 256
 _SLOW_UNIT_SECONDS = 0.05
+_PROBE_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -38,6 +40,10 @@ class _Unit:
     run: Callable[[Session], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+
+
+# (unit, its result, its error)
+_Outcome = tuple[_Unit, Any, BaseException | None]
 
 
 def after_commit(session: Session, hook: Hook) -> None:
@@ -56,7 +62,9 @@ def tell(session: Session, topic: str, identity: str = "") -> None:
 
 
 class Database:
-    """The state."""
+    """The state. problem: why it can't be written, for people; empty while it can."""
+
+    problem = Problem()
 
     def __init__(self, store: Store, appender: Appender, info: dict[str, Any] | None = None) -> None:
         """info: what each session carries (`session.info`), such as the key ring."""
@@ -65,7 +73,10 @@ class Database:
         self._appender = appender
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._readers: ThreadPoolExecutor | None = None
-        self._writer: threading.Thread | None = None
+        self._writer: KeptThread | None = None
+        # What the writer is at, and since when; the clock is the monotonic one.
+        self._group: list[_Unit] = []
+        self._busy_since = 0.0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._commits = self._foreign_commits = 0
         self._change = asyncio.Event()
@@ -89,11 +100,9 @@ class Database:
         """Take the lock, bring the schema up to date, start the threads. Errors: StartRefused."""
         self._store.open()
         self._readers = ThreadPoolExecutor(self._store.readers, thread_name_prefix="database-read")
-        connection = self._store.writer.connect()
-        self._writer = threading.Thread(
-            target=self._write_groups, args=(connection,), name="database-write", daemon=True
-        )
-        self._writer.start()
+        with self._store.writer.connect():
+            pass  # what is wrong with it is said now
+        self._writer = KeptThread("the writer of the state", self._write_groups, self._writer_told)
 
     def close(self) -> None:
         """Finish the queued units, then release everything."""
@@ -176,11 +185,29 @@ class Database:
         self._units.put(_Unit(unit, future, loop))
         return await future
 
-    def _write_groups(self, connection: Connection) -> None:
-        with connection:
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long the writer has been at one group of units."""
+        since = self._busy_since
+        return time.monotonic() - since if since else 0.0
+
+    def _writer_told(self, problem: str) -> None:
+        """The writer's thread ended, or runs again. What it was at is answered: nobody knows whether it was stored."""
+        if problem:
+            self.problem = problem
+            group, self._group, self._busy_since = self._group, [], 0.0
+            _pass_on([(unit, None, _unclear(RuntimeError(problem))) for unit in group], [])
+
+    def _write_groups(self) -> None:
+        with self._store.writer.connect() as connection:
             stopping = False
             while not stopping:
-                first = self._units.get()
+                try:
+                    # While it can't be written, whether it can again is found out without anybody who wants to.
+                    first = self._units.get(timeout=_PROBE_SECONDS if self.problem else None)
+                except queue.Empty:
+                    self._probe(connection)
+                    continue
                 if first is None:
                     return
                 group = [first]
@@ -190,7 +217,22 @@ class Database:
                         stopping = True
                         break
                     group.append(unit)
+                self._group, self._busy_since = group, time.monotonic()
                 self._commit_group(connection, group)
+                self._group, self._busy_since = [], 0.0
+
+    def _probe(self, connection: Connection) -> None:
+        """Write something that changes nothing, to the disk and all."""
+        try:
+            with connection.begin():
+                connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+            self.problem = ""
+        except Exception as error:
+            self._can_not_write(error)
+            _clear(connection)
+
+    def _can_not_write(self, error: BaseException) -> None:
+        self.problem = f"it can't be written: {str(getattr(error, 'orig', error)).strip() or type(error).__name__}"
 
     def _commit_group(self, connection: Connection, group: list[_Unit]) -> None:
         """Commit all units at once; if that fails, each by itself, so that one can't fail the others.
@@ -202,7 +244,7 @@ class Database:
                 self._commit(connection, [unit], last_try=True)
 
     def _commit(self, connection: Connection, group: list[_Unit], last_try: bool) -> bool:
-        outcomes: list[tuple[_Unit, Any, BaseException | None]] = []
+        outcomes: list[_Outcome] = []
         hooks: list[tuple[_Unit, Hook]] = []
         rows: list[Any] = []
         news: list[News] = []
@@ -222,29 +264,42 @@ class Database:
                 self._store.tell(connection, news)
                 is_sent = True
                 transaction.commit()
+            failed = next((error for _, _, error in outcomes if isinstance(error, OperationalError)), None)
+            if failed is not None:
+                self._can_not_write(failed)
+            elif self.problem:
+                self.problem = ""
         except BaseException as error:  # whatever it was, nothing is known to be on disk: every caller must hear it
             _log.error("group commit failed", units=len(group), error=str(error))
             unclear = is_sent and connection.invalidated
+            self._can_not_write(error)
             _clear(connection)
             if not last_try and not unclear:
                 return False
             told = _unclear(error) if unclear else error
             outcomes, hooks = [(unit, None, told) for unit in group], []
         self._commits += 1
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Unit, Any, BaseException | None]]] = {}
-        for outcome in outcomes:
-            by_loop.setdefault(outcome[0].loop, []).append(outcome)
-        for loop, finished in by_loop.items():
-            loop.call_soon_threadsafe(_resolve, finished, [hook for unit, hook in hooks if unit.loop is loop])
+        _pass_on(outcomes, hooks)
         return True
+
+
+def _pass_on(outcomes: list[_Outcome], hooks: list[tuple[_Unit, Hook]]) -> None:
+    """Resolve the callers, each on its own event loop, then fire the hooks."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome[0].loop, []).append(outcome)
+    for loop, finished in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all who waited
+            loop.call_soon_threadsafe(_resolve, finished, [hook for unit, hook in hooks if unit.loop is loop])
 
 
 def _clear(connection: Connection) -> None:
     """A commit that failed, as on a full disk, leaves a transaction of which nobody knows whether it is open: the next
     one begins on a new connection."""
-    if connection.get_transaction() is not None:
+    with contextlib.suppress(Exception):
         connection.invalidate()
-        connection.rollback()
+        if connection.get_transaction() is not None:
+            connection.rollback()
 
 
 def _run_unit(
@@ -273,7 +328,7 @@ def _unclear(error: BaseException) -> BaseException:
     return made
 
 
-def _resolve(outcomes: list[tuple[_Unit, Any, BaseException | None]], hooks: list[Hook]) -> None:
+def _resolve(outcomes: list[_Outcome], hooks: list[Hook]) -> None:
     for unit, result, error in outcomes:
         if unit.future.done():
             continue

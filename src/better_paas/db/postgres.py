@@ -8,6 +8,7 @@ the commit itself (NOTIFY).
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from better_paas.db import copies, schema, sqlite
 from better_paas.db.store import News, Told
 from better_paas.errors import StartRefused
+from better_paas.kit.supervision import KeptThread
 
 # First halves of our advisory locks.
 _ONE_OF_A_KIND, _PROCESS, _NAMED = 0x62700001, 0x62700002, 0x62700003
@@ -63,18 +65,29 @@ def _address(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
+def _nobody(name: str, problem: str) -> None: ...
+
+
 class PostgresStore:
     """One database on a server; the processes that share it share the data directory too."""
 
     is_shared = True
     readers = 4
 
-    def __init__(self, url: str, path: Path, alone: bool = False, upgrades: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        path: Path,
+        alone: bool = False,
+        upgrades: bool = True,
+        told: Callable[[str, str], None] = _nobody,
+    ) -> None:
         """path: where SQLite would keep the state: copies and the lock of the data directory lie beside it.
 
+        told: called with the name of a thread of ours and what ended it, or "" when it is well.
         alone: no server may start meanwhile. upgrades: False to take the state as it is, even a newer one.
         """
-        self._upgrades = upgrades
+        self._upgrades, self._told = upgrades, told
         self._url, self._path, self._alone = url, path, alone
         self._plain = _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._number = secrets.randbelow(2**31 - 1) + 1
@@ -90,7 +103,7 @@ class PostgresStore:
     def open(self) -> None:
         self._lock = sqlite.take_lock(self._path, fcntl.LOCK_EX if self._alone else fcntl.LOCK_SH)
         try:
-            self._line = _Line(self._plain, self._introduce)
+            self._line = _Line(self._plain, self._told, self._introduce)
             self._line.connect()
             if self._upgrades:
                 self._upgrade()
@@ -144,6 +157,9 @@ class PostgresStore:
         line = self._line
 
         def follow() -> None:
+            if not line.is_open:  # it was begun again
+                line.again()
+                told(None)
             for notification in line.notifications():
                 if notification is None:
                     told(None)
@@ -152,10 +168,10 @@ class PostgresStore:
                 if said["from"] != self._number:
                     told(said["news"])
 
-        line.run(follow, "database-news")
+        line.run(follow, "news of the database")
 
     def lead(self, leading: Callable[[bool], None]) -> None:
-        self._lead = line = _Line(self._plain)
+        self._lead = line = _Line(self._plain, self._told)
 
         def follow() -> None:
             while not line.is_closed:
@@ -170,7 +186,7 @@ class PostgresStore:
                     _log.warning("no connection to become the leader", reason=str(error).strip())
                 line.pause()
 
-        line.run(follow, "database-lead")
+        line.run(follow, "the wait for the lead")
 
     def process(self) -> str:
         return str(self._number)
@@ -206,11 +222,16 @@ def _take_turn(connection: Connection) -> None:
 class _Line:
     """A connection that is held open, and opened again when it breaks. begin: what it is there for."""
 
-    def __init__(self, address: str, begin: Callable[[psycopg.Connection[Any]], None] | None = None) -> None:
-        self._address, self._begin = address, begin
+    def __init__(
+        self,
+        address: str,
+        told: Callable[[str, str], None],
+        begin: Callable[[psycopg.Connection[Any]], None] | None = None,
+    ) -> None:
+        self._address, self._told, self._begin = address, told, begin
         self._connection: psycopg.Connection[Any] | None = None
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: KeptThread | None = None
 
     def run(self, work: Callable[[], None], name: str) -> None:
         """Do on a thread what waits for the server. The connection ends with it."""
@@ -221,8 +242,11 @@ class _Line:
             finally:
                 self._drop()
 
-        self._thread = threading.Thread(target=follow, name=name, daemon=True)
-        self._thread.start()
+        self._thread = KeptThread(name, follow, functools.partial(self._told, name), self._closed)
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
 
     @property
     def is_closed(self) -> bool:
@@ -263,11 +287,12 @@ class _Line:
                 if self.is_closed:
                     return
                 _log.warning("the connection to PostgreSQL broke", reason=str(error).strip())
-                self._again()
+                self.again()
                 if not self.is_closed:
                     yield None
 
-    def _again(self) -> None:
+    def again(self) -> None:
+        """Connect, however long that takes; returns at the end too."""
         while not self.is_closed:
             self.pause()
             with contextlib.suppress(psycopg.Error):
@@ -294,3 +319,4 @@ class _Line:
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from better_paas.db import backups, schema
+from better_paas.db.check import ADVICE, file_faults
 from better_paas.db.store import DatabaseInUse, News, Told
+from better_paas.errors import StartRefused
 
 FILE_NAME = "better-paas.db"
+# For looking at the pages before the start; a state that takes longer is for better-paas db check.
+_CHECK_SECONDS = 1.0
 
 
 class SqliteStore:
@@ -30,10 +35,21 @@ class SqliteStore:
     def open(self) -> None:
         self._lock = take_lock(self._path, fcntl.LOCK_EX)
         try:
+            self._check()
             schema.upgrade(self.writer, lambda: backups.keep(self._path, f"before-{schema.HEAD}"))
+        except DBAPIError as error:
+            self.close()
+            raise StartRefused(
+                f"the state in {self._path} can't be opened: {error.orig}", f"Is the disk full? If not: {ADVICE}"
+            ) from None
         except BaseException:
             self.close()
             raise
+
+    def _check(self) -> None:
+        """A damaged file would answer with what is not true, or break in the middle. Errors: StartRefused."""
+        if self._path.exists() and (faults := file_faults(self._path, _CHECK_SECONDS)):
+            raise StartRefused(f"the state in {self._path} is damaged: {faults[0]}", ADVICE)
 
     def close(self) -> None:
         for engine in (self.reader, self.writer):

@@ -11,7 +11,7 @@ from better_paas.deployments.models import Deployment
 from better_paas.errors import Invalid, SecretUnreadable
 
 _PLAN = ("runtime", "version", "framework", "package_manager", "install", "build", "start", "port", "output", "release")
-_SETTINGS = ("healthPath", "memory", "cpus", "volumes", "processes", "startCommand")
+_SETTINGS = ("healthPath", "healthStatus", "memory", "cpus", "volumes", "processes", "startCommand")
 # The platform's own, in every release.
 _OURS = {"HOST", "HOSTNAME", "PORT"}
 

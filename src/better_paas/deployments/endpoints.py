@@ -29,6 +29,7 @@ from better_paas.jobs.models import JobStep
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.logs import Lines
+from better_paas.kit.quoted import subject
 from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
 from better_paas.tokens.streams import event_stream, until_gone
 
@@ -167,11 +168,12 @@ async def _status(platform: Platform, deployment_id: str) -> str:
 def answers(session: Session, found: list[Deployment]) -> list[DeploymentAnswer]:
     """API answers with their steps, by two queries."""
     steps = queue.steps_of(session, [deployment.job_id for deployment in found])
-    return [_answer(deployment, steps.get(deployment.job_id, [])) for deployment in found]
+    return [_answer(session, deployment, steps.get(deployment.job_id, [])) for deployment in found]
 
 
-def _answer(deployment: Deployment, steps: list[JobStep]) -> DeploymentAnswer:
+def _answer(session: Session, deployment: Deployment, steps: list[JobStep]) -> DeploymentAnswer:
     begun, ended = deployment.started_at, deployment.finished_at
+    why = deployment.why
     return DeploymentAnswer(
         id=deployment.id,
         app_id=deployment.app_id,
@@ -181,16 +183,20 @@ def _answer(deployment: Deployment, steps: list[JobStep]) -> DeploymentAnswer:
         actor=deployment.actor,
         request_id=deployment.request_id,
         commit=deployment.commit,
-        commit_msg=deployment.commit_msg,
+        commit_msg=subject(deployment.commit_msg),
         image=deployment.image or None,
         rollback_of=deployment.rollback_of,
-        error=deployment.error,
+        error=why.sentence,
         hint=deployment.hint,
+        quoted=why.quoted,
         plan=deployment.plan or None,
         created_at=iso(deployment.created_at) or "",
         started_at=iso(begun),
         finished_at=iso(ended),
-        duration=None if begun is None else round(((ended or now()) - begun).total_seconds(), 2),
+        duration=round(((ended or now()) - deployment.created_at).total_seconds(), 2),
+        waits_for=service.waits_for(session, deployment),
+        settled=service.is_settled(deployment),
+        watched_until=iso(deployment.watched_until),
         steps=[
             StepAnswer(
                 name=step.name,

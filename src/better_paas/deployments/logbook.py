@@ -11,6 +11,8 @@ from better_paas.kit.logs import Lines, LogFile
 from better_paas.kit.redact import Redactor
 
 _LOOK_AGAIN_SECONDS = 1.0
+# The level of lines that an app wrote itself.
+APP_OUTPUT = "app"
 
 
 class DeploymentLog:

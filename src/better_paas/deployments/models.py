@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from better_paas.db.base import Base
+from better_paas.kit.quoted import Statement
 
 
 class Deployment(Base):
@@ -31,11 +32,24 @@ class Deployment(Base):
     commit_msg: Mapped[str] = mapped_column(default="")
     image: Mapped[str] = mapped_column(default="")
     plan: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    error: Mapped[str] = mapped_column(default="")
-    hint: Mapped[str] = mapped_column(default="")
+    # Why it failed and what to do, as Statement.stored() gives it: see `why` and `hint`.
+    failure: Mapped[str] = mapped_column("error", default="")
+    advice: Mapped[str] = mapped_column("hint", default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # Of one that went live: until then its watch may take it back.
+    watched_until: Mapped[datetime | None]
+
+    @property
+    def why(self) -> Statement:
+        """Why it failed; empty if it did not."""
+        return Statement.read(self.failure, "it failed")
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return Statement.read(self.advice, "The end of its log says more.").sentence
 
 
 class Release(Base):

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -14,13 +15,17 @@ from better_paas.builders.plan import BuildPlan
 from better_paas.caddy.process import CaddyFailed
 from better_paas.db.database import Database
 from better_paas.deployments import service
+from better_paas.deployments.healthy import EXITED, Goal, ListensElsewhere, until_healthy
+from better_paas.deployments.logbook import APP_OUTPUT
 from better_paas.deployments.models import Release
 from better_paas.deployments.work import DeploySettings, Work
 from better_paas.domains.ingress import Ingress
 from better_paas.errors import StepFailed
 from better_paas.jobs.worker import JobRun
-from better_paas.runtime import connections, probe
-from better_paas.runtime.protocol import ReleaseSpec, Runtime, RuntimeFailed, Volume
+from better_paas.runtime import connections
+from better_paas.runtime.cause import words_of_failure
+from better_paas.runtime.probe import Probe, Speaks
+from better_paas.runtime.protocol import PortTaken, ReleaseSpec, Runtime, RuntimeFailed, Volume
 from better_paas.volumes import service as volumes
 
 _DRAIN_PAUSE = 0.25
@@ -30,16 +35,25 @@ _HELD_DRAIN_LEAST = 0.1
 _PORT_ATTEMPTS = 5
 _TAIL_LINES = 30
 _FIRST_RETRY, _LONGEST_RETRY = 2.0, 60.0
-# What serves no requests is healthy when it has stayed up for this long.
-_WORKER_SECONDS = 4.0
 _log = structlog.get_logger(__name__)
 
 
 class Releases:
     """Also runs the job kind `retire`."""
 
-    def __init__(self, database: Database, runtime: Runtime, ingress: Ingress, settings: DeploySettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        runtime: Runtime,
+        ingress: Ingress,
+        settings: DeploySettings,
+        open_up: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """open_up: lets an app reach what it may, before its containers send anything."""
+        self._open_up = open_up
         self._database, self._runtime, self._ingress, self._settings = database, runtime, ingress, settings
+        # Apps of which something runs that the state does not know: beside that nothing is started.
+        self.unknown: set[str] = set()
 
     # The steps of a deployment
 
@@ -49,18 +63,29 @@ class Releases:
         release = await self._reserve(work, image, plan, await self._release_settings(work, plan), set())
         spec = await self.spec(release, work.app_name, work.project_id)
         await self._find_volumes(spec)
-        code = await self._runtime.run_once(spec, plan.release, lambda line: work.log.say(f"release │ {line}", "app"))
+        await self._open_up(spec.app_id)
+        said: deque[str] = deque(maxlen=_TAIL_LINES)
+
+        def say(line: str) -> None:
+            said.append(line)
+            work.log.say(f"release │ {line}", APP_OUTPUT)
+
+        code = await self._runtime.run_once(spec, plan.release, say)
         if code != 0:
             raise StepFailed(
                 f"the release command ended with code {code}",
                 "Its output is in the log. The version before goes on serving.",
                 code="release_command_failed",
+                quoted=words_of_failure(said),
             )
         return {}
 
     async def start(self, work: Work, image: str, plan: BuildPlan) -> dict[str, Any]:
         """Start the deployment's release beside the one that serves, or in its place if they share a volume."""
         work.log.step("start", "Starting the release")
+        if ours := sorted(platform_variables(plan.port).keys() & work.variables.keys()):
+            work.log.say(f"Note: {', '.join(ours)} among the app's variables: the platform sets its own.", "warning")
+        self._refuse_beside_unknown(work.deployment.app_id)
         settings = await self._release_settings(work, plan)
         refused: set[int] = set()
         while True:
@@ -71,8 +96,8 @@ class Releases:
             try:
                 await self._start(spec)
                 break
-            except RuntimeFailed as error:
-                if "uses the port" not in error.hint or len(refused) >= _PORT_ATTEMPTS:
+            except PortTaken:
+                if len(refused) >= _PORT_ATTEMPTS:
                     raise
                 refused.add(release.host_port)
                 await self._runtime.remove(work.deployment.id)
@@ -104,10 +129,13 @@ class Releases:
             if (settings := await self._database.read(earlier)) is not None:
                 return settings
         own_command = work.overrides.start_command if plan.runtime == "dockerfile" else ""
-        environment = {"HOST": "0.0.0.0", "HOSTNAME": "0.0.0.0", **work.variables}
-        if plan.port:
-            environment["PORT"] = str(plan.port)
-        return {**work.settings, "environment": environment, "startCommand": own_command, "processes": plan.processes}
+        return {
+            **work.settings,
+            "environment": work.variables,
+            "startCommand": own_command,
+            "processes": plan.processes,
+            "healthPath": work.settings["healthPath"] or plan.health_path,
+        }
 
     async def _make_way(self, work: Work, spec: ReleaseSpec) -> bool:
         """Stop the serving release, its requests held, if it writes to a volume that the new one writes to."""
@@ -134,38 +162,83 @@ class Releases:
 
     async def probe(self, work: Work, started: dict[str, Any], plan: BuildPlan) -> dict[str, Any]:
         path = started["healthPath"]
-        goal = f"it answers {'GET ' + path if path else 'on its port'}" if plan.port else "it has stayed up for a while"
+        goal = f"it answers{f' GET {path}' if path else ''}" if plan.port else "it has stayed up for a while"
         work.log.step("probe", f"Waiting until {goal}")
-        follower = asyncio.create_task(self._follow_output(work))
+        seen = await self._probe(work, started)
+        if seen.warning:
+            work.log.say(f"Note: {seen.warning}.", "warning")
+        known = await self._database.read(lambda session: service.speech_of(session, work.deployment.id))
+        if seen.speaks is not known:
+            await self._database.write(lambda session: service.note_speech(session, work.deployment.id, seen.speaks))
+        return {}
+
+    async def _probe(self, work: Work, started: dict[str, Any]) -> Probe:
         timeout = self._settings.hold_seconds if started["held"] else self._settings.health_timeout
+        timeout = min(timeout, self._settings.health_timeout)
+        release = await self._database.read(lambda session: service.starting(session, work.deployment.id))
         try:
-            await self.wait_until_healthy(
-                work.deployment.id, started["port"], path, work.log.say, min(timeout, self._settings.health_timeout)
-            )
-        except BaseException:
+            return await self._wait_and_follow(work, release, timeout)
+        except ListensElsewhere as found:
+            release = await self._move(work, found.port)
+        try:
+            return await self._wait_and_follow(work, release, timeout)
+        except ListensElsewhere as found:
+            raise StepFailed(
+                f"the app listens on another port each time, such as {found.port}",
+                "Let it listen on the port in PORT, or set its port.",
+                code="unreachable",
+            ) from None
+
+    async def _wait_and_follow(self, work: Work, release: Release, timeout: float) -> Probe:
+        """What the app says meanwhile is in the deployment's log."""
+        follower = asyncio.create_task(self._follow_output(work))
+        try:
+            return await self.wait_until_healthy(release, work.log.say, timeout)
+        except StepFailed as error:
             # What the app said last comes with the failure, not after it.
             await asyncio.wait({follower}, timeout=1.0)
-            raise
+            raise await self._with_last_words(work, error) from error
         finally:
             follower.cancel()
-        return {}
+
+    async def _with_last_words(self, work: Work, error: StepFailed) -> StepFailed:
+        """The failure, with what the app wrote itself where that is all that is known."""
+        if error.code != EXITED:
+            return error
+        lines: list[str] = []
+        with contextlib.suppress(RuntimeFailed):
+            lines = [line.text async for line in self._runtime.logs(work.deployment.id, tail=_TAIL_LINES)]
+        said = words_of_failure(lines)
+        if not said:
+            return error
+        return StepFailed(error.error, error.hint, code=error.code, quoted=f"{error.quoted} {said}".strip())
+
+    async def _move(self, work: Work, port: int) -> Release:
+        """Start the release again with requests led to where it listens. Its settings can say so from the start."""
+        work.log.say(
+            f"It listens on port {port}: requests are led there. Set its port to {port} to save this.", "warning"
+        )
+        await self._runtime.remove(work.deployment.id)
+        release = await self._database.write(lambda session: service.take_port(session, work.deployment.id, port))
+        await self._start(await self.spec(release, work.app_name, work.project_id))
+        return release
 
     async def _follow_output(self, work: Work) -> None:
         with contextlib.suppress(Exception):  # the log line is a courtesy; the probe decides
             async for line in self._runtime.logs(work.deployment.id, tail=_TAIL_LINES, follow=True):
-                work.log.say(f"{line.process or 'app'} │ {line.text}", "app")
+                work.log.say(f"{line.process or 'app'} │ {line.text}", APP_OUTPUT)
 
     async def cut_over(self, work: Work, started: dict[str, Any]) -> dict[str, Any]:
         work.log.step("live", "Switching requests to the new release" if started["port"] else "The new release is up")
         await self._runtime.settle(work.deployment.id)
-        if started["port"] and not self._ingress.serves(work.deployment.app_id):
+        speaks = await self._database.read(lambda session: service.speech_of(session, work.deployment.id))
+        if started["port"] and (speaks is Speaks.HTTP2 or not self._ingress.serves(work.deployment.app_id)):
             try:
                 await self._ingress.apply()
             except CaddyFailed as error:
-                raise StepFailed(
-                    f"the ingress does not take the app: {error}", "See the System page, then deploy again."
-                ) from error
-        self._point(work.deployment.app_id, started["port"])
+                hint = "See the System page, then deploy again."
+                raise StepFailed("the ingress does not take the app", hint, quoted=str(error)) from error
+        self._point(work.deployment.app_id, started["port"], speaks)
         minutes = self._settings.watch_minutes
         await self._database.write(lambda session: service.go_live(session, work.deployment.id, minutes))
         return {}
@@ -180,23 +253,29 @@ class Releases:
             if not state.running:
                 await self.bring_up(await self.spec(release, app.name, app.project_id))
                 await self._runtime.settle(release.deployment_id)
-                with contextlib.suppress(StepFailed):  # it served before: late is better than never
-                    await self.wait_until_healthy(
-                        release.deployment_id,
-                        release.host_port,
-                        release.settings["healthPath"],
-                        timeout=self._settings.hold_seconds,
-                    )
+                # It served before: late is better than never.
+                with contextlib.suppress(StepFailed, ListensElsewhere):
+                    await self.wait_until_healthy(release, timeout=self._settings.hold_seconds)
         await self.point(app_id)
 
     # Starting
 
     async def bring_up(self, spec: ReleaseSpec) -> None:
         """Start a release, the first time or again. Errors: RuntimeFailed, also for a volume that is missing."""
+        self._refuse_beside_unknown(spec.app_id)
         await self._find_volumes(spec)
         await self._start(spec)
 
+    def _refuse_beside_unknown(self, app_id: str) -> None:
+        """Errors: RuntimeFailed. Two releases that do not know of each other would write to the same volumes."""
+        if app_id in self.unknown:
+            raise RuntimeFailed(
+                "a release of this app runs that the state does not know: it is older than what runs",
+                "On the server, bring back a newer copy of the state, or run better-paas adopt, or better-paas forget.",
+            )
+
     async def _start(self, spec: ReleaseSpec) -> None:
+        await self._open_up(spec.app_id)
         await self._runtime.start(spec)
         if spec.volumes:
             names = [volume.name for volume in spec.volumes]
@@ -212,9 +291,10 @@ class Releases:
             is_known = (spec.project_id, volume.name) in known
             if is_known and not await self._runtime.has_volume(spec.project_id, volume.name):
                 raise RuntimeFailed(
-                    f"the volume {volume.name} is missing, with all that the app kept in it",
+                    "a volume is missing, with all that the app kept in it",
                     "Is the disk there that volumes lie on? Bring it back, or the volume from a copy. If the app is to "
                     "begin with an empty one, forget the volume on the Volumes page, then try again.",
+                    volume.name,
                 )
 
     # Routes
@@ -231,17 +311,22 @@ class Releases:
         elif release.state == "held":
             self._ingress.hold(app_id)
         else:
-            self._point(app_id, release.host_port)
+            self._point(app_id, release.host_port, service.speech(release))
 
-    def _point(self, app_id: str, host_port: int) -> None:
+    def _point(self, app_id: str, host_port: int, speaks: Speaks) -> None:
         if host_port:
-            self._ingress.point(app_id, host_port)
+            self._ingress.point(app_id, host_port, speaks)
         else:
             self._ingress.point_to_worker(app_id)
 
     async def spec(self, release: Release, app_name: str, project_id: str) -> ReleaseSpec:
         """What the runtime needs to start `release`, the first time or again. Errors: SecretUnreadable."""
-        kept = await self._database.read(lambda session: service.settings_of(session, release))
+
+        def unit(session: Session) -> tuple[dict[str, Any], bool]:
+            app = session.get(App, release.app_id)
+            return service.settings_of(session, release), app is not None and bool(app.reach)
+
+        kept, is_opened = await self._database.read(unit)
         return ReleaseSpec(
             app_id=release.app_id,
             app_name=app_name,
@@ -252,45 +337,26 @@ class Releases:
             host_port=release.host_port,
             start_command=kept["startCommand"],
             processes=kept.get("processes") or {},
-            environment=kept["environment"],
+            environment={**kept["environment"], **platform_variables(release.container_port)},
             memory=kept["memory"],
             cpus=kept["cpus"],
             volumes=service.volumes_of(release),
+            own_address=is_opened,
         )
 
     async def wait_until_healthy(
-        self, deployment_id: str, port: int, path: str, say: Callable[[str], None] | None = None, timeout: float = 0
-    ) -> None:
-        """Probe until it answers; without a port, until it has stayed up. Errors: StepFailed.
-
-        timeout: seconds; 0 for HEALTH_TIMEOUT.
-        """
-        timeout = timeout or self._settings.health_timeout
-        started, attempt = time.monotonic(), 0
-        while True:
-            result = await (probe.once(port, path) if port else _stayed_up(started))
-            state = await self._runtime.state(deployment_id)
-            if not state.running:
-                raise StepFailed(
-                    f"the app did not stay up: {state.reason}",
-                    "Its last lines are in the log. Does the start command work, and are all variables set?",
-                    code="app_exited",
-                )
-            if result.healthy:
-                if say:
-                    say(f"Healthy: {result.seen}")
-                return
-            if time.monotonic() > started + timeout:
-                body = f" — it said: {result.body.strip()}" if result.body.strip() else ""
-                raise StepFailed(
-                    f"the app did not become healthy within {timeout:.0f} s: {result.seen}{body}",
-                    "The app has to listen on 0.0.0.0 and the port in PORT"
-                    + (f", and answer {path} with a status below 500. " if path else ". ")
-                    + "If it serves no requests, set its kind to worker.",
-                    code="unhealthy",
-                )
-            await asyncio.sleep(probe.pause_before(attempt))
-            attempt += 1
+        self, release: Release, say: Callable[[str], None] | None = None, timeout: float = 0
+    ) -> Probe:
+        """Errors: StepFailed, RuntimeFailed, ListensElsewhere. timeout: seconds; 0 for HEALTH_TIMEOUT."""
+        kept = release.settings
+        goal = Goal(
+            release.deployment_id,
+            release.host_port,
+            release.container_port,
+            kept["healthPath"],
+            kept.get("healthStatus", ""),
+        )
+        return await until_healthy(self._runtime, goal, timeout or self._settings.health_timeout, say)
 
     # Behind the cutover
 
@@ -341,9 +407,9 @@ class Releases:
                 await self._runtime.remove_image(reference)
 
 
-async def _stayed_up(since: float) -> probe.Probe:
-    seconds = time.monotonic() - since
-    return probe.Probe(seconds >= _WORKER_SECONDS, f"it has been up for {seconds:.0f} s")
+def platform_variables(port: int) -> dict[str, str]:
+    """What the platform says to each release; no variable of an app's own wins over it."""
+    return {"HOST": "0.0.0.0", "HOSTNAME": "0.0.0.0", **({"PORT": str(port)} if port else {})}
 
 
 def _single_writers(volumes: tuple[Volume, ...]) -> set[str]:

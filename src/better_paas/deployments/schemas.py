@@ -16,9 +16,14 @@ class StepAnswer(Answer):
 
 
 class DeploymentAnswer(Answer):
-    """status: queued, building, success, failed or cancelled. duration: seconds. logs: by /api/deployments/logs.
+    """status: queued, building, success, failed or cancelled. logs: by /api/deployments/logs.
 
-    commit: of uploaded files, what they are known by: the same files have the same one.
+    duration: seconds since it was asked for. waitsFor: why it is still queued. settled: nothing is to come any more; a
+    success is settled when its processes have stayed up for five seconds. watchedUntil: by then it is not taken back
+    any more.
+
+    commit: of uploaded files, what they are known by: the same files have the same one. error, hint: the platform's own
+    words; quoted: what the app, the repository, a remote server or the build said, cleaned, at most 200 characters.
     """
 
     id: str
@@ -34,11 +39,15 @@ class DeploymentAnswer(Answer):
     rollback_of: str | None
     error: str
     hint: str
+    quoted: str
     plan: dict[str, Any] | None
     created_at: str
     started_at: str | None
     finished_at: str | None
     duration: float | None
+    waits_for: str
+    settled: bool
+    watched_until: str | None
     steps: list[StepAnswer]
 
 

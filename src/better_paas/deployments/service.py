@@ -1,7 +1,7 @@
 """Rules of deployments and releases."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -15,11 +15,15 @@ from better_paas.errors import Conflict, Invalid, NotFound
 from better_paas.jobs import queue
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
+from better_paas.kit.quoted import Statement, subject
+from better_paas.runtime.probe import Speaks
 from better_paas.runtime.protocol import Volume
 
 # Going back builds nothing, and must not wait for others' builds: it is a kind of its own.
 DEPLOY, ROLLBACK, RETIRE, WATCH = "deploy", "rollback", "retire", "watch"
 ACTIVE = ("queued", "building")
+# What went live and ends within this time is no good. Whoever waits is told of a success only then.
+SETTLING = timedelta(seconds=5)
 # How many good deployments the version before is looked for in.
 _LOOKED_BACK = 200
 # Releases whose host port is taken.
@@ -41,7 +45,7 @@ def create(
         select(Deployment).where(Deployment.app_id == app.id, Deployment.status == "queued")
     ):
         if queue.is_queued(session, waiting.job_id):
-            _end(waiting, "cancelled", "a newer deployment took its place")
+            _end(waiting, "cancelled", Statement("a newer deployment took its place"))
     deployment = Deployment(
         id=new_id(12),
         app_id=app.id,
@@ -57,8 +61,8 @@ def create(
         commit_msg=rollback_of.commit_msg if rollback_of else "",
         image=rollback_of.image if rollback_of else "",
         plan=rollback_of.plan if rollback_of else {},
-        error="",
-        hint="",
+        failure="",
+        advice="",
         created_at=now(),
         started_at=None,
         finished_at=None,
@@ -121,6 +125,22 @@ def active(session: Session, app_id: str) -> Deployment | None:
     return session.scalars(query.order_by(Deployment.created_at.desc())).first()
 
 
+def waits_for(session: Session, deployment: Deployment, has_room: bool = False) -> str:
+    """What keeps a queued deployment from beginning, for people; empty once it has begun.
+
+    has_room: whether another could begin at this moment.
+    """
+    if deployment.status != "queued" or (before := queue.before(session, deployment.job_id)) < 0:
+        return ""
+    begun = select(Deployment.id).where(Deployment.app_id == deployment.app_id, Deployment.status == "building")
+    if session.scalars(begun).first() is not None:
+        return "It waits for the deployment of this app that is on its way."
+    if has_room and before == 0:
+        return ""
+    others = "" if before == 0 else f", and {before} {'is' if before == 1 else 'are'} before it"
+    return f"It waits until a build has ended{others}."
+
+
 def refuse_while_active(session: Session, app_id: str, verb: str) -> None:
     """Errors: Conflict if a deployment of the app runs."""
     if (running := active(session, app_id)) is not None:
@@ -132,8 +152,10 @@ def refuse_while_active(session: Session, app_id: str, verb: str) -> None:
 
 
 def for_rollback(session: Session, app: App, deployment_id: str) -> Deployment:
-    """The earlier deployment, checked; without an id the version before. Errors: NotFound, Invalid."""
-    earlier = get(session, deployment_id) if deployment_id else _version_before(session, app)
+    """The earlier deployment, checked; without an id the version before. Errors: NotFound, Invalid, Conflict."""
+    if not deployment_id:
+        _refuse_behind_what_serves(session, app)
+    earlier = get(session, deployment_id) if deployment_id else version_before(session, app)
     if earlier.app_id != app.id:
         raise Invalid("this deployment is of another app")
     if not earlier.image or earlier.status != "success":
@@ -141,7 +163,25 @@ def for_rollback(session: Session, app: App, deployment_id: str) -> Deployment:
     return earlier
 
 
-def _version_before(session: Session, app: App) -> Deployment:
+def _refuse_behind_what_serves(session: Session, app: App) -> None:
+    """Errors: Conflict where "back" could mean the version that serves, and the one before it."""
+    newest = next((entry for entry in history(session, app.id, None, 1, None) if entry.status not in ACTIVE), None)
+    release = live_release(session, app)
+    if newest is None or newest.status not in ("failed", "cancelled") or release is None:
+        return
+    serves = release.deployment_id
+    try:
+        before = f", or {version_before(session, app).id} to go behind it"
+    except Invalid:
+        before = ""
+    raise Conflict(
+        f"the newest deployment never served: there is nothing to take back, {serves} serves",
+        f"Name a deployment: {serves} to deploy again what serves{before}.",
+        code="newest_never_served",
+    )
+
+
+def version_before(session: Session, app: App) -> Deployment:
     """The newest good deployment behind the one that serves, with another image than its. Errors: Invalid."""
     good = list(history(session, app.id, "success", _LOOKED_BACK, None))
     release = live_release(session, app)
@@ -162,13 +202,16 @@ def begin(session: Session, deployment_id: str) -> Deployment:
     return deployment
 
 
-def fail(session: Session, deployment_id: str, status: str, error: str, hint: str) -> None:
-    """End a deployment that did not go live, and forget its release."""
+def fail(session: Session, deployment_id: str, status: str, error: str, hint: str, quoted: str = "") -> None:
+    """End a deployment that did not go live, and forget its release.
+
+    error, hint: the platform's own words. quoted: what a stranger said, as `quote` gives it.
+    """
     deployment = session.get(Deployment, deployment_id)
     if deployment is None:
         return
     if deployment.status in ACTIVE:
-        _end(deployment, status, error, hint)
+        _end(deployment, status, Statement(error, quoted), hint)
     release = release_of(session, deployment_id)
     if release is not None and release.state == "starting":
         session.delete(release)
@@ -226,6 +269,42 @@ def reserve_release(
     return release
 
 
+def starting(session: Session, deployment_id: str) -> Release:
+    """The release that a deployment has started. Errors: NotFound."""
+    release = release_of(session, deployment_id)
+    if release is None:
+        raise NotFound("the release is gone")
+    return release
+
+
+def take_port(session: Session, deployment_id: str, port: int) -> Release:
+    """It turns out to listen at another port than was planned: there requests are led. Errors: NotFound."""
+    release, deployment = starting(session, deployment_id), get(session, deployment_id)
+    release.container_port = port
+    deployment.plan = {**deployment.plan, "port": port}
+    return release
+
+
+def note_speech(session: Session, deployment_id: str, speaks: Speaks) -> None:
+    """What the release was found to understand. Errors: NotFound."""
+    release = starting(session, deployment_id)
+    release.settings = {**release.settings, "speaks": speaks.value}
+
+
+def speech(release: Release) -> Speaks:
+    return Speaks(release.settings.get("speaks", Speaks.HTTP))
+
+
+def speak_http2(session: Session) -> set[str]:
+    """Ids of the apps that have a release which speaks HTTP/2 alone."""
+    releases = session.scalars(select(Release).where(Release.state.in_(_HOLDING_A_PORT)))
+    return {release.app_id for release in releases if speech(release) is Speaks.HTTP2}
+
+
+def speech_of(session: Session, deployment_id: str) -> Speaks:
+    return speech(starting(session, deployment_id))
+
+
 def _environment_place(release: Release) -> str:
     return place("releases", release.id, "environment")
 
@@ -261,7 +340,7 @@ def go_live(session: Session, deployment_id: str, watch_minutes: int = 0) -> Rel
     if old is not None and old.id == release.id:
         old = None
     release.state = "live"
-    app.live_release_id, app.wanted, app.fault = release.id, True, ""
+    app.live_release_id, app.wanted, app.fault, app.event = release.id, True, "", ""
     if old is not None:
         old.state = "draining"
         retire(session, old)
@@ -269,8 +348,16 @@ def go_live(session: Session, deployment_id: str, watch_minutes: int = 0) -> Rel
     if deployment.status in ACTIVE and minutes and not deployment.rollback_of:
         payload = {"deploymentId": deployment_id, "minutes": minutes}
         queue.enqueue(session, WATCH, payload, dedupe_key=f"watch:{app.id}")
-    _end(deployment, "success", "")
+        deployment.watched_until = now() + timedelta(minutes=minutes)
+    _end(deployment, "success", Statement(""))
     return old
+
+
+def is_settled(deployment: Deployment) -> bool:
+    """Whether it has ended, and a success has stayed up for a while since."""
+    if deployment.status != "success":
+        return deployment.status not in ACTIVE
+    return deployment.finished_at is None or now() - deployment.finished_at >= SETTLING
 
 
 def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
@@ -282,10 +369,12 @@ def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
     return found
 
 
-def disown(deployment: Deployment, error: str) -> None:
+def disown(deployment: Deployment, trouble: Statement) -> None:
     """A deployment that had gone live turns out to be no good."""
-    deployment.status, deployment.error = "failed", error[:2000]
-    deployment.hint = "What it said last is at the end of its log. The version before serves again."
+    told = Statement(f"it failed after it had gone live: {trouble.sentence}", trouble.quoted)
+    deployment.status, deployment.failure, deployment.watched_until = "failed", told.stored(), None
+    advice = Statement("What it said last is at the end of its log. The version before serves again.")
+    deployment.advice = advice.stored()
 
 
 def retire(session: Session, release: Release) -> None:
@@ -348,19 +437,55 @@ def known_deployment_ids(session: Session) -> set[str]:
     return set(session.scalars(query.where(Release.state.in_(_HOLDING_A_PORT), App.deleted_at.is_(None))))
 
 
+def recorded(session: Session, deployment_ids: set[str]) -> set[str]:
+    """Those of them that were ever asked for, as far as the state knows."""
+    return set(session.scalars(select(Deployment.id).where(Deployment.id.in_(deployment_ids))))
+
+
+def record_found(session: Session, app: App, deployment_id: str, image: str) -> Deployment:
+    """A deployment that is known by what runs alone."""
+    deployment = Deployment(
+        id=deployment_id,
+        app_id=app.id,
+        app_name=app.name,
+        job_id="",
+        status="success",
+        trigger="adopt",
+        actor="admin",
+        image=image,
+        created_at=now(),
+        finished_at=now(),
+    )
+    session.add(deployment)
+    session.flush()
+    return deployment
+
+
 def forget_release(session: Session, release_id: str) -> None:
     release = session.get(Release, release_id)
     if release is not None:
         release.state = "gone"
 
 
-def set_fault(session: Session, deployment_id: str, fault: str) -> str | None:
+def set_fault(session: Session, deployment_id: str, fault: Statement) -> str | None:
     """Note what the engine said of a live release; the app's id if that changed anything."""
     release = release_of(session, deployment_id)
     app = session.get(App, release.app_id) if release is not None else None
-    if release is None or app is None or app.live_release_id != release.id or app.fault == fault or not app.wanted:
+    if release is None or app is None or app.live_release_id != release.id or not app.wanted:
         return None
-    app.fault = fault
+    if app.fault == fault.stored():
+        return None
+    app.fault = fault.stored()
+    return app.id
+
+
+def set_event(session: Session, deployment_id: str, event: Statement) -> str | None:
+    """Note what happened to a live release that goes on; the app's id if that changed anything."""
+    release = release_of(session, deployment_id)
+    app = session.get(App, release.app_id) if release is not None else None
+    if release is None or app is None or app.live_release_id != release.id or app.event == event.stored():
+        return None
+    app.event = event.stored()
     return app.id
 
 
@@ -387,14 +512,14 @@ def set_image(session: Session, deployment_id: str, image: str) -> None:
 
 def set_source(session: Session, deployment_id: str, commit: str, message: str) -> None:
     deployment = get(session, deployment_id)
-    deployment.commit, deployment.commit_msg = commit, message
+    deployment.commit, deployment.commit_msg = commit, subject(message)
 
 
 def set_plan(session: Session, deployment_id: str, plan: dict[str, Any]) -> None:
     get(session, deployment_id).plan = plan
 
 
-def _end(deployment: Deployment, status: str, error: str, hint: str = "") -> None:
-    deployment.status, deployment.error, deployment.hint = status, error[:2000], hint[:1000]
+def _end(deployment: Deployment, status: str, why: Statement, hint: str = "") -> None:
+    deployment.status, deployment.failure, deployment.advice = status, why.stored(), Statement(hint).stored()
     deployment.finished_at = now()
     deployment.started_at = deployment.started_at or deployment.finished_at

@@ -10,7 +10,9 @@ import better_paas
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.deployments.uploads import Uploads, app_of, version_of
 from better_paas.errors import StepFailed
-from better_paas.git.fetch import Commit, FetchFailed, Limits, fetch
+from better_paas.git.errors import FetchFailed
+from better_paas.git.fetch import Commit, fetch
+from better_paas.git.limits import Limits
 from better_paas.git.source import SourceRefused, parse_address
 
 SAMPLE_PREFIX = "sample:"
@@ -25,6 +27,7 @@ class SourceRef:
     ref: str
     token: str
     root_dir: str
+    with_submodules: bool = False
 
     @property
     def is_upload(self) -> bool:
@@ -71,9 +74,10 @@ async def _bring(source: SourceRef, target: Path, limits: Limits, say: Callable[
         await asyncio.to_thread(shutil.copytree, _SAMPLES / name, target)
         return Commit("", f"The sample {name}", "Better-PaaS")
     try:
-        return await fetch(parse_address(source.repository), source.ref, source.token, target, limits, say)
+        address, submodules = parse_address(source.repository), source.with_submodules
+        return await fetch(address, source.ref, source.token, target, limits, say, with_submodules=submodules)
     except FetchFailed as error:
-        raise StepFailed(str(error), error.hint) from error
+        raise StepFailed(str(error), error.hint, quoted=error.quoted) from error
     except SourceRefused as error:
         raise StepFailed(f"the repository's address can't be used: {error}", "Correct it in the settings.") from error
 
@@ -84,5 +88,5 @@ def app_folder(tree: Path, root_dir: str) -> Path:
     for part in Path(root_dir).parts:
         folder = folder / part
         if folder.is_symlink() or not folder.is_dir():
-            raise StepFailed(f"the repository has no folder '{root_dir}'", "Correct the root directory.")
+            raise StepFailed("the repository has no such folder", "Correct the root directory.", quoted=root_dir)
     return folder

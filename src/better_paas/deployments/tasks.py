@@ -13,11 +13,11 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from better_paas.apps.fields import parse_volume
-from better_paas.builders.bases import Bases
 from better_paas.builders.plan import BuildPlan
 from better_paas.db.database import Database
-from better_paas.deployments import planning, service
+from better_paas.deployments import service
 from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.planning import Planner
 from better_paas.deployments.releases import Releases
 from better_paas.deployments.sources import app_folder, bring
 from better_paas.deployments.work import DeploySettings, Work, begin, redactor_of
@@ -25,12 +25,15 @@ from better_paas.errors import PaasError, SecretUnreadable, StepFailed
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Cancelled, JobRun
 from better_paas.kit.clock import now
+from better_paas.kit.quoted import Statement, quote
 from better_paas.kit.redact import Redactor
 from better_paas.runtime.protocol import BuildRequest, Runtime, RuntimeFailed
 
 _JOBS_KEPT = timedelta(days=30)
 # Their steps are part of what is shown of a deployment.
 _LASTING = (service.DEPLOY, service.ROLLBACK)
+# Of several that an image exposes, the one that is most likely to be its app's.
+_LIKELY_PORTS = (8080, 80, 3000, 8000, 5000)
 _MORE_SPACE = "Free some space on the server's disk, then deploy again."
 _log = structlog.get_logger(__name__)
 
@@ -42,12 +45,12 @@ class Deployer:
         self,
         database: Database,
         runtime: Runtime,
-        bases: Bases,
+        planner: Planner,
         logbook: LogBook,
         releases: Releases,
         settings: DeploySettings,
     ) -> None:
-        self._database, self._runtime, self._bases = database, runtime, bases
+        self._database, self._runtime, self._planner = database, runtime, planner
         self._logbook, self._releases, self._settings = logbook, releases, settings
         # Whose log says how they ended, while the state does not yet: that may take several attempts on a full disk.
         self._said: set[str] = set()
@@ -63,6 +66,8 @@ class Deployer:
             image, plan = await self._earlier_image(work)
         else:
             image, plan = await self._make_image(run, work)
+        # Others may build from here on: it only waits for its own release.
+        run.free_slot()
         if plan.release and not work.deployment.rollback_of:
             await run.step("release", lambda: self._releases.prepare(work, image, plan))
         started = await run.step("start", lambda: self._releases.start(work, image, plan))
@@ -83,22 +88,25 @@ class Deployer:
             self._logbook.close(deployment_id)
             return
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
-        text, hint = _explain(error)
+        hint = _what_to_do(error)
         try:
             redactor = await redactor_of(self._database, app_id, deployment_id)
         except SecretUnreadable:
             redactor = Redactor()  # what can't be opened was in no hand that could have said it
+        told = _explain(error, redactor)
         if deployment_id not in self._said:
             self._said.add(deployment_id)
             if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
                 _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
             with _at_most_a_warning("writing the end of a deployment's log"):
                 log = self._logbook.open(app_id, deployment_id, redactor)
-                log.error(f"Deployment failed: {text}" if status == "failed" else "Deployment cancelled.")
+                log.error(f"Deployment failed: {told.sentence}" if status == "failed" else "Deployment cancelled.")
+                if told.quoted:
+                    log.error(f"It said: “{told.quoted}”")
                 if hint:
                     log.say(f"What to do: {hint}", "hint")
         await self._database.write(
-            lambda session: service.fail(session, deployment_id, status, redactor.text(text), redactor.text(hint))
+            lambda session: service.fail(session, deployment_id, status, told.sentence, hint, told.quoted)
         )
         self._said.discard(deployment_id)
         self._logbook.close(deployment_id)
@@ -117,7 +125,20 @@ class Deployer:
         built = await run.step("build", lambda: self._build(work, plan))
         # Not before the step is saved: a build that begins anew needs the whole source.
         await self._remove_workspace(work.deployment.id)
-        return built["image"], plan
+        return built["image"], await self._at_its_port(work, built["image"], plan)
+
+    async def _at_its_port(self, work: Work, image: str, plan: BuildPlan) -> BuildPlan:
+        """What an own Dockerfile's image exposes is known once it is built: its bases and variables have a say, too."""
+        if plan.runtime != "dockerfile" or work.overrides.port is not None or not plan.port:
+            return plan
+        exposed = await self._runtime.exposed_ports(image)
+        if not exposed or plan.port in exposed:
+            return plan
+        port = next((port for port in _LIKELY_PORTS if port in exposed), exposed[0])
+        work.log.say(f"The image exposes port {port}")
+        found = dataclasses.replace(plan, port=port)
+        await self._database.write(lambda session: service.set_plan(session, work.deployment.id, found.as_dict()))
+        return found
 
     async def _fetch(self, work: Work) -> dict[str, Any]:
         work.log.step("fetch", f"Fetching {work.source}")
@@ -147,8 +168,9 @@ class Deployer:
 
     async def _plan(self, work: Work) -> dict[str, Any]:
         work.log.step("plan", "Finding out how to build it")
-        folder = app_folder(await self._source(work), work.source.root_dir)
-        plan = await planning.make_plan(folder, work.overrides)
+        tree, root_dir = await self._source(work), work.source.root_dir
+        app_folder(tree, root_dir)  # says so if there is none
+        plan = await self._planner.make_plan(tree, root_dir, work.overrides)
         mounts = tuple(parse_volume(text).path for text in work.settings["volumes"])
         plan = dataclasses.replace(plan, cache_scope=work.project_id, mounts=mounts)
         work.log.say(f"Plan: {plan.summary}")
@@ -163,16 +185,18 @@ class Deployer:
         if await self._runtime.has_image(finished):  # built, but killed before that was saved
             await self._database.write(lambda session: service.set_image(session, work.deployment.id, finished))
             return {"image": finished}
-        folder = app_folder(await self._source(work), work.source.root_dir)
+        # The app's own folder, or that of the workspace that it belongs to.
+        place = work.source.root_dir if plan.context is None else plan.context
+        folder = app_folder(await self._source(work), place)
         recipe = None
         if self._runtime.makes_images:
-            recipe = await planning.make_recipe(plan, folder, self._bases, work.public_variables, work.log.say)
+            recipe = await self._planner.make_recipe(plan, folder, work.build_variables, work.log.say)
         request = BuildRequest(
             app_id=work.deployment.app_id,
             deployment_id=work.deployment.id,
             tree=folder,
             plan=plan,
-            variables=work.public_variables,
+            variables=work.build_variables,
             recipe=recipe,
             no_cache=work.deployment.no_cache,
             timeout=self._settings.build_timeout,
@@ -201,7 +225,7 @@ class Deployer:
     # The workspace
 
     async def sweep_workspaces(self) -> None:
-        """At start: remove what killed plans and ended deployments left."""
+        """At start: remove what ended deployments left."""
         open_ids = await self._database.read(service.active_ids)
         folders = list(self._settings.workspace.iterdir()) if self._settings.workspace.exists() else []
         for folder in folders:
@@ -235,14 +259,27 @@ def _at_most_a_warning(what: str) -> Iterator[None]:
         _log.warning("clean-up failed", what=what, reason=str(error))
 
 
-def _explain(error: BaseException) -> tuple[str, str]:
-    """What to tell of a failure, and what to do."""
-    is_full = any(words in str(error).lower() for words in ("no space left", "disk is full"))
+def _explain(error: BaseException, redactor: Redactor) -> Statement:
+    """What to tell of a failure."""
     if isinstance(error, (PaasError, RuntimeFailed)):
-        text = error.error if isinstance(error, PaasError) else str(error)
-        return text, _MORE_SPACE if is_full else error.hint or ""
+        return Statement.of(error, redactor.text)
     if isinstance(error, Cancelled):
-        return "cancelled", ""
-    if isinstance(error, (OSError, DBAPIError)) and is_full:
-        return "the server's disk is full", _MORE_SPACE
-    return f"an error inside the platform: {type(error).__name__}: {error}"[:500], "Try again; see the server's log."
+        return Statement("cancelled")
+    if isinstance(error, (OSError, DBAPIError)) and _is_full(error):
+        return Statement("the server's disk is full")
+    # Its words may be those of a file in the repository.
+    return Statement(f"an error inside the platform ({type(error).__name__})", quote(str(error), redactor.text))
+
+
+def _what_to_do(error: BaseException) -> str:
+    if isinstance(error, (PaasError, RuntimeFailed)):
+        return _MORE_SPACE if _is_full(error) else error.hint or ""
+    if isinstance(error, Cancelled):
+        return ""
+    is_full = isinstance(error, (OSError, DBAPIError)) and _is_full(error)
+    return _MORE_SPACE if is_full else "Try again; see the server's log."
+
+
+def _is_full(error: BaseException) -> bool:
+    said = f"{error} {getattr(error, 'quoted', '')}".lower()
+    return any(words in said for words in ("no space left", "disk is full"))

@@ -11,7 +11,8 @@ from typing import IO
 
 from better_paas.errors import Invalid
 from better_paas.kit.ids import new_id
-from better_paas.kit.unpack import ArchiveRefused, UnpackLimits, unpack
+from better_paas.kit.unpack import ArchiveRefused, UnpackLimits
+from better_paas.untrusted.reader import SourceReader
 
 PREFIX = "upload://"
 _MOST_FILES, _FILE_BYTES = 10_000, 100 * 2**20
@@ -23,8 +24,8 @@ _INCOMING = "incoming-"
 class Uploads:
     """`folder` has one folder for each app, and in it one tree for each upload: `<time>-<version>`."""
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, most_bytes: int, reader: SourceReader) -> None:
+        self._folder, self._reader = folder, reader
         self._limits = UnpackLimits(_MOST_FILES, _FILE_BYTES, most_bytes)
 
     async def take_in(self, archive: IO[bytes]) -> tuple[Path, int]:
@@ -32,11 +33,13 @@ class Uploads:
         incoming = self._folder / f"{_INCOMING}{new_id()}"
         incoming.mkdir(mode=0o700, parents=True)
         try:
-            return incoming, await asyncio.to_thread(unpack, archive, incoming / "tree", self._limits)
+            # The file has no name any more, but for this.
+            file = Path(f"/proc/{os.getpid()}/fd/{archive.fileno()}")
+            return incoming, await self._reader.unpack(file, incoming / "tree", self._limits)
         except ArchiveRefused as error:
             await self.drop(incoming)
             hint = f"Send a .zip or .tar.gz of at most {self._limits.bytes // 2**20} MiB with plain files."
-            raise Invalid(f"archive: {error}", hint, code="invalid_archive") from error
+            raise Invalid(f"archive: {error}", hint, code="invalid_archive", quoted=error.quoted) from error
         except BaseException:
             await self.drop(incoming)
             raise

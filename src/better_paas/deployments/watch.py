@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,23 +15,36 @@ from better_paas.apps.models import App
 from better_paas.audit import service as audit
 from better_paas.db.database import Database
 from better_paas.deployments import service
-from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.logbook import APP_OUTPUT, LogBook
 from better_paas.deployments.models import Deployment, Release
 from better_paas.deployments.work import redactor_of
 from better_paas.errors import Invalid
 from better_paas.jobs.worker import JobRun
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
+from better_paas.kit.quoted import Statement
 from better_paas.runtime import probe
 from better_paas.runtime.protocol import Runtime, RuntimeFailed
 
 _LOOK_SECONDS = 3.0
+# In its first moments a release is looked at more often, and one end is enough to go back.
+_FIRST_LOOK_SECONDS = 0.5
 # A process that had to be started this often while it is watched will not stay up.
 _MOST_RESTARTS = 3
 # A garbage collection or a slow moment is no reason to go back; this is.
 _FAILING_SECONDS = 30.0
 _EVIDENCE_LINES = 60
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """what: empty if all is well. is_final: there is no point in looking again. is_first: it ended once, and may have
+    come up again; where there is no version to go back to, it goes on."""
+
+    what: Statement
+    is_final: bool = False
+    is_first: bool = False
 
 
 class Announcer(Protocol):
@@ -64,39 +78,47 @@ class Watcher:
         ends = time.monotonic() + min(left, timedelta(minutes=run.payload["minutes"])).total_seconds()
         failing_since: float | None = None
         while time.monotonic() < ends:
-            await asyncio.sleep(_LOOK_SECONDS)
+            is_new = not service.is_settled(deployment)
+            await asyncio.sleep(_FIRST_LOOK_SECONDS if is_new else _LOOK_SECONDS)
             found = await self._database.read(lambda session: service.watched(session, deployment_id))
             if found is None:
                 return
             try:
-                trouble, is_final = await self._look(found[1])
+                trouble = await self._look(found[1], is_new)
             except RuntimeFailed:
-                trouble, is_final = "", False  # the engine's fault, not the release's
-            if not trouble:
+                trouble = _Trouble(Statement(""))  # the engine's fault, not the release's
+            if not trouble.what:
                 failing_since = None
                 continue
             failing_since = failing_since or time.monotonic()
-            if is_final or time.monotonic() - failing_since >= _FAILING_SECONDS:
-                await self._go_back(found[1], trouble)
+            is_over = trouble.is_final or time.monotonic() - failing_since >= _FAILING_SECONDS
+            if is_over and await self._go_back(found[1], trouble):
                 return
 
     async def watch_failed(self, run: JobRun, error: BaseException) -> None:
         _log.error("a release could not be watched", deployment=run.payload["deploymentId"], exc_info=error)
 
-    async def _look(self, release: Release) -> tuple[str, bool]:
-        """(what is wrong, or nothing; whether there is no point in looking again). Errors: RuntimeFailed."""
+    async def _look(self, release: Release, is_new: bool) -> _Trouble:
+        """Errors: RuntimeFailed."""
         state = await self._runtime.state(release.deployment_id)
+        reason = f": {state.reason}" if state.reason else ""
         if state.restarts >= _MOST_RESTARTS:
-            return f"it ended {state.restarts} times" + (f": {state.reason}" if state.reason else ""), True
+            return _Trouble(Statement(f"it ended {state.restarts} times{reason}", state.quoted), is_final=True)
+        if is_new and (state.restarts or not state.running):
+            what = Statement(f"it ended as soon as it was live{reason}", state.quoted)
+            return _Trouble(what, is_final=True, is_first=True)
         if not state.running:
-            return state.reason, False
+            return _Trouble(state.why)
         if not release.host_port:
-            return "", False
-        result = await probe.once(release.host_port, release.settings["healthPath"])
-        return ("" if result.healthy else result.seen), False
+            return _Trouble(Statement(""))
+        path, good_status = release.settings["healthPath"], release.settings.get("healthStatus", "")
+        look = probe.once(release.host_port, path, good_status) if path else probe.is_open(release.host_port)
+        result = await look
+        return _Trouble(Statement("" if result.healthy else result.seen))
 
-    async def _go_back(self, release: Release, trouble: str) -> None:
-        await self._keep_evidence(release, trouble)
+    async def _go_back(self, release: Release, found: _Trouble) -> bool:
+        """Whether the watch is over by that."""
+        trouble = found.what
 
         def unit(session: Session) -> tuple[str, str] | None:
             app = session.get(App, release.app_id)
@@ -104,15 +126,15 @@ class Watcher:
             if app is None or deployment is None or service.watched(session, release.deployment_id) is None:
                 return None
             try:
-                earlier = service.for_rollback(session, app, "")
+                earlier = service.version_before(session, app)
             except Invalid:
-                app.fault = trouble
+                app.fault = trouble.stored()
                 text = f"{app.name}: the new version fails ({trouble}), and there is none before it to go back to."
                 return app.id, text
-            service.disown(deployment, f"it failed after it had gone live: {trouble}")
+            service.disown(deployment, trouble)
             back = service.create(session, app, trigger="watch", actor="system:watch", rollback_of=earlier)
             self._queued(session, back)
-            payload = {"reason": trouble, "from": deployment.id, "to": earlier.id}
+            payload = {"reason": trouble.sentence, "from": deployment.id, "to": earlier.id}
             entry = audit.Entry(
                 "system", "watch", "app:rollback", "success", new_id(16), source="system",
                 resource_type="app", resource_id=app.id, resource_name=app.name, payload=payload,
@@ -121,11 +143,15 @@ class Watcher:
             version = earlier.commit[:7] or f"deployment {earlier.id}"
             return app.id, f"{app.name}: the new version fails ({trouble}). Going back to {version}."
 
+        if found.is_first and await self._database.write(lambda session: _goes_on(session, release, trouble)):
+            return False
+        await self._keep_evidence(release, trouble)
         outcome = await self._database.write(unit)
         if outcome is not None:
             self._told("release_failed", *outcome)
+        return True
 
-    async def _keep_evidence(self, release: Release, trouble: str) -> None:
+    async def _keep_evidence(self, release: Release, trouble: Statement) -> None:
         """Its container goes with it: what it said last is kept in the deployment's log."""
         with contextlib.suppress(Exception):  # evidence is worth much, an app that serves is worth more
             redactor = await redactor_of(self._database, release.app_id, release.deployment_id)
@@ -133,7 +159,20 @@ class Watcher:
             try:
                 log.step("watch", "The release fails after it had gone live")
                 async for line in self._runtime.logs(release.deployment_id, tail=_EVIDENCE_LINES):
-                    log.say(f"{line.process or 'app'} │ {line.text}", "app")
+                    log.say(f"{line.process or 'app'} │ {line.text}", APP_OUTPUT)
                 log.error(f"Going back: {trouble}")
             finally:
                 self._logbook.close(release.deployment_id)
+
+
+def _goes_on(session: Session, release: Release, trouble: Statement) -> bool:
+    """Whether there is no version to go back to; then what happened is noted beside the app's state."""
+    app = session.get(App, release.app_id)
+    if app is None:
+        return False
+    try:
+        service.version_before(session, app)
+    except Invalid:
+        service.set_event(session, release.deployment_id, trouble)
+        return True
+    return False

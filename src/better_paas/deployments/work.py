@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from better_paas.apps import secrets
 from better_paas.apps import service as apps
 from better_paas.apps.models import App
+from better_paas.apps.schemas import BuildSettings
 from better_paas.builders.plan import Overrides
 from better_paas.db.database import Database
 from better_paas.deployments import service
@@ -17,7 +18,7 @@ from better_paas.deployments.models import Deployment
 from better_paas.deployments.sources import SourceRef
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
 from better_paas.deployments.uploads import Uploads
-from better_paas.git.fetch import Limits
+from better_paas.git.limits import Limits
 from better_paas.kit.redact import Redactor
 
 
@@ -43,7 +44,10 @@ class DeploySettings:
 
 @dataclass(frozen=True)
 class Work:
-    """A deployment with what its app wants now. resumed: a server that has ended was at it before."""
+    """A deployment with what its app wants now.
+
+    build_variables: what the build may know. resumed: a server that has ended was at it before.
+    """
 
     deployment: Deployment
     app_name: str
@@ -51,7 +55,7 @@ class Work:
     source: SourceRef
     overrides: Overrides
     variables: dict[str, str]
-    public_variables: dict[str, str]
+    build_variables: dict[str, str]
     settings: dict[str, Any]
     log: DeploymentLog
     resumed: bool = False
@@ -86,31 +90,39 @@ async def begin(database: Database, logbook: LogBook, settings: DeploySettings, 
     app, git_token, variables = await database.read(open_secrets)
     log = logbook.open(app.id, deployment.id, await redactor_of(database, app.id, deployment.id))
     branch = "" if app.git_repo.startswith(UPLOAD_PREFIX) else app.branch
-    source = SourceRef(app.git_repo, deployment.commit or branch, git_token, app.root_dir)
-    overrides = Overrides(
-        app.build_method,
-        app.dockerfile_path,
-        app.install_command,
-        app.build_command,
-        app.start_command,
-        app.port_override or _port_variable(variables),
-        app.kind,
-        app.processes,
-        app.release_command,
-    )
+    source = SourceRef(app.git_repo, deployment.commit or branch, git_token, app.root_dir, app.submodules)
+    overrides = wishes(app)
     public = {key: value for key, value in variables.items() if key not in app.secret_keys}
     kept = {
         "environment": variables,
         "secretKeys": app.secret_keys,
         "volumes": app.volumes,
         "healthPath": app.health_path,
+        "healthStatus": app.health_status,
         "memory": app.memory or settings.default_memory,
         "cpus": app.cpus or settings.default_cpus,
     }
-    return Work(deployment, app.name, app.project_id, source, overrides, variables, public, kept, log, resumed)
+    lent = {key: value for key, value in variables.items() if key in public or key in app.build_secrets}
+    return Work(deployment, app.name, app.project_id, source, overrides, variables, lent, kept, log, resumed)
 
 
-def _port_variable(variables: dict[str, str]) -> int | None:
-    """A PORT among the variables means what the port override means."""
-    text = variables.get("PORT", "")
-    return int(text) if text.isdigit() and 0 < int(text) < 65536 else None
+def wishes(said: App | BuildSettings) -> Overrides:
+    """What an app, or a call that makes one, says of its build, in the words of plans."""
+    return Overrides(
+        build_method=said.build_method,
+        dockerfile_path=said.dockerfile_path,
+        install_command=said.install_command,
+        build_command=said.build_command,
+        start_command=said.start_command,
+        port=said.port_override,
+        kind=said.kind,
+        processes=said.processes,
+        release_command=said.release_command,
+        packages=tuple(said.apt_packages),
+        run_packages=tuple(said.run_apt_packages),
+        output=said.output_dir,
+        site=said.static_site,
+        single_page=said.single_page,
+        version=said.runtime_version,
+        build_args=said.build_args,
+    )

@@ -1,7 +1,6 @@
 """What the ingress says of its certificates: the files that it keeps, and why it could not get one."""
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -68,7 +67,7 @@ def last_error(folder: Path, host: str) -> str:
 
 
 def explain(error: str) -> tuple[str, str]:
-    """(reason, what to do) of what a certificate authority or the ingress said."""
+    """(reason, what to do) of what a certificate authority or the ingress said, without its words."""
     lowered = error.lower()
     if "ratelimited" in lowered or "too many" in lowered:
         return "too many certificates were asked for", "Wait some hours; the certificate authority limits how many."
@@ -91,5 +90,4 @@ def explain(error: str) -> tuple[str, str]:
             "another server answered in this one's place",
             "Does the DNS record, or a proxy in front, lead somewhere else? Let it point straight to this server.",
         )
-    said = re.sub(r"\s+", " ", error)[:300]
-    return f"the certificate authority said: {said}", "It is tried again by itself, with growing pauses."
+    return "the certificate authority refused it", "It is tried again by itself, with growing pauses."

@@ -1,6 +1,7 @@
 """Cloudflare over HTTP: its token, and DNS records that lead here."""
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from better_paas.cloudflare.client import Cloudflare, CloudflareFailed
 from better_paas.domains.hosts import split_name
 from better_paas.errors import Conflict, Invalid, Unavailable
-from better_paas.kit.schema import Answer, Body
+from better_paas.kit.schema import TRIMMED, Answer, Body
 from better_paas.tokens.guard import api_router, platform_of
 from better_paas.vault import stored
 
@@ -29,7 +30,7 @@ class CloudflareStatus(Answer):
 
 
 class TokenBody(Body):
-    token: str = Field(min_length=20, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")
+    token: Annotated[str, TRIMMED] = Field(min_length=20, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")
 
 
 class SavedAnswer(Answer):
@@ -37,7 +38,7 @@ class SavedAnswer(Answer):
 
 
 class DnsBody(Body):
-    domain: str = Field(min_length=1, max_length=300)
+    domain: Annotated[str, TRIMMED] = Field(min_length=1, max_length=300)
 
 
 class DnsAnswer(Answer):
@@ -71,9 +72,8 @@ async def cloudflare_token_save(request: Request, body: TokenBody) -> SavedAnswe
     try:
         await Cloudflare(body.token, platform.settings.cloudflare_api).verify()
     except CloudflareFailed as error:
-        raise Invalid(
-            f"Cloudflare does not take this token: {error}", "Make one with Zone.Zone and Zone.DNS."
-        ) from None
+        hint = "Make one with Zone.Zone and Zone.DNS."
+        raise Invalid("Cloudflare does not take this token", hint, quoted=str(error)) from None
     await platform.database.write(lambda session: stored.put(session, stored.CLOUDFLARE, body.token))
     platform.wildcard.wake()
     return SavedAnswer(status="saved")
@@ -105,5 +105,6 @@ async def cloudflare_dns(request: Request, body: DnsBody) -> DnsAnswer:
     try:
         record = await cloudflare.point(name, platform.public_address)
     except CloudflareFailed as error:
-        raise Unavailable(f"Cloudflare: {error}", "Does the token see the zone, and may it edit its DNS?") from None
+        hint = "Does the token see the zone, and may it edit its DNS?"
+        raise Unavailable("Cloudflare refused the record", hint, quoted=str(error)) from None
     return DnsAnswer(status=record.status, domain=name, ip=platform.public_address, zone=record.zone, proxied=False)

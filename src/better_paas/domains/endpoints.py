@@ -17,7 +17,9 @@ from better_paas.domains.hosts import HostRules
 from better_paas.domains.models import Domain
 from better_paas.domains.routing import Routing
 from better_paas.domains.state import state_of
-from better_paas.kit.schema import Answer
+from better_paas.errors import refuse_stale
+from better_paas.kit.schema import TRIMMED, Answer
+from better_paas.tokens.authorize import confirm
 from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Domains")
@@ -35,7 +37,8 @@ class CertificateAnswer(Answer):
 class DomainAnswer(Answer):
     """name: a host, or a host with a path. addresses: where its DNS points. pointsHere: null if that can't be known.
 
-    problem, hint: why it does not work, and what to do; empty while all is well.
+    problem, hint: why it does not work, and what to do; empty while all is well. quoted: what the certificate authority
+    said.
     """
 
     name: str
@@ -48,10 +51,11 @@ class DomainAnswer(Answer):
     certificate: CertificateAnswer
     problem: str
     hint: str
+    quoted: str
 
 
 class DomainUpdate(DomainBody):
-    redirect_to: str | None = Field(
+    redirect_to: Annotated[str, TRIMMED] | None = Field(
         None, max_length=300, description="Send visitors to this host instead; empty to serve the app."
     )
     strip_path: bool | None = Field(None, description="For example.com/api: the app sees / instead of /api.")
@@ -73,6 +77,7 @@ async def apps_domains(request: Request, id: AppIdQuery) -> list[DomainAnswer]:
     default, domains = await platform.database.read(unit)
     shown = [(default, "", False, True)]
     shown += [(domain.name, domain.redirect_to, domain.strip_path, False) for domain in domains]
+    unserved = {entry.name: entry.reason for entry in platform.unserved.of(id)}
 
     async def answer(name: str, redirect_to: str, strip_path: bool, is_default: bool) -> DomainAnswer:
         host = name.partition("/")[0]
@@ -88,8 +93,9 @@ async def apps_domains(request: Request, id: AppIdQuery) -> list[DomainAnswer]:
             addresses=list(found.addresses),
             points_here=found.points_here,
             certificate=certificate,
-            problem=found.problem,
-            hint=found.hint,
+            problem=unserved[name].problem if name in unserved else found.problem,
+            hint=unserved[name].hint if name in unserved else found.hint,
+            quoted="" if name in unserved else found.quoted,
         )
 
     return list(await asyncio.gather(*(answer(*entry) for entry in shown)))
@@ -139,14 +145,19 @@ async def apps_routing(request: Request, id: AppIdQuery) -> rules_of.RoutingAnsw
 async def apps_routing_update(request: Request, body: RoutingUpdate) -> rules_of.RoutingAnswer:
     """Change the rules that are sent, and only those. They take effect at once; nothing is deployed."""
     platform = platform_of(request)
-    app = await platform.database.read(lambda session: apps.get(session, body.id))
-    # Hashing a password takes long on purpose.
-    wanted = await asyncio.to_thread(rules_of.changed, Routing.from_dict(app.routing), body)
+    # That takes long on purpose, so not in the unit.
+    hashes = await asyncio.to_thread(rules_of.hashes, body)
 
-    def unit(session: Session) -> None:
-        apps.get(session, body.id).routing = wanted.as_dict()
+    def unit(session: Session) -> Routing:
+        confirm(request, session)
+        app = apps.get(session, body.id)
+        before = Routing.from_dict(app.routing)
+        refuse_stale(body.version, rules_of.version_of(before))
+        wanted = rules_of.changed(before, body, hashes)
+        app.routing = wanted.as_dict()
         platform.announce(session, "app", body.id)
+        return wanted
 
-    await platform.database.write(unit)
+    wanted = await platform.database.write(unit)
     await tell_ingress(platform)
     return rules_of.answer(wanted)

@@ -11,8 +11,10 @@ from better_paas.errors import Invalid
 from better_paas.kit.http import is_public
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PATH = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9._~-]+(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
-_LONGEST_PATH = 200
+_PATH = re.compile(r"(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++)*+")
+_LONGEST_HOST = 253
+# With the slash that it begins with.
+_LONGEST_PATH = 201
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa", ".example", ".invalid")
 
 
@@ -51,8 +53,14 @@ def host_suffix(apps_domain: str | None, public_address: str | None) -> str:
     if apps_domain:
         return normalise(apps_domain)
     if public_address:
-        return public_address.replace(":", "-") + ".sslip.io"
+        short = public_address.replace(":", "-")
+        return (short if short.strip("-") == short else _in_full(public_address)) + ".sslip.io"
     return "localhost"
+
+
+def _in_full(address: str) -> str:
+    """A part of a name can't begin or end with '-', as short forms such as 2001:db8:: would."""
+    return ipaddress.ip_address(address).exploded.replace(":", "-")
 
 
 def find_public_address() -> str | None:
@@ -75,18 +83,46 @@ def normalise(text: str) -> str:
             name = idna.encode(name, uts46=True).decode()
         except idna.IDNAError:
             raise refused from None
-    labels = name.split(".")
-    numeric = labels[-1].isdigit()
-    if len(name) > 253 or len(labels) < 2 or numeric or not all(_LABEL.fullmatch(label) for label in labels):
+    if not is_plain(name, ""):
         raise refused
+    for label in name.split("."):
+        check_label(label)
     return name
+
+
+def check_label(label: str) -> None:
+    """A part of a name in ASCII: `xn--` has to stand for letters that IDNA 2008 allows. Errors: Invalid.
+
+    The ingress takes no configuration in which one can't be decoded; certificate authorities give none for the rest.
+    """
+    if label[2:4] != "--":
+        return
+    try:
+        if label.startswith("xn--") and idna.alabel(idna.ulabel(label)).decode() == label:
+            return
+    except UnicodeError:  # as all errors of idna are
+        pass
+    raise Invalid(
+        f"'{label[:63]}' is no part of a domain name: with '--' as its third and fourth character it has to begin with "
+        "'xn--' and stand for letters",
+        "Write the name in its own letters, such as bücher.example, or without '--' there.",
+    )
+
+
+def is_plain(host: str, path: str) -> bool:
+    """Whether a name has the form that the ingress's routes are made from: nothing in it means more than itself."""
+    labels = host.split(".")
+    if len(host) > _LONGEST_HOST or len(labels) < 2 or labels[-1].isdigit():
+        return False
+    plain_path = not path or (path[0] == "/" and len(path) <= _LONGEST_PATH and _PATH.fullmatch(path[1:]) is not None)
+    return plain_path and all(_LABEL.fullmatch(label) for label in labels)
 
 
 def split_name(text: str) -> tuple[str, str]:
     """(host, path) of `example.com/api`; the path is empty or begins with `/`. Errors: Invalid."""
     host, _, path = text.strip().partition("/")
     path = path.strip("/")
-    if path and (not _PATH.fullmatch(path) or len(path) > _LONGEST_PATH):
+    if path and (not _PATH.fullmatch(path) or len(path) >= _LONGEST_PATH):
         raise Invalid(
             f"'/{path[:80]}' is not a plain path", "Use letters, digits, '.', '_', '~' and '-' between the slashes."
         )

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from better_paas.domains import pages
+from better_paas.domains import pages, visitor
 from better_paas.domains.routing import Routing
 
 # Beside an app's route file while its requests wait.
 HOLD_FILE = "hold"
+# The same as its route file, of a release that speaks HTTP/2 alone.
+HTTP2_FILE = "h2c"
+_MOST_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Name:
     """A host, or what of it lies below `path`, that leads to an app.
 
     https: it gets a certificate. redirect_to: visitors are sent to this host instead. strip: the app does not see
-    the path.
+    the path. is_default: of the platform's own. age: smaller for those that were added earlier.
     """
 
     host: str
@@ -39,16 +42,24 @@ class Name:
     path: str = ""
     strip: bool = False
     redirect_to: str = ""
+    is_default: bool = False
+    age: int = 0
 
 
 @dataclass(frozen=True)
 class Site:
-    """An app and the names that lead to it. has_one_writer: its requests may have to wait for a change of releases."""
+    """An app and the names that lead to it.
+
+    has_one_writer: its requests may have to wait for a change of releases. speaks_http2: one of its releases speaks
+    HTTP/2 alone.
+    """
 
     app_id: str
     names: tuple[Name, ...]
     has_one_writer: bool = False
     routing: Routing = field(default_factory=Routing)
+    project_id: str = ""
+    speaks_http2: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,8 @@ def render(sites: list[Site], settings: IngressSettings, certificates: Sequence[
         https_hosts, forced = sorted({*https_hosts, settings.own_name.host}), forced | {settings.own_name.host}
     servers: dict[str, Any] = {
         "http": {
+            # Without TLS, too, clients of what speaks HTTP/2 alone may speak it.
+            **({"protocols": ["h1", "h2", "h2c"]} if any(site.speaks_http2 for site in sites) else {}),
             **_server(settings, settings.http_port, [*http, *_redirect(sorted(forced), settings), _not_found()]),
             "automatic_https": {"disable": True},
         },
@@ -183,16 +196,23 @@ def _issuer(settings: IngressSettings) -> dict[str, Any]:
 
 def _server(settings: IngressSettings, port: int, routes: list[dict[str, Any]]) -> dict[str, Any]:
     server: dict[str, Any] = {
-        "listen": [f"{settings.address}:{port}"],
-        "routes": routes,
+        "listen": [f"{_in_brackets(settings.address)}:{port}"],
+        "routes": [visitor.cleaning(bool(settings.proxies)), *routes],
         "errors": {"routes": _error_routes()},
         # A slow client may upload for long, but has to finish its headers.
-        "read_header_timeout": "30s",
-        "idle_timeout": "5m",
+        "read_header_timeout": "10s",
+        "idle_timeout": "60s",
+        # All headers of a request together. HTTP/2 counts them unpacked, over all frames that they come in.
+        "max_header_bytes": _MOST_HEADER_BYTES,
     }
     if settings.proxies:
         server["trusted_proxies"] = {"source": "static", "ranges": list(settings.proxies)}
     return server
+
+
+def _in_brackets(address: str) -> str:
+    """As an address of IPv6 is written before a port."""
+    return f"[{address.strip('[]')}]" if ":" in address else address
 
 
 def _error_routes() -> list[dict[str, Any]]:
@@ -211,17 +231,22 @@ def _routes(site: Site, names: list[Name], settings: IngressSettings, scheme: st
     routes = [_moved(name, settings, scheme) for name in names if name.redirect_to]
     plain = sorted(name.host for name in names if not name.redirect_to and not name.path)
     if plain:
-        routes.append(_app_route(site, {"host": plain}, settings, ""))
+        routes.append(_app_route(site, {"host": _spelled(plain)}, settings, ""))
     for name in names:
         if name.path and not name.redirect_to:
-            match = {"host": [name.host], "path": [name.path, f"{name.path}/*"]}
+            match = {"host": _spelled([name.host]), "path": [name.path, f"{name.path}/*"]}
             routes.append(_app_route(site, match, settings, name.path if name.strip else ""))
     return routes
 
 
+def _spelled(hosts: list[str]) -> list[str]:
+    """A name with the final dot of the root is the same name."""
+    return [spelling for host in hosts for spelling in (host, f"{host}.")]
+
+
 def _moved(name: Name, settings: IngressSettings, scheme: str) -> dict[str, Any]:
     standard, port = (443, settings.https_port) if scheme == "https" else (80, settings.http_port)
-    match = {"host": [name.host], **({"path": [name.path, f"{name.path}/*"]} if name.path else {})}
+    match = {"host": _spelled([name.host]), **({"path": [name.path, f"{name.path}/*"]} if name.path else {})}
     return _leads_to(f"{scheme}://{name.redirect_to}{'' if port == standard else f':{port}'}", match)
 
 
@@ -229,14 +254,21 @@ def _app_route(site: Site, match: dict[str, Any], settings: IngressSettings, str
     handlers = _rules(site.routing)
     if strip:
         handlers.append({"handler": "rewrite", "strip_path_prefix": strip})
+    choices: list[dict[str, Any]] = []
+    if site.has_one_writer:
+        # While this file is there, requests wait until something listens again.
+        choices.append(_while_there(HOLD_FILE, _proxy(site, settings, f"{settings.hold_seconds}s"), site, settings))
+    if site.speaks_http2:
+        choices.append(_while_there(HTTP2_FILE, _proxy(site, settings, "3s", HTTP2_FILE), site, settings))
     proxy = _proxy(site, settings, "3s")
-    if not site.has_one_writer:
-        return {"match": [match], "handle": [*handlers, proxy], "terminal": True}
-    # While this file is there, requests wait until something listens again.
-    held = {"file": {"root": f"{settings.routes}/{site.app_id}", "try_files": [HOLD_FILE]}}
-    waits = {"match": [held], "handle": [_proxy(site, settings, f"{settings.hold_seconds}s")], "terminal": True}
-    choice = {"handler": "subroute", "routes": [waits, {"handle": [proxy]}]}
-    return {"match": [match], "handle": [*handlers, choice], "terminal": True}
+    if choices:
+        proxy = {"handler": "subroute", "routes": [*choices, {"handle": [proxy]}]}
+    return {"match": [match], "handle": [*handlers, proxy], "terminal": True}
+
+
+def _while_there(file: str, handler: dict[str, Any], site: Site, settings: IngressSettings) -> dict[str, Any]:
+    match = {"file": {"root": f"{settings.routes}/{site.app_id}", "try_files": [file]}}
+    return {"match": [match], "handle": [handler], "terminal": True}
 
 
 def _rules(routing: Routing) -> list[dict[str, Any]]:
@@ -244,12 +276,12 @@ def _rules(routing: Routing) -> list[dict[str, Any]]:
     if routing.set_headers or routing.drop_headers:
         response: dict[str, Any] = {"deferred": True}
         if routing.set_headers:
-            response["set"] = {name: [value] for name, value in routing.set_headers}
+            response["set"] = {_literal(name): [_literal(value)] for name, value in routing.set_headers}
         if routing.drop_headers:
-            response["delete"] = list(routing.drop_headers)
+            response["delete"] = [_literal(name) for name in routing.drop_headers]
         handlers.append({"handler": "headers", "response": response})
     if routing.accounts:
-        accounts = [{"username": name, "password": digest} for name, digest in routing.accounts]
+        accounts = [{"username": _literal(name), "password": _literal(digest)} for name, digest in routing.accounts]
         basic = {"accounts": accounts, "hash": {"algorithm": "bcrypt"}, "hash_cache": {}, "realm": "restricted"}
         handlers.append({"handler": "authentication", "providers": {"http_basic": basic}})
     if routing.largest_body:
@@ -257,7 +289,12 @@ def _rules(routing: Routing) -> list[dict[str, Any]]:
     return handlers
 
 
-def _proxy(site: Site, settings: IngressSettings, hold: str) -> dict[str, Any]:
+def _literal(text: str) -> str:
+    """Braces as they are: else Caddy would put in what they name, such as a file of the server."""
+    return text.replace("{", "\\{").replace("}", "\\}")
+
+
+def _proxy(site: Site, settings: IngressSettings, hold: str, file: str = "0") -> dict[str, Any]:
     transport: dict[str, Any] = {
         "protocol": "http",
         "dial_timeout": "5s",
@@ -265,6 +302,8 @@ def _proxy(site: Site, settings: IngressSettings, hold: str) -> dict[str, Any]:
         # wait for that gives them up sooner.
         "keep_alive": {"idle_timeout": "1s" if site.has_one_writer else "5s", "max_idle_conns_per_host": 256},
     }
+    if file == HTTP2_FILE:
+        transport["versions"] = ["h2c"]
     # Holds requests for the moment in which a release is replaced or restarted.
     balancing: dict[str, Any] = {"try_duration": hold, "try_interval": "50ms"}
     if site.routing.answer_seconds:
@@ -274,11 +313,13 @@ def _proxy(site: Site, settings: IngressSettings, hold: str) -> dict[str, Any]:
     return {
         "handler": "reverse_proxy",
         # Read at each request: a cutover is a rename of this file, and no connection is closed for it.
-        "upstreams": [{"dial": f"{{file.{settings.routes}/{site.app_id}/0}}"}],
+        "upstreams": [{"dial": f"{{file.{settings.routes}/{site.app_id}/{file}}}"}],
         "load_balancing": balancing,
         "transport": transport,
         # One id for what a visitor sees, what the app logs, and what our pages say.
-        "headers": {"request": {"set": {"X-Request-Id": ["{http.request.uuid}"]}}},
+        "headers": {
+            "request": {"set": {"X-Request-Id": ["{http.request.uuid}"], "X-Real-IP": ["{http.vars.client_ip}"]}}
+        },
         # Adding another app loads a configuration; open WebSockets live on meanwhile.
         "stream_close_delay": "12h",
     }
@@ -295,14 +336,14 @@ def _own_route(settings: IngressSettings) -> dict[str, Any]:
         # Logs and events are streams.
         "flush_interval": -1,
     }
-    return {"match": [{"host": [settings.own_name.host]}], "handle": [proxy], "terminal": True}
+    return {"match": [{"host": _spelled([settings.own_name.host])}], "handle": [proxy], "terminal": True}
 
 
 def _redirect(hosts: list[str], settings: IngressSettings) -> list[dict[str, Any]]:
     if not hosts:
         return []
     port = "" if settings.https_port == 443 else f":{settings.https_port}"
-    return [_leads_to(f"https://{{http.request.host}}{port}", {"host": hosts})]
+    return [_leads_to(f"https://{{http.request.host}}{port}", {"host": _spelled(hosts)})]
 
 
 def _leads_to(origin: str, match: dict[str, Any]) -> dict[str, Any]:

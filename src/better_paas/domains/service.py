@@ -26,8 +26,10 @@ class SiteWish:
 
     app_id: str
     app_name: str
+    project_id: str
     has_one_writer: bool
     routing: dict[str, Any]
+    speaks_http2: bool = False
 
 
 _NAMES = select(Domain.app_id, Domain.name).order_by(Domain.created_at, Domain.name)
@@ -63,17 +65,15 @@ def add(session: Session, app_id: str, text: str, rules: HostRules, sees: Sees) 
         )
     app = session.get(App, app_id)
     for domain, owner in _at_host(session, host):
+        same = domain.name.lower() == name.lower()  # the ingress knows no difference
         if owner.deleted_at is not None:
-            if domain.name == name:
+            if same:
                 session.delete(domain)  # what is in the trash keeps no name from the living
                 session.flush()
-        elif domain.name == name and owner.id == app_id:
-            return name
+        elif same and owner.id == app_id:
+            return domain.name
         elif owner.id != app_id and (
-            domain.name == name
-            or app is None
-            or owner.project_id != app.project_id
-            or not sees(owner.id, owner.project_id)
+            same or app is None or owner.project_id != app.project_id or not sees(owner.id, owner.project_id)
         ):
             raise Conflict(f"{name} is attached to another app", "Remove it there first.", code="domain_taken")
     if len(names_of(session, [app_id]).get(app_id, [])) >= MOST_DOMAINS:
@@ -86,7 +86,7 @@ def add(session: Session, app_id: str, text: str, rules: HostRules, sees: Sees) 
 def give_up_taken(session: Session, app: App) -> None:
     """Drop the app's domains at hosts that another project has got meanwhile: its paths are its owner's to give."""
     for domain in of_apps(session, [app.id]).get(app.id, []):
-        owners = [owner for _, owner in _at_host(session, split_name(domain.name)[0]) if owner.deleted_at is None]
+        owners = [owner for _, owner in _at_host(session, domain.name.partition("/")[0]) if owner.deleted_at is None]
         if any(owner.project_id != app.project_id for owner in owners):
             session.delete(domain)
 
@@ -100,10 +100,10 @@ def _at_host(session: Session, host: str) -> list[tuple[Domain, App]]:
 
 def get(session: Session, app_id: str, text: str) -> Domain:
     """Errors: NotFound if the app has no such domain."""
-    name = "".join(split_name(text))
-    domain = session.get(Domain, name)
+    # As it is stored, first: one that could be added once, and not any more, has to be found to be removed.
+    domain = session.get(Domain, text.strip()) or session.get(Domain, "".join(split_name(text)))
     if domain is None or domain.app_id != app_id:
-        raise NotFound(f"this app has no domain {name}", "List the app's domains to see them.")
+        raise NotFound("this app has no such domain", "List the app's domains to see them.")
     return domain
 
 
@@ -143,12 +143,24 @@ def replace(session: Session, app_id: str, texts: list[str], rules: HostRules, s
 def sites(session: Session, wishes: list[SiteWish], rules: HostRules) -> list[Site]:
     """All sites of the ingress."""
     custom = of_apps(session, [wish.app_id for wish in wishes])
+    by_age = sorted((domain.created_at, domain.name) for domains in custom.values() for domain in domains)
+    ages = {name: age for age, (_, name) in enumerate(by_age)}
     result = []
     for wish in wishes:
         default = rules.default_host(wish.app_name)
-        names = [Name(default, rules.is_https(default))]
+        names = [Name(default, rules.is_https(default), is_default=True)]
         for domain in custom.get(wish.app_id, []):
             host, slash, path = domain.name.partition("/")
-            names.append(Name(host, rules.is_https(host), slash + path, domain.strip_path, domain.redirect_to))
-        result.append(Site(wish.app_id, tuple(names), wish.has_one_writer, Routing.from_dict(wish.routing)))
+            names.append(
+                Name(
+                    host,
+                    rules.is_https(host),
+                    slash + path,
+                    domain.strip_path,
+                    domain.redirect_to,
+                    age=ages[domain.name],
+                )
+            )
+        routing = Routing.from_dict(wish.routing)
+        result.append(Site(wish.app_id, tuple(names), wish.has_one_writer, routing, wish.project_id, wish.speaks_http2))
     return result

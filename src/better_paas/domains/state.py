@@ -9,6 +9,7 @@ from pathlib import Path
 from better_paas.domains import certificates
 from better_paas.domains.hosts import HostRules
 from better_paas.kit.clock import now
+from better_paas.kit.quoted import quote
 
 _LOOKUP_SECONDS = 3.0
 
@@ -16,6 +17,8 @@ _LOOKUP_SECONDS = 3.0
 @dataclass(frozen=True)
 class DomainState:
     """addresses: where its DNS points. points_here: None if this can't be known. problem: empty while all is well.
+
+    quoted: what the certificate authority said.
 
     certificate: none (not wanted), active, waiting, or failing.
     """
@@ -27,6 +30,7 @@ class DomainState:
     expires_at: datetime | None = None
     problem: str = ""
     hint: str = ""
+    quoted: str = ""
 
 
 async def look_up(host: str) -> tuple[str, ...]:
@@ -35,7 +39,7 @@ async def look_up(host: str) -> tuple[str, ...]:
     try:
         async with asyncio.timeout(_LOOKUP_SECONDS):
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, UnicodeError):  # the last for what is no name
         return ()
     return tuple(sorted({str(entry[4][0]) for entry in found}))
 
@@ -47,7 +51,7 @@ async def state_of(
     addresses = await look_up(host)
     is_local = host.endswith(".localhost")
     points_here = None if public_address is None or is_local else public_address in addresses
-    problem, hint = _dns_problem(host, addresses, points_here, public_address)
+    problem, hint = _dns_problem(addresses, points_here, public_address)
     if not rules.is_https(host):
         return DomainState(addresses, points_here, "none", problem="" if is_local else problem, hint=hint)
     found = lent or await asyncio.to_thread(certificates.stored, folder, host)
@@ -55,25 +59,24 @@ async def state_of(
         return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint)
     error = await asyncio.to_thread(certificates.last_error, folder, host)
     lacks = "No certificate yet" if found is None else "The certificate is not renewed"
+    quoted = ""
     if error and not problem:
         problem, hint = certificates.explain(error)
-        problem = f"{lacks}: {problem}"
+        problem, quoted = f"{lacks}: {problem}", quote(error)
     if found is None:
         state = "failing" if error or problem else "waiting"
-        return DomainState(addresses, points_here, state, problem=problem, hint=hint)
+        return DomainState(addresses, points_here, state, problem=problem, hint=hint, quoted=quoted)
     if found.expires_at > now():
-        return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint)
+        return DomainState(addresses, points_here, "active", found.issuer, found.expires_at, problem, hint, quoted)
     problem = problem or "The certificate has expired"
     hint = hint or "It is asked for again by itself, with growing pauses; the ingress's log says more."
-    return DomainState(addresses, points_here, "failing", found.issuer, found.expires_at, problem, hint)
+    return DomainState(addresses, points_here, "failing", found.issuer, found.expires_at, problem, hint, quoted)
 
 
-def _dns_problem(
-    host: str, addresses: tuple[str, ...], points_here: bool | None, public_address: str | None
-) -> tuple[str, str]:
-    wanted = f"Make an A record for {host} that points to {public_address or 'the address of this server'}."
+def _dns_problem(addresses: tuple[str, ...], points_here: bool | None, public_address: str | None) -> tuple[str, str]:
+    wanted = f"Make an A record for this name that points to {public_address or 'the address of this server'}."
     if not addresses:
-        return f"DNS knows no address of {host}", wanted
+        return "DNS knows no address of this name", wanted
     if points_here is False:
         there = ", ".join(addresses[:3])
         return f"DNS points to {there}, not to this server ({public_address})", f"{wanted} A change takes a while."

@@ -30,6 +30,10 @@ class BuilderMissing(Exception):
 
 
 WAYS = ("api", "cli", "classic")
+# BuildKit puts it before the id of each cache mount when the step is run (since 0.6): no Dockerfile can reach around.
+_CACHE_OWNER = "BUILDKIT_CACHE_MOUNT_NS"
+# Arguments that are no Dockerfile's: one of them names another builder.
+_OF_THE_BUILDER = "BUILDKIT_"
 
 
 async def build(
@@ -40,20 +44,27 @@ async def build(
     labels: dict[str, str],
     *,
     way: str,
+    owner: str,
+    arguments: dict[str, str],
     no_cache: bool,
     timeout: float,
     say: Say,
 ) -> str:
     """Build the tar archive `context` as `tag` in one of WAYS and give the image's id.
 
-    dockerfile: its path in the archive. timeout: seconds.
+    dockerfile: its path in the archive. owner: whose build it is; no other owner's sees the contents of its cache
+    mounts, whatever ids they have. arguments: of the Dockerfile; those that steer the builder itself are left out.
+    timeout: seconds.
     Errors: BuildFailed, BuilderMissing (try the next way), EngineFailed, TimeoutError.
     """
+    arguments = {name: value for name, value in arguments.items() if not name.startswith(_OF_THE_BUILDER)}
+    if way != "classic":  # the old builder knows no cache mounts
+        arguments[_CACHE_OWNER] = owner
     async with asyncio.timeout(timeout):
         if way == "cli":
-            await _by_cli(engine, context, dockerfile, tag, labels, no_cache, timeout, say)
+            await _by_cli(engine, context, dockerfile, tag, labels, arguments, no_cache, timeout, say)
         else:
-            await _by_api(engine, context, dockerfile, tag, labels, no_cache, way == "api", say)
+            await _by_api(engine, context, dockerfile, tag, labels, arguments, no_cache, way == "api", say)
     built = await engine.image(tag)
     if built is None:
         raise BuildFailed("the build ended, but the engine has no such image")
@@ -66,6 +77,7 @@ async def _by_api(
     dockerfile: str,
     tag: str,
     labels: dict[str, str],
+    arguments: dict[str, str],
     no_cache: bool,
     buildkit: bool,
     say: Say,
@@ -78,6 +90,7 @@ async def _by_api(
         "rm": True,
         "forcerm": True,
         "version": "2" if buildkit else "1",
+        "buildargs": arguments,
     }
     progress = BuildProgress(say)
     try:
@@ -98,7 +111,9 @@ async def _by_api(
 
 # Steps and flags of the platform's own making, which say nothing to the app's owner.
 _UNINTERESTING = re.compile(r"\[internal\]|copy /context /|FROM \S*better-paas/build-trust")
-_OURS = re.compile(r"--mount=\S+\s+|\S+\.io/(?=better-paas/)")
+_OURS = re.compile(r"(?<!\S)--mount=\S+\s+|(?<!\S)[^\s/]+\.io/(?=better-paas/)")
+# Characters of a step's name that are shown: it is the step's whole text.
+_LONGEST_NAME = 4096
 
 
 class BuildProgress:
@@ -139,7 +154,8 @@ class BuildProgress:
         for vertex in status.vertexes:
             if vertex.started and vertex.digest not in self._started and not _UNINTERESTING.match(vertex.name):
                 self._started.add(vertex.digest)
-                self._say(f"{_OURS.sub('', vertex.name)}{' (cached)' if vertex.cached else ''}")
+                name = _OURS.sub("", vertex.name[:_LONGEST_NAME])
+                self._say(f"{name}{' (cached)' if vertex.cached else ''}")
             if vertex.error and not self.error:
                 self.error = vertex.error
         for digest, text in status.logs:
@@ -153,12 +169,14 @@ async def _by_cli(
     dockerfile: str,
     tag: str,
     labels: dict[str, str],
+    build_arguments: dict[str, str],
     no_cache: bool,
     timeout: float,
     say: Say,
 ) -> None:
     arguments = ["--host", engine.host, "build", "--progress=plain", "--tag", tag, "--file", dockerfile]
     arguments += [f"--label={name}={value}" for name, value in labels.items()]
+    arguments += [f"--build-arg={name}={value}" for name, value in build_arguments.items()]
     arguments += ["--no-cache", "-"] if no_cache else ["-"]
     archive = await asyncio.to_thread(context.read_bytes)
     missing = "there is no docker command"

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,21 +17,23 @@ _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _UNIX = "unix://"
 _CALL_SECONDS = 60
 _PIECE_BYTES = 256 * 1024
-_NETWORK_ATTEMPTS = 32
 _TIMEOUT = httpx2.Timeout(None, connect=10)
 
 
 class EngineFailed(Exception):
-    """The engine refused a call or does not answer. status: its HTTP status, 900 if it can't be reached."""
+    """The engine refused a call or does not answer. status: its HTTP status, 900 if it can't be reached.
 
-    def __init__(self, message: str, status: int = 900) -> None:
+    hint: what to do, where that is known here.
+    """
+
+    def __init__(self, message: str, status: int = 900, hint: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.hint = status, hint
 
 
 @dataclass(frozen=True)
 class Container:
-    """What the engine says of a container."""
+    """What the engine says of a container. networks: ids by name; "" for one that it was not on yet."""
 
     id: str
     name: str
@@ -41,6 +43,33 @@ class Container:
     exit_code: int
     out_of_memory: bool
     restarts: int = 0
+    networks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its processes run, or will by themselves in a moment."""
+        return self.status in ("running", "restarting", "paused")
+
+
+@dataclass(frozen=True)
+class Network:
+    """ranges: of its addresses. created: a text that sorts by time. used: containers that are up on it, if known."""
+
+    id: str
+    name: str
+    ranges: tuple[IPv4Network | IPv6Network, ...]
+    created: str
+    used: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def subnets(self) -> tuple[IPv4Network, ...]:
+        return tuple(found for found in self.ranges if isinstance(found, IPv4Network))
+
+    @property
+    def room(self) -> int:
+        """For how many containers there are addresses: three of each range are its own."""
+        return sum(subnet.num_addresses - 3 for subnet in self.subnets)
 
 
 @dataclass(frozen=True)
@@ -68,6 +97,11 @@ class Engine:
     async def version(self) -> str:
         """The engine's version. Errors: EngineFailed if it does not answer."""
         return str((await self._json("GET", "version"))["Version"])
+
+    async def major_version(self) -> int:
+        """23 of `23.0.5`; 0 if it is written otherwise. Errors: EngineFailed."""
+        first = (await self.version()).partition(".")[0]
+        return int(first) if first.isdecimal() else 0
 
     async def _json(
         self,
@@ -133,6 +167,7 @@ class Engine:
                 status=entry["State"],
                 exit_code=0,
                 out_of_memory=False,
+                networks=_networks_of(entry),
             )
             for entry in listed
         ]
@@ -168,7 +203,13 @@ class Engine:
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],
             restarts=entry.get("RestartCount", 0),
+            networks=_networks_of(entry),
         )
+
+    async def inspect_container(self, container_id: str) -> dict[str, Any]:
+        """All that the engine knows of a container, in its own words. Errors: EngineFailed."""
+        found: dict[str, Any] = await self._json("GET", f"containers/{container_id}/json")
+        return found
 
     async def start_container(self, container_id: str) -> None:
         await self._json("POST", f"containers/{container_id}/start")
@@ -230,36 +271,52 @@ class Engine:
 
     # Networks and volumes
 
-    async def ensure_network(self, name: str, labels: dict[str, str], pool: str) -> None:
-        """A bridge network on a /26 of its own out of `pool`: the engine's own pools end after thirty networks."""
-        refused: set[str] = set()
-        for _ in range(_NETWORK_ATTEMPTS):
-            found = await self._json("GET", "networks")
-            if any(network["Name"] == name for network in found):
-                return
-            subnet = _free_subnet(pool, found, refused)
-            config = {
-                "Name": name,
-                "Driver": "bridge",
-                "CheckDuplicate": True,
-                "Labels": labels,
-                "IPAM": {"Config": [{"Subnet": subnet}]},
-            }
-            try:
-                await self._json("POST", "networks/create", config)
-                return
-            except EngineFailed as error:
-                # Another one took the name or the subnet meanwhile. A subnet may also be in use by what the engine does
-                # not list: a network that is just being made, or an interface of the host.
-                if "overlap" in str(error):
-                    refused.add(subnet)
-                elif error.status != 409:
-                    raise
-        raise EngineFailed("no network could be made: others take every subnet", 409)
+    async def networks(self, *labels: str) -> list[Network]:
+        """Networks that carry every one of `labels` (`name=value`); without one, everybody's."""
+        return [
+            _network(found) for found in await self._json("GET", "networks", None, {"filters": {"label": list(labels)}})
+        ]
 
-    async def remove_network(self, name: str) -> None:
+    async def network_events(self) -> AsyncIterator[None]:
+        """One for each network that is made or removed, until the engine ends. Errors: EngineFailed."""
+        filters = {"type": ["network"], "event": ["create", "destroy"]}
+        async with self.stream("GET", "events", params={"filters": filters}) as pieces:
+            async for _ in whole_lines(pieces):
+                yield None
+
+    async def network(self, network_id: str) -> Network:
+        """One network, with the number of containers that are up on it. Errors: EngineFailed."""
+        return _network(await self._json("GET", f"networks/{network_id}"))
+
+    async def create_network(self, name: str, labels: dict[str, str], subnet: IPv4Network) -> str:
+        """A bridge network; its id. Errors: EngineFailed, 409 if the name is taken, 403 if the subnet is."""
+        config = {
+            "Name": name,
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "Labels": labels,
+            "IPAM": {"Config": [{"Subnet": str(subnet)}]},
+        }
+        return str((await self._json("POST", "networks/create", config))["Id"])
+
+    async def remove_network(self, network_id: str) -> None:
+        """Errors: EngineFailed, 403 while a container is up on it."""
         with _absent_is_fine():
-            await self._json("DELETE", f"networks/{name}")
+            await self._json("DELETE", f"networks/{network_id}")
+
+    async def connect(self, network_id: str, container_id: str, alias: str, hardware: str = "") -> None:
+        """Put a container on one more network, where others find it by `alias`. It goes on meanwhile.
+
+        hardware: the address that it is to have there, as far as the engine heeds that (25 and newer).
+        """
+        config = {"Aliases": [alias], **({"MacAddress": hardware} if hardware else {})}
+        body = {"Container": container_id, "EndpointConfig": config}
+        await self._json("POST", f"networks/{network_id}/connect", body)
+
+    async def disconnect(self, network: str, container_id: str) -> None:
+        """Take a container that is down off a network, by its name; one that is not on it is fine, or no network."""
+        with contextlib.suppress(EngineFailed):
+            await self._json("POST", f"networks/{network}/disconnect", {"Container": container_id})
 
     async def volume_sizes(self) -> dict[str, int]:
         """Bytes by volume; the engine measures them all now. Errors: EngineFailed."""
@@ -287,7 +344,7 @@ class Engine:
             await self._json("DELETE", f"volumes/{name}")
 
     async def ensure_volume(self, name: str, labels: dict[str, str]) -> None:
-        """Create the volume unless it is there; creating one that exists changes nothing."""
+        """Create the volume unless it is there; the engine itself sees to it that two at once make one."""
         await self._json("POST", "volumes/create", {"Name": name, "Labels": labels})
 
     # Images
@@ -320,10 +377,15 @@ class Engine:
 
     async def pull(self, reference: str, timeout: float) -> None:
         """Bring an image from its registry. Errors: EngineFailed with the registry's words."""
-        name, _, tag = reference.rpartition(":")
+        name, _, tag = reference.partition("@")
+        if not tag:
+            # A colon before the last slash belongs to the registry's port.
+            folder, slash, last = name.rpartition("/")
+            last, _, tag = last.partition(":")
+            name = f"{folder}{slash}{last}"
         try:
             async with asyncio.timeout(timeout):
-                params = {"fromImage": name or reference, "tag": tag if name else "latest"}
+                params = {"fromImage": name, "tag": tag or "latest"}
                 async with self.stream("POST", "images/create", params=params) as pieces:
                     async for line in whole_lines(pieces):
                         if "error" in (message := json.loads(line)):
@@ -342,20 +404,25 @@ class Engine:
                         raise EngineFailed(str(message["error"]))
 
 
-def _free_subnet(pool: str, networks: list[dict[str, Any]], refused: set[str]) -> str:
-    """The first /26 of `pool` that no network overlaps and nobody refused. Errors: EngineFailed if there is none."""
-    taken = [
-        ipaddress.ip_network(config["Subnet"], strict=False)
-        for network in networks
-        for config in (network.get("IPAM") or {}).get("Config") or []
+def _network(found: dict[str, Any]) -> Network:
+    ranges = [
+        ip_network(config["Subnet"], strict=False)
+        for config in (found.get("IPAM") or {}).get("Config") or []
         if config.get("Subnet")
     ]
-    for subnet in ipaddress.ip_network(pool).subnets(new_prefix=26):
-        if str(subnet) not in refused and not any(
-            other.version == subnet.version and subnet.overlaps(other) for other in taken
-        ):
-            return str(subnet)
-    raise EngineFailed(f"every network of APP_NETWORKS ({pool}) is taken", 409)
+    return Network(
+        id=found["Id"],
+        name=found["Name"],
+        ranges=tuple(ranges),
+        created=found.get("Created") or "",
+        used=len(found.get("Containers") or ()),
+        labels=found.get("Labels") or {},
+    )
+
+
+def _networks_of(entry: dict[str, Any]) -> dict[str, str]:
+    found = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    return {name: (details or {}).get("NetworkID") or "" for name, details in found.items()}
 
 
 async def whole_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

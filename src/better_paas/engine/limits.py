@@ -14,14 +14,17 @@ _GROUP = "docker/buildkit"
 _PERIOD = 100_000
 # Of the host, where nothing else is said: what is left keeps the apps and this server alive.
 _SHARE_OF_MEMORY, _SHARE_OF_CPUS = 0.75, 0.75
+# Threads count too. Enough for several large builds at once; a kernel has 32,768 for everybody where nothing is set.
+MOST_PROCESSES = 4096
 
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """memory: bytes. cpus: cores, 1.5 is one and a half."""
+    """memory: bytes. cpus: cores, 1.5 is one and a half. processes: with their threads."""
 
     memory: int
     cpus: float
+    processes: int = MOST_PROCESSES
 
     @classmethod
     def of(cls, memory: int, cpus: float) -> "BuildLimits":
@@ -36,12 +39,17 @@ def limit_builds(limits: BuildLimits, root: Path = _ROOT) -> str:
     unified = (root / "cgroup.controllers").exists()
     quota = round(limits.cpus * _PERIOD)
     if unified:
-        wishes = [(root, "cpu.max", f"{quota} {_PERIOD}"), (root, "memory.max", str(limits.memory))]
+        wishes = [
+            (root, "cpu.max", f"{quota} {_PERIOD}"),
+            (root, "memory.max", str(limits.memory)),
+            (root, "pids.max", str(limits.processes)),
+        ]
     else:
         wishes = [
             (root / "cpu", "cpu.cfs_period_us", str(_PERIOD)),
             (root / "cpu", "cpu.cfs_quota_us", str(quota)),
             (root / "memory", "memory.limit_in_bytes", str(limits.memory)),
+            (root / "pids", "pids.max", str(limits.processes)),
         ]
     try:
         for place, name, value in wishes:
@@ -59,4 +67,4 @@ def _delegate(root: Path, group: Path) -> None:
     """Let the groups on the way have limits of their own; it may be so already."""
     for folder in (root, group.parent):
         with contextlib.suppress(OSError):
-            (folder / "cgroup.subtree_control").write_text("+cpu +memory")
+            (folder / "cgroup.subtree_control").write_text("+cpu +memory +pids")

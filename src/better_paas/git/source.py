@@ -9,9 +9,12 @@ _OWNER_AND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,10
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,45}")
 _USER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PATH = re.compile(r"/?[A-Za-z0-9~._/+@%-]{1,500}")
-_REF = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9_@+./#-]{0,199}")
+# What no name of a branch or tag has in it (git-check-ref-format).
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
+_LONGEST_REF_BYTES = 240
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
 _PORTS = {"https": 443, "http": 80, "ssh": 22}
 _LONGEST = 600
 
@@ -78,10 +81,17 @@ def parse_address(text: str) -> GitAddress:
 
 def check_ref(text: str) -> str:
     """A branch, tag or commit as Git's own rules allow, and never an option. Errors: SourceRefused."""
-    unsafe = ".." in text or "//" in text or "@{" in text or text.endswith(("/", ".", ".lock"))
-    if not _REF.fullmatch(text) or unsafe:
+    parts = text.split("/")
+    odd = _NO_REF.search(text) or text.endswith(".") or text.startswith("-") or text == "@"
+    if odd or any(part[:1] in ("", ".") or part.endswith(".lock") for part in parts):
+        raise SourceRefused("this is not a valid branch, tag or commit")
+    if len(text.encode("utf-8", "surrogatepass")) > _LONGEST_REF_BYTES or not text.isprintable():
         raise SourceRefused("this is not a valid branch, tag or commit")
     return text
+
+
+def is_short_commit(text: str) -> bool:
+    return _SHORT_COMMIT.fullmatch(text) is not None
 
 
 def is_commit(text: str) -> bool:

@@ -7,8 +7,8 @@ from fastapi.responses import PlainTextResponse, Response
 
 from better_paas.errors import NotFound
 from better_paas.install.wheel import FILE, client_wheel
-from better_paas.tokens.authorize import own_url
 from better_paas.tokens.guard import api_router, platform_of
+from better_paas.tokens.own_address import HEADERS, own_url
 
 router = api_router("Install")
 _INSTALLER = Path(__file__).with_name("installer.py")
@@ -20,7 +20,7 @@ async def install_paas(request: Request) -> PlainTextResponse:
     """A Python program that installs the paas command: `curl -fsSL …/install/paas | python3 -`."""
     own = own_url(platform_of(request), request)
     text = _INSTALLER.read_text().replace("@WHEEL@", f"{own}/install/{FILE}").replace("@SERVER@", own)
-    return PlainTextResponse(text, headers={"Cache-Control": "no-cache", "Vary": "Host"})
+    return PlainTextResponse(text, headers=HEADERS)
 
 
 @router.get("/install/{file}", response_class=Response)
@@ -35,4 +35,4 @@ async def install_file(file: str) -> Response:
 async def llms(request: Request) -> PlainTextResponse:
     """What an AI agent should know before it uses this server."""
     own = own_url(platform_of(request), request)
-    return PlainTextResponse(_FOR_AGENTS.read_text().replace("@SERVER@", own).replace("@WHEEL@", FILE))
+    return PlainTextResponse(_FOR_AGENTS.read_text().replace("@SERVER@", own).replace("@WHEEL@", FILE), headers=HEADERS)

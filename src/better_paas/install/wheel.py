@@ -40,7 +40,7 @@ def client_wheel() -> bytes:
 
 def _sources() -> list[Path]:
     kit = _PACKAGE / "kit"
-    used = [kit / name for name in ("__init__.py", "files.py", "plain.py")]
+    used = [kit / name for name in ("__init__.py", "files.py", "plain.py", "secret_forms.py")]
     return [_PACKAGE / "__init__.py", *used, *sorted((_PACKAGE / "cli").glob("*.py"))]
 
 

@@ -14,6 +14,7 @@ from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 
 LEASE = timedelta(seconds=60)
+# A job that has ended so many processes would end the next one, too.
 MOST_ATTEMPTS = 3
 
 
@@ -66,12 +67,18 @@ class LeaseLost(Conflict):
         super().__init__("Another worker has taken this job over", code="stale_lease")
 
 
-def claim(session: Session, kinds: frozenset[str], process: str = "") -> Claim | None:
-    """The oldest queued job of `kinds` whose lock is free, now running under a new lease of this process."""
+def claim(
+    session: Session, kinds: frozenset[str], process: str = "", only_new: frozenset[str] = frozenset()
+) -> Claim | None:
+    """The oldest queued job of `kinds` whose lock is free, now running under a new lease of this process.
+
+    only_new: of these kinds none that a process has ended over.
+    """
     held = select(Job.lock_key).where(Job.status == "running", Job.lock_key.is_not(None))
     job = session.scalars(
         select(Job)
         .where(Job.status == "queued", Job.kind.in_(kinds), Job.lock_key.is_(None) | Job.lock_key.not_in(held))
+        .where((Job.attempt == 0) | Job.kind.not_in(only_new))
         .order_by(Job.created_at, Job.id)
         .limit(1)
     ).first()
@@ -101,6 +108,16 @@ def is_queued(session: Session, job_id: str) -> bool:
     return job is not None and job.status == "queued"
 
 
+def before(session: Session, job_id: str) -> int:
+    """How many queued jobs of its kind are taken before this one; -1 if it does not wait itself."""
+    job = session.get(Job, job_id)
+    if job is None or job.status != "queued":
+        return -1
+    earlier = (Job.created_at < job.created_at) | ((Job.created_at == job.created_at) & (Job.id < job.id))
+    query = select(func.count()).select_from(Job).where(Job.status == "queued", Job.kind == job.kind, earlier)
+    return session.scalar(query) or 0
+
+
 def is_open(session: Session, job_id: str) -> bool:
     """Whether the job waits or runs."""
     job = session.get(Job, job_id)
@@ -124,25 +141,20 @@ def orphans(session: Session, living: Collection[str]) -> list[Job]:
     ]
 
 
-def release_orphans(
-    session: Session, living: Collection[str] = (), only: Collection[str] | None = None
-) -> tuple[int, list[str]]:
-    """Queue jobs that nobody works at any more: (how many, those of them that failed too often).
+def release_orphans(session: Session, living: Collection[str] = (), only: Collection[str] | None = None) -> int:
+    """Queue jobs that nobody works at any more, and say how many. only: leases of those that are meant; None for all.
 
-    only: leases of those that may be meant; None for all.
+    Whoever claims one again sees by its attempt how often a process has ended over it.
     """
-    lost: list[str] = []
     resumed = 0
     for job in orphans(session, living):
         if only is not None and job.lease_token not in only:
             continue
-        if job.attempt >= MOST_ATTEMPTS:
-            lost.append(job.id)
         resumed += 1
         # The queued key stays unique: a newer job of the same key was queued meanwhile and wins after this one.
         job.dedupe_key = None
         job.status, job.lease_token, job.lease_until = "queued", None, None
-    return resumed, lost
+    return resumed
 
 
 def request_cancel(session: Session, job_id: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from better_paas.db.database import Database
-from better_paas.errors import Unavailable
+from better_paas.errors import StepFailed, Unavailable
 from better_paas.jobs import queue
 from better_paas.jobs.queue import Claim, LeaseLost
+from better_paas.kit.supervision import Problem
 
 Handler = Callable[["JobRun"], Awaitable[None]]
 # Called with the reason when a job can't go on: it must leave the world tidy.
@@ -31,18 +32,29 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of job. slots: how many run at once."""
+    """A kind of job. slots: how many run at once.
+
+    may_end_server: it works at what strangers wrote. One that a process ended over runs alone among these the next
+    time, so that it is known which it was, and after some times it is given up.
+    """
 
     name: str
     handler: Handler
     on_failure: FailureHandler
     slots: int
+    may_end_server: bool = False
 
 
 class JobRun:
     """What a handler gets: the payload, and steps that are run once."""
 
-    def __init__(self, database: Database, claim: Claim, announce: Callable[["JobRun"], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        claim: Claim,
+        announce: Callable[["JobRun"], None],
+        slot_freed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.claim = claim
         # A task that is cancelled before its first line never runs, so until then only a note is taken.
         self.begun = False
@@ -50,15 +62,23 @@ class JobRun:
         self.final = False
         # Another process has taken it over.
         self.is_lost = False
+        # Whether it counts among its kind's slots.
+        self.has_slot = True
         self.task: asyncio.Task[None] | None = None
         # How it ended; empty until then.
         self.outcome = ""
         self._database = database
         self._announce = announce
+        self._slot_freed = slot_freed
 
     @property
     def payload(self) -> dict[str, Any]:
         return self.claim.payload
+
+    def free_slot(self) -> None:
+        """What slots are for is done: another job of its kind may begin, while this one goes on."""
+        self.has_slot = False
+        self._slot_freed()
 
     async def step(self, name: str, work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """The output of `work`, or what it gave before the process was killed."""
@@ -76,7 +96,9 @@ class JobRun:
 
 
 class Worker:
-    """Claims and runs jobs, up to each kind's slots."""
+    """Claims and runs jobs, up to each kind's slots. problem: why none are started, for people; empty if they are."""
+
+    problem = Problem()
 
     def __init__(self, database: Database, announce: Callable[[JobRun], None]) -> None:
         self._database = database
@@ -84,21 +106,17 @@ class Worker:
         self._kinds: dict[str, Kind] = {}
         self._running: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
         self._cancelled: set[str] = set()
-        self._lost: set[str] = set()
         self._wake = asyncio.Event()
-        # Why no jobs are started, for people; empty while all is well.
-        self.problem = ""
-        self._main: asyncio.Task[None] | None = None
         self._stopping = False
 
     def register(self, kind: Kind) -> None:
         self._kinds[kind.name] = kind
 
-    async def start(self) -> None:
-        """Take over what a dead process left, then run."""
+    async def run(self) -> None:
+        """Take over what a dead process left, then start jobs as they come. Never returns; it may be begun again."""
         await self.take_over()
-        self._main = asyncio.create_task(self._loop(), name="jobs")
         self.wake()
+        await self._loop()
 
     async def take_over(self) -> None:
         """Queue again what processes that died, or no longer renew their leases, were working at."""
@@ -116,13 +134,11 @@ class Worker:
         if not left:
             return
 
-        def unit(session: Session) -> tuple[int, list[str]]:
+        def unit(session: Session) -> int:
             return queue.release_orphans(session, self._database.living(session), left)
 
-        resumed, lost = await self._database.write(unit)
-        if resumed:
+        if resumed := await self._database.write(unit):
             _log.info("jobs taken over from a stopped process", count=resumed)
-        self._lost |= set(lost)
         self.wake()
 
     async def keep_taking_over(self) -> None:
@@ -157,13 +173,15 @@ class Worker:
             self.cancel(job_id)
 
     async def stop(self) -> None:
-        """Interrupt everything without ending it: the next process goes on at the first unfinished step."""
+        """Interrupt everything without ending it: the next process goes on at the first unfinished step.
+
+        Whoever called `run` cancels that before.
+        """
         self._stopping = True
         tasks = [task for _, task in self._running.values()]
-        for task in [self._main, *tasks]:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in [self._main, *tasks] if task), return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def wait(self, job_id: str) -> None:
         """Return when the job does not run any more."""
@@ -191,16 +209,24 @@ class Worker:
 
     async def _start_all(self) -> None:
         while (kinds := self._free_kinds()) and (claimed := await self._claim(kinds)):
-            run = JobRun(self._database, claimed, self._announce)
+            run = JobRun(self._database, claimed, self._announce, self.wake)
             run.task = task = asyncio.create_task(self._run(run), name=f"job-{claimed.kind}-{claimed.id}")
             self._running[claimed.id] = (run, task)
 
     async def _claim(self, kinds: frozenset[str]) -> Claim | None:
         process = self._database.process
-        return await self._database.write(lambda session: queue.claim(session, kinds, process))
+        running = [run for run, _ in self._running.values() if self._kinds[run.claim.kind].may_end_server]
+        only_new = frozenset(name for name in kinds if self._kinds[name].may_end_server)
+        if not any(run.claim.attempt > 1 for run in running):
+            only_new = frozenset()
+        return await self._database.write(lambda session: queue.claim(session, kinds, process, only_new))
+
+    def has_room(self, kind: str) -> bool:
+        """Whether one more job of the kind could begin now."""
+        return kind in self._free_kinds()
 
     def _free_kinds(self) -> frozenset[str]:
-        busy = [run.claim.kind for run, _ in self._running.values()]
+        busy = [run.claim.kind for run, _ in self._running.values() if run.has_slot]
         return frozenset(name for name, kind in self._kinds.items() if busy.count(name) < kind.slots)
 
     async def _run(self, run: JobRun) -> None:
@@ -239,7 +265,7 @@ class Worker:
             try:
                 await act()
                 return
-            except (SQLAlchemyError, Unavailable) as error:
+            except (OperationalError, InterfaceError, Unavailable) as error:
                 self.problem = f"a job's end can't be written: {error}"
                 _log.error("a job's end can't be written", job=claimed.id, reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -250,8 +276,12 @@ class Worker:
             if run.claim.id in self._cancelled or run.claim.cancel_requested:
                 await self._tidy(kind, run, Cancelled())
                 return "cancelled", "cancelled"
-            if run.claim.id in self._lost:
-                raise RuntimeError("the server stopped three times while this ran")
+            if kind.may_end_server and run.claim.attempt > queue.MOST_ATTEMPTS:
+                raise StepFailed(
+                    f"it was given up: the server ended {queue.MOST_ATTEMPTS} times while it worked at it",
+                    "The server's log says how it ended. Has the server enough memory?",
+                    code="given_up",
+                )
             await kind.handler(run)
             run.final = True
             return "succeeded", ""

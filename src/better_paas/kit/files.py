@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 
@@ -32,6 +34,32 @@ def write_atomically(path: Path, content: str, mode: int = 0o600) -> None:
         raise
 
 
+async def _on_own_thread(wait: Callable[[], None]) -> None:
+    """Those of the pool are few: if all waited for locks, what their holders need them for would never be done."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def work() -> None:
+        with contextlib.suppress(OSError):
+            wait()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=work, name="file-lock", daemon=True).start()
+    await done.wait()
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    """descriptor: one more of the file, and this thread's own: whoever asked may be gone, and its number another
+    file's."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.asynccontextmanager
 async def file_lock(path: Path) -> AsyncIterator[None]:
     """No other process that asks for the same lock has it meanwhile; the system frees that of a dead one."""
@@ -42,7 +70,7 @@ async def file_lock(path: Path) -> AsyncIterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+            await _on_own_thread(functools.partial(_wait_for_lock, os.dup(descriptor)))
         yield
     finally:
         os.close(descriptor)

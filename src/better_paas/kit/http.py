@@ -5,14 +5,25 @@ import ipaddress
 import socket
 from collections.abc import Collection
 
+from better_paas.kit.quoted import Told
+
 # NAT64 (RFC 6052) and the old IPv4-compatible form: the last 32 bits are the real target.
 _CARRIES_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class AddressRefused(Exception):
-    """The host does not resolve, or resolves to an address that the platform must not be sent to."""
+class AddressRefused(Told):
+    """The host does not resolve, or resolves to an address that the platform must not be sent to.
+
+    is_private: it is the latter.
+    """
+
+    is_private = False
+
+
+class PrivateAddress(AddressRefused):
+    is_private = True
 
 
 async def resolve_public(host: str, port: int, allowed_private: Collection[str]) -> str:
@@ -24,13 +35,13 @@ async def resolve_public(host: str, port: int, allowed_private: Collection[str])
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise AddressRefused(f"the host {host} can't be found") from error
+        raise AddressRefused("the host can't be found", quoted=host) from error
     addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
     if not addresses:
-        raise AddressRefused(f"the host {host} can't be found")
+        raise AddressRefused("the host can't be found", quoted=host)
     for address in addresses:
         if not is_public(address) and not _is_allowed(host, address, allowed_private):
-            raise AddressRefused(f"{host} is a private or local address ({address})")
+            raise PrivateAddress("the host is a private or local address", quoted=f"{host} ({address})")
     return str(addresses[0])
 
 

@@ -1,9 +1,15 @@
-"""How a long-lived process starts quickly, and stays small."""
+"""How a long-lived process starts quickly, and stays small; and how much there is."""
 
 import contextlib
 import ctypes
 import gc
+import os
 import sys
+
+
+def host_memory() -> int:
+    """Bytes that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def begin() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from better_paas.kit.lines import LineBuffer
 
+# For a child that runs a part of this package: an installed one lies in a folder that only this process was told of.
+OWN_PACKAGE = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 # What a child may inherit: where programs and certificates are, and how to reach the network.
 # Never DOCKER_HOST, GIT_SSH_COMMAND, LD_PRELOAD and the like.
 _INHERITED = (
@@ -63,13 +65,15 @@ async def run(
     timeout: float = 60,
     on_line: Callable[[str], None] | None = None,
     all_output: bool = False,
+    on_output: Callable[[bytes], None] | None = None,
     umask: int = -1,
 ) -> Completed:
     """Run `argv` to its end and give what it printed.
 
     environment: added to the short inherited one. timeout: seconds. on_line: called with each line of standard error
-    as it comes; all_output: and of standard output. umask: -1 for ours. Errors: ProgramFailed. The whole process group
-    ends when this is cancelled.
+    as it comes; all_output: and of standard output. on_output: called with standard output in pieces, of which nothing
+    is kept then. umask: -1 for ours. Errors: ProgramFailed; also for more output than is kept, where nobody heard it.
+    The whole process group ends when this is cancelled, or when what is called raises.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -84,36 +88,75 @@ async def run(
         )
     except OSError as error:
         raise ProgramFailed(argv[0], None, "", f"can't be started ({error.strerror})") from error
+    heard = on_output or (_lines(on_line) if on_line is not None and all_output else None)
+    output = asyncio.ensure_future(_collect(process.stdout, heard, keep=on_output is None, is_answer=heard is None))
+    errors = asyncio.ensure_future(_collect(process.stderr, _lines(on_line) if on_line is not None else None))
+    fed = asyncio.ensure_future(_feed(process, stdin))
     try:
         async with asyncio.timeout(timeout):
-            stdout, stderr, _ = await asyncio.gather(
-                _collect(process.stdout, on_line if all_output else None),
-                _collect(process.stderr, on_line),
-                _feed(process, stdin),
-            )
+            stdout, stderr, _ = await asyncio.gather(output, errors, fed)
             code = await process.wait()
     except TimeoutError as error:
         raise ProgramFailed(argv[0], None, "", f"did not end within {timeout:.0f} s") from error
+    except _TooMuchOutput as error:
+        raise ProgramFailed(argv[0], None, "", f"printed more than {_MAX_OUTPUT_BYTES // 2**20} MiB") from error
     finally:
+        for one in (output, errors, fed):
+            one.cancel()
+        await asyncio.gather(output, errors, fed, return_exceptions=True)
         await _end_group(process)
     if code != 0:
         raise ProgramFailed(argv[0], code, (stderr or stdout)[-4000:], f"ended with code {code}")
     return Completed(stdout, stderr)
 
 
-async def _collect(stream: asyncio.StreamReader | None, on_line: Callable[[str], None] | None) -> str:
-    if stream is None:
-        return ""
-    kept, size, buffer = bytearray(), 0, LineBuffer()
-    while chunk := await stream.read(65536):
+async def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a program that is talked to by its standard input and output. environment: all that it gets.
+
+    What it says besides is nobody's: it may be a stranger's text.
+    """
+    return await asyncio.create_subprocess_exec(
+        *argv,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+class _TooMuchOutput(Exception):
+    pass
+
+
+async def _collect(
+    stream: asyncio.StreamReader | None,
+    heard: Callable[[bytes], None] | None,
+    keep: bool = True,
+    is_answer: bool = False,
+) -> str:
+    """What came, up to a limit. is_answer: cutting it off would change what it says. Errors: _TooMuchOutput."""
+    kept, size = bytearray(), 0
+    while stream is not None and (chunk := await stream.read(65536)):
         size += len(chunk)
-        if size <= _MAX_OUTPUT_BYTES:
+        if keep and size <= _MAX_OUTPUT_BYTES:
             kept += chunk
-        if on_line is not None:
-            for line in buffer.feed(chunk.replace(b"\r", b"\n")):
-                if line.strip():
-                    on_line(line.decode(errors="replace"))
+        elif is_answer:
+            raise _TooMuchOutput
+        if heard is not None:
+            heard(chunk)
     return kept.decode(errors="replace")
+
+
+def _lines(on_line: Callable[[str], None]) -> Callable[[bytes], None]:
+    buffer = LineBuffer()
+
+    def hear(chunk: bytes) -> None:
+        for line in buffer.feed(chunk.replace(b"\r", b"\n")):
+            if line.strip():
+                on_line(line.decode(errors="replace"))
+
+    return hear
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request
 
 from better_paas.bootstrap import Platform
-from better_paas.tokens.authorize import own_url
+from better_paas.tokens.authorize import dashboard_url
 from better_paas.tokens.caller import Caller
+from better_paas.tokens.own_address import own_url
 
 # What a call is judged by, besides its token.
 _PASSED_ON = (b"authorization", b"host", b"x-forwarded-for", b"x-forwarded-proto")
@@ -40,6 +41,8 @@ class Backend:
 
     def __init__(self, app: FastAPI, platform: Platform, request: Request, caller: Caller, client: str) -> None:
         self.platform, self.caller, self.url = platform, caller, own_url(platform, request)
+        # What the address of every approval begins with.
+        self.approvals = f"{dashboard_url(platform, request)}/approvals?id="
         self._app, self._request = app, request
         passed = [(name, value) for name, value in request.headers.raw if name in _PASSED_ON]
         named = (b"x-better-paas-client", f"mcp:{client}".encode())

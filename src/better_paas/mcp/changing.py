@@ -12,10 +12,12 @@ from better_paas.mcp.untrusted import framed
 # Clients and proxies give up on a call after a minute.
 LONGEST_WAIT = 50
 _TAIL = 40
+# A success is one when what went live has stayed up for a while; of that there is no event.
+_SETTLING_PAUSE = 0.5
 
 
 async def deploy(backend: Backend, arguments: Arguments) -> Result:
-    fields = {name: arguments[name] for name in ("name", "gitRepo", "branch", "rootDir") if arguments.get(name)}
+    fields = {name: value for name, value in arguments.items() if name not in ("env", "project", "key")}
     if arguments.get("env"):
         fields["envVars"] = arguments["env"]
     if arguments.get("project"):
@@ -35,7 +37,9 @@ async def redeploy(backend: Backend, arguments: Arguments) -> Result:
 async def rollback(backend: Backend, arguments: Arguments) -> Result:
     app = await app_named(backend, arguments["app"])
     wanted = arguments.get("deployment", "")
-    return _started(await backend.post("/api/apps/rollback", id=app["id"], deploymentId=wanted))
+    key = arguments.get("key", "")
+    answer = await backend.post("/api/apps/rollback", once=key, id=app["id"], deploymentId=wanted)
+    return {**_started(answer), "from": answer["from"], "to": answer["to"]}
 
 
 def _started(answer: dict[str, Any]) -> Result:
@@ -59,15 +63,19 @@ async def wait_deployment(backend: Backend, arguments: Arguments) -> Result:
                     break
                 while (event := await events.get()).get("id") != wanted and event["topic"] != "reset":
                     pass
+            while True:
+                if (await backend.get("/api/deployments/get", id=wanted))["settled"]:
+                    break
+                await asyncio.sleep(_SETTLING_PAUSE)
     found = await backend.get("/api/deployments/get", id=wanted)
-    finished = found["status"] not in ("queued", "building")
+    finished = found["settled"]
     result: Result = {"finished": finished, "deployment": deployment(found)}
     if not finished:
         result["next"] = "It is still under way: call this again."
         result["step"] = next((step["name"] for step in reversed(found["steps"])), "queued")
     elif found["status"] == "success":
         app = await backend.get("/api/apps/get", id=found["appId"])
-        result["url"] = app["url"]
+        result |= {"url": app["url"], "watchedUntil": found["watchedUntil"]}
     else:
         result |= framed((await log_of(backend, wanted))[-_TAIL:])
     return result
@@ -106,13 +114,9 @@ async def update_app(backend: Backend, arguments: Arguments) -> Result:
 
 async def set_env(backend: Backend, arguments: Arguments) -> Result:
     app = await app_named(backend, arguments["app"])
-    gone, wanted = set(arguments.get("unset", [])), arguments.get("set", {})
-    # *** stands for a value that is stored and not shown: sent back, it stays.
-    variables = {name: value for name, value in {**app["envVars"], **wanted}.items() if name not in gone}
-    fields: dict[str, Any] = {"envVars": variables}
-    if arguments.get("secret"):
-        fields["secretKeys"] = sorted({*app["secretKeys"], *wanted} - gone)
-    changed = await backend.post("/api/apps/update", id=app["id"], **fields)
+    gone, wanted = arguments.get("unset", []), arguments.get("set", {})
+    secret = list(wanted) if arguments.get("secret") else []
+    changed = await backend.post("/api/apps/env", id=app["id"], set=wanted, unset=gone, secret=secret)
     return {
         "app": changed["name"],
         "variables": sorted(changed["envVars"]),

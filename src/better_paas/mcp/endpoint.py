@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, PaasError, Unauthorized
 from better_paas.tokens.authenticate import authenticate
-from better_paas.tokens.authorize import own_url
+from better_paas.tokens.own_address import HEADERS, own_url
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,6 +49,7 @@ class McpEndpoint:
         headers = dict(error.headers)
         if error.status == 401:
             metadata = f"{own_url(self._platform, request)}/.well-known/oauth-protected-resource/mcp"
+            headers |= HEADERS
             headers["WWW-Authenticate"] = f'Bearer resource_metadata="{metadata}", scope="apps:read"'
         body = {"error": error.error, "code": error.code, "hint": error.hint, "requestId": request.state.request_id}
         return JSONResponse(body, error.status, headers)
@@ -68,10 +69,14 @@ class McpEndpoint:
         running = asyncio.Event()
 
         async def run() -> None:
-            async with manager.run():
-                running.set()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.Event().wait()
+            try:
+                async with manager.run():
+                    running.set()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.Event().wait()
+            finally:
+                # One that broke is of no use to anybody: the next call makes another.
+                self._ready = None
 
         self._platform.background(run())
         await running.wait()
@@ -90,11 +95,15 @@ def _check_origin(platform: Platform, request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is None or origin in platform.settings.origins:
         return
-    parts = urlsplit(origin)
     known = urlsplit(platform.settings.paas_ui_url or "").hostname
+    refused = Forbidden("Forbidden: origin not allowed", "Add it to DASHBOARD_ORIGIN.")
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as http://[
+        raise refused from None
     same = parts.netloc == request.headers.get("host")
     if not same or not (parts.hostname == known or _is_fixed(parts.hostname or "")):
-        raise Forbidden("Forbidden: origin not allowed", "Add it to DASHBOARD_ORIGIN.")
+        raise refused
 
 
 def _is_fixed(host: str) -> bool:

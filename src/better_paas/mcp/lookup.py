@@ -27,12 +27,14 @@ async def is_seen(backend: Backend, name: str) -> bool:
 
 def brief(app: dict[str, Any]) -> dict[str, Any]:
     """What a list shows of an app."""
-    return {name: app[name] for name in ("name", "id", "status", "statusDetail", "url", "projectId")}
+    return {name: app[name] for name in ("name", "id", "status", "statusDetail", "statusQuoted", "url", "projectId")}
 
 
 def deployment(found: dict[str, Any]) -> dict[str, Any]:
     """What is told of a deployment."""
-    names = ("id", "appName", "status", "trigger", "commit", "commitMsg", "error", "hint", "createdAt", "duration")
+    names = (
+        "id", "appName", "status", "trigger", "commit", "commitMsg", "error", "hint", "quoted", "createdAt", "duration",
+    )  # fmt: skip
     return {name: found[name] for name in names if found.get(name) not in (None, "")}
 
 

@@ -117,9 +117,10 @@ def _changes(good: dict[str, Any], latest: dict[str, Any]) -> list[str]:
 
 async def whoami(backend: Backend, arguments: Arguments) -> Result:
     if not backend.caller.is_agent:
-        return {"name": "admin", "can": ["Everything: this is the admin token. Agents should have one of their own."]}
+        can = ["Everything: this is the admin token. Agents should have one of their own."]
+        return {"name": "admin", "can": can, "approvals": backend.approvals}
     found: Result = await backend.get("/api/agents/self")
-    return found
+    return {**found, "approvals": backend.approvals}
 
 
 async def list_my_actions(backend: Backend, arguments: Arguments) -> Result:

@@ -21,6 +21,7 @@ _TEXT = {"type": "string", "maxLength": 4000}
 _SHORT = {"type": "string", "maxLength": 600}
 _VARIABLES = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 500}
 _LIST = {"type": "array"}
+_NAMES = {"type": "array", "items": {"type": "string", "maxLength": 200}, "maxItems": 100}
 _STRING = {"type": "string"}
 _OBJECT = {"type": "object"}
 _LOG = {"log": _STRING, "omitted": {"type": "integer"}, "notice": _STRING}
@@ -103,6 +104,19 @@ _GET_DEPLOYMENT, _BUILD_LOG, _RUNTIME_LOG = (
     "GET /api/deployments/logs",
     "GET /api/apps/runtime-logs",
 )
+# What an app's owner may say of its build; what is left out is found out.
+_BUILD: dict[str, Schema] = {
+    "buildMethod": {"enum": ["auto", "dockerfile", "plan"], "description": "plan: in spite of a Dockerfile"},
+    "runtimeVersion": {**_SHORT, "description": "of the language, such as 22 or 3.12"},
+    "aptPackages": {**_NAMES, "description": "Debian packages to build with"},
+    "runAptPackages": {**_NAMES, "description": "Debian packages to run with"},
+    "outputDir": {**_SHORT, "description": "folder that the build makes, or that is served as it is"},
+    "staticSite": {"type": ["boolean", "null"]},
+    "singlePage": {"type": ["boolean", "null"]},
+    "buildArgs": {**_VARIABLES, "description": "for an own Dockerfile; no secrets"},
+    "buildSecrets": {**_NAMES, "description": "names of secret variables that the build may know"},
+    "submodules": {"type": "boolean"},
+}
 _STARTED = {"app": _STRING, "url": _STRING, "deploymentId": _STRING, "next": _STRING}
 _KEY = {
     "type": "string",
@@ -231,6 +245,7 @@ TOOLS: tuple[Tool, ...] = (
             "project": _APP,
             "env": _VARIABLES,
             "key": _KEY,
+            **_BUILD,
         },
         ("name", "gitRepo"),
         _STARTED,
@@ -264,7 +279,7 @@ TOOLS: tuple[Tool, ...] = (
         changing.rollback,
         {"app": _APP, "deployment": _SHORT},
         ("app",),
-        _STARTED,
+        {**_STARTED, "from": _STRING, "to": _STRING},
     ),
     _tool(
         "stop_app",
@@ -299,10 +314,12 @@ TOOLS: tuple[Tool, ...] = (
             "installCommand": _TEXT,
             "buildCommand": _TEXT,
             "startCommand": _TEXT,
-            "portOverride": {"type": "integer", "minimum": 1, "maximum": 65535},
+            "portOverride": {"type": "integer", "minimum": 0, "maximum": 65535, "description": "0: as it is found out"},
             "healthPath": _SHORT,
+            "healthStatus": {**_SHORT, "description": "good statuses of it, such as 200-399,401"},
             "memory": {**_SHORT, "description": "such as 512m"},
             "cpus": {**_SHORT, "description": "such as 0.5"},
+            **_BUILD,
         },
         ("app",),
         {"app": _STRING, "before": _OBJECT, "after": _OBJECT},
@@ -311,7 +328,7 @@ TOOLS: tuple[Tool, ...] = (
         "set_env",
         "Set variables",
         "Set and remove environment variables of an app; the others stay. secret: nobody reads the values again.",
-        ("POST /api/apps/update", _GET_APP),
+        ("POST /api/apps/env", _GET_APP),
         changing.set_env,
         {
             "app": _APP,

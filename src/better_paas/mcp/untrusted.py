@@ -3,8 +3,48 @@
 import secrets
 from typing import Any
 
-from better_paas.kit.plain import plain
+from better_paas.kit.plain import one_line, plain
 
+# Fields of results whose text anybody may have written: it stands between marks, wherever they are.
+QUOTED = (
+    "quoted",
+    "statusQuoted",
+    "commitMsg",
+    "activeCommitMsg",
+    "changed",
+    "description",
+    "note",
+    "notes",
+)
+# Settings and names, which are to be sent back as they are, and so have no marks.
+NAMED = (
+    "name",
+    "agent",
+    "agentName",
+    "resourceName",
+    "resourceId",
+    "source",
+    "url",
+    "domains",
+    "defaultHost",
+    "gitRepo",
+    "branch",
+    "rootDir",
+    "dockerfilePath",
+    "installCommand",
+    "buildCommand",
+    "startCommand",
+    "releaseCommand",
+    "processes",
+    "healthPath",
+    "healthStatus",
+    "volumes",
+    "envVars",
+    "secretKeys",
+    "variables",
+    "before",
+    "after",
+)
 _MOST_CHARACTERS = 16_000
 # Of what is cut, this much of the beginning is kept; the end says more.
 _HEAD = 0.25
@@ -18,6 +58,19 @@ def clean(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): clean(entry) for name, entry in value.items()}
     return [clean(entry) for entry in value] if isinstance(value, list) else value
+
+
+def marked(result: Any) -> Any:
+    """The same with what strangers wrote between marks, in the fields that may hold such: see QUOTED."""
+    return _marked(result, f"untrusted-text {secrets.token_hex(8)}", is_foreign=False)
+
+
+def _marked(value: Any, mark: str, *, is_foreign: bool) -> Any:
+    if isinstance(value, dict):
+        return {name: _marked(entry, mark, is_foreign=name in QUOTED) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_marked(entry, mark, is_foreign=is_foreign) for entry in value]
+    return f"<{mark}>{one_line(value)}</{mark}>" if is_foreign and isinstance(value, str) and value else value
 
 
 def framed(lines: list[str]) -> dict[str, Any]:

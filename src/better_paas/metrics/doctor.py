@@ -20,13 +20,18 @@ from sqlalchemy.orm import Session
 import better_paas
 from better_paas.apps import service as apps
 from better_paas.apps import trash
-from better_paas.bootstrap import PUBLIC_AUTHORITY, Platform
+from better_paas.apps.adoption import ADVICE as UNKNOWN
+from better_paas.bootstrap import PUBLIC_AUTHORITY, THROUGH_ONLY, Platform
+from better_paas.db.check import ADVICE, file_faults
+from better_paas.db.sqlite import FILE_NAME
 from better_paas.domains import service as domains
 from better_paas.domains.state import state_of
 from better_paas.kit.clock import now
+from better_paas.kit.quoted import Statement
 from better_paas.kit.subprocess import ProgramFailed, run
 from better_paas.runtime.docker import DockerRuntime
 from better_paas.runtime.protocol import RuntimeFailed
+from better_paas.system.health import look
 from better_paas.volumes import service as volumes
 
 Level = Literal["good", "notice", "bad"]
@@ -35,6 +40,14 @@ _MOST_DOMAINS = 200
 _ENDS_SOON = timedelta(days=10)
 _MOST_DRIFT = timedelta(seconds=60)
 _LATE_SECONDS = 0.5
+_CHECK_SECONDS = 5.0
+# Those parts of health that have no look of their own here, by what they are called, with what to do.
+_PARTS = {
+    "jobs": ("Jobs", "Is the disk full? See the server's log."),
+    "writer": ("Changes", "Is the disk full? 'better-paas db check' says whether the state is whole."),
+    "tasks": ("Tasks", "They are started again by themselves. If it stays so, see the server's log."),
+    "releases": ("Unknown releases", UNKNOWN),
+}
 
 
 @dataclass(frozen=True)
@@ -50,13 +63,13 @@ class Finding:
 async def examine(platform: Platform) -> list[Finding]:
     """All findings, in a fixed order. Takes a few seconds: it asks the engine, DNS and the disk."""
     groups = await asyncio.gather(
-        _engine(platform), _ingress(platform), _disk(platform), _volumes(platform), _clock(platform), _jobs(platform),
-        _domains(platform),
+        _engine(platform), _firewall(platform), _ingress(platform), _disk(platform), _volumes(platform),
+        _clock(platform), _jobs(platform), _domains(platform), _unserved(platform),
     )  # fmt: skip
     return [
         _version(),
         await _state(platform),
-        _data_dir(platform),
+        await _data_dir(platform),
         *(finding for group in groups for finding in group),
     ]
 
@@ -76,13 +89,19 @@ async def _state(platform: Platform) -> Finding:
         "SQLite", "SELECT sqlite_version()"
     )  # fmt: skip
     found = await platform.database.read(lambda session: session.scalar(text(question)))
-    return Finding("State", "good", f"{kind} {str(found).split()[0]}")
+    name = f"{kind} {str(found).split()[0]}"
+    if not platform.settings.database_url:
+        faults = await asyncio.to_thread(file_faults, platform.data_dir / FILE_NAME, _CHECK_SECONDS)
+        if faults:
+            return Finding("State", "bad", f"{name}; its file is damaged: {faults[0]}", ADVICE)
+    return Finding("State", "good", name)
 
 
-def _data_dir(platform: Platform) -> Finding:
+async def _data_dir(platform: Platform) -> Finding:
     path = platform.data_dir
     mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
+    is_way = mode == THROUGH_ONLY and not await platform.runtime.has_sandbox()
+    if mode & 0o077 and not is_way:
         return Finding("Data directory", "bad", f"{path} is open to others ({mode:o})", f"Run 'chmod 700 {path}'.")
     return Finding("Data directory", "good", str(path))
 
@@ -107,6 +126,23 @@ async def _engine(platform: Platform) -> list[Finding]:
         )
         found.append(Finding("Limits of builds", "notice", platform.runtime.limit_problem, advice))
     return found
+
+
+async def _firewall(platform: Platform) -> list[Finding]:
+    """What apps and builds can reach; rules that someone took away are put back by looking."""
+    if platform.settings.runtime == "process":
+        return []  # said by the runtime's own finding
+    if platform.firewall is None:
+        state = "Apps and builds reach the cloud's metadata and what listens on this machine"
+        return [Finding("Network of apps", "notice", state, "Set APPS_FIREWALL=true, unless you keep them from it.")]
+    await platform.firewall.ensure()
+    if platform.firewall.problem:
+        advice = (
+            "Apps and builds reach the cloud's metadata and what listens on this machine. Run the server as root on "
+            "the engine's own host and install iptables, or keep them from it yourself and set APPS_FIREWALL=false."
+        )
+        return [Finding("Network of apps", "bad", platform.firewall.problem, advice)]
+    return [Finding("Network of apps", "good", "Kept from the cloud's metadata and from what listens on this machine")]
 
 
 async def _ingress(platform: Platform) -> list[Finding]:
@@ -211,15 +247,33 @@ async def _clock(platform: Platform) -> list[Finding]:
 
 async def _jobs(platform: Platform) -> list[Finding]:
     found = []
-    if platform.worker.problem:
-        found.append(Finding("Jobs", "bad", platform.worker.problem, "Is the disk full? See the server's log."))
-    if platform.figures.lag > _LATE_SECONDS:
+    parts = (await look(platform)).parts
+    for part, (name, advice) in _PARTS.items():
+        if problem := parts[part].problem:
+            since = f"{parts[part].since:%d %b %H:%M} UTC"
+            found.append(Finding(name, "bad", f"{problem} (since {since})", advice))
+    if platform.figures.loop.lag > _LATE_SECONDS:
         advice = "The server has too little CPU: look for builds or apps that take it all, and limit them."
-        found.append(Finding("Server", "notice", f"It answers {platform.figures.lag:.1f} s late", advice))
+        found.append(Finding("Server", "notice", f"It answers {platform.figures.loop.lag:.1f} s late", advice))
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     if load > 4:
         found.append(Finding("Load", "notice", f"{load:.1f} programs wait for each core", "Limit apps and builds."))
     return found or [Finding("Jobs", "good", "They run")]
+
+
+async def _unserved(platform: Platform) -> list[Finding]:
+    """Names that the ingress leaves out, so that all others are served."""
+    left_out = platform.unserved.all()
+    owners = await platform.database.read(lambda session: {app.id: app.name for app in apps.all_apps(session)})
+    return [
+        Finding(
+            f"Domain {entry.name}",
+            "bad",
+            f"{entry.reason.problem} ({owners.get(entry.app_id, 'gone')})",
+            entry.reason.hint,
+        )
+        for entry in left_out
+    ]
 
 
 async def _domains(platform: Platform) -> list[Finding]:
@@ -263,7 +317,9 @@ async def _domains(platform: Platform) -> list[Finding]:
     for (owner, host), state in zip(wanted, states, strict=False):
         if state.problem:
             level: Level = "bad" if state.certificate in ("failing", "none") else "notice"
-            found.append(Finding(f"Domain {host}", level, f"{state.problem} ({owner})", state.hint))
+            found.append(
+                Finding(f"Domain {host}", level, str(Statement(f"{state.problem} ({owner})", state.quoted)), state.hint)
+            )
         elif state.expires_at is not None and state.expires_at - now() < _ENDS_SOON:
             advice = "It should have been renewed by now. Can the certificate authority reach ports 80 and 443 here?"
             found.append(Finding(f"Domain {host}", "bad", f"Its certificate ends at {state.expires_at:%d %b}", advice))

@@ -15,6 +15,7 @@ from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
 from better_paas.jobs import queue
 from better_paas.kit.clock import now
+from better_paas.kit.logging import lost_lines
 from better_paas.kit.schema import Answer
 from better_paas.metrics.doctor import examine, summary
 from better_paas.tokens.guard import api_router, platform_of
@@ -69,8 +70,11 @@ async def _look(platform: Platform) -> None:
         figures.deployments.labels(status).set(deployments.get(status, 0))
     figures.queued_jobs.set(queued)
     figures.oldest_job.set((now() - oldest).total_seconds() if oldest else 0)
-    figures.loop_lag.set(figures.lag)
+    figures.loop_lag.set(figures.loop.lag)
+    figures.loop_holds.set(figures.loop.holds)
+    figures.loop_longest_hold.set(figures.loop.longest)
     figures.free_bytes.set(shutil.disk_usage(platform.data_dir).free)
     figures.engine_up.set(await platform.engine_version() is not None)
     figures.ingress_up.set(not platform.ingress.problem)
     figures.audit_entries.set(entries)
+    figures.lost_log_lines.set(lost_lines())

@@ -1,12 +1,12 @@
 """What is counted while the server runs, and how well its event loop keeps time."""
 
-import asyncio
-import time
-
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from better_paas.kit.watchdog import LoopWatch
+
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_TICK_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
 
 
 class Figures:
@@ -36,11 +36,14 @@ class Figures:
         self.queued_jobs = self._gauge("better_paas_queued_jobs", "Jobs that wait.")
         self.oldest_job = self._gauge("better_paas_oldest_job_seconds", "Age of the job that has waited longest.")
         self.loop_lag = self._gauge("better_paas_loop_lag_seconds", "How late the event loop was, at the last look.")
+        self.loop_holds = self._gauge("better_paas_loop_holds", "How often the event loop was held for over a second.")
+        self.loop_longest_hold = self._gauge("better_paas_loop_longest_hold_seconds", "The longest of these times.")
         self.free_bytes = self._gauge("better_paas_free_bytes", "Free space where the state lies.")
         self.engine_up = self._gauge("better_paas_engine_up", "Whether the container engine answers.")
         self.ingress_up = self._gauge("better_paas_ingress_up", "Whether the ingress serves.")
         self.audit_entries = self._gauge("better_paas_audit_entries", "Entries of the audit log.")
-        self.lag = 0.0
+        self.lost_log_lines = self._gauge("better_paas_lost_log_lines", "Lines of the log that could not be written.")
+        self.loop = LoopWatch(_held)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, list(labels), registry=self.registry)
@@ -49,9 +52,6 @@ class Figures:
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    async def keep_time(self) -> None:
-        """Measure the event loop: what it is late by is what every request waits. Never returns."""
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(_TICK_SECONDS)
-            self.lag = max(0.0, time.monotonic() - before - _TICK_SECONDS)
+
+def _held(seconds: float, stack: str) -> None:
+    _log.error("the event loop was held: nobody was served", seconds=round(seconds, 1), stack=stack)

@@ -2,17 +2,25 @@
 
 import re
 from collections import deque
+from collections.abc import Iterable
 
 from better_paas.kit.plain import one_line
+from better_paas.kit.quoted import Statement
+from better_paas.runtime.complaints import cause_of, unreachable
 from better_paas.runtime.protocol import Say
 
-_KEPT = 200
-_LONGEST = 300
-# What the engine's three builders say of a command that failed.
-_COMMAND = re.compile(
-    r"(?:executor failed running \[(?P<first>.*)\]|process \"(?P<second>.*)\" did not complete successfully"
-    r"|The command '(?P<third>.*)' returned a non-zero code): (?:exit code: )?(?P<code>\d+)",
-    re.DOTALL,
+_KEPT = 1000
+# What could not be reached further up was reached in the end.
+_AT_THE_END = 30
+# With the command behind it, a quotation is cut no earlier.
+_LONGEST = 150
+# Of a line no more is kept, nor of a failing command shown.
+_LONGEST_LINE, _LONGEST_HEARD = 1000, 400
+# What the engine's three builders say around a command that failed; its code follows.
+_AROUND_COMMANDS = (
+    ("executor failed running [", "]: "),
+    ('process "', '" did not complete successfully'),
+    ("The command '", "' returned a non-zero code: "),
 )
 _SHELL = re.compile(r"^/bin/sh -c ")
 _STEP = re.compile(r"\[[^\]]*\d+/\d+\] |Step \d+/\d+ |Removing intermediate | ?---> |exporting |\$ ")
@@ -24,9 +32,20 @@ _COMPLAINT = re.compile(
 # Said around the cause, by npm and its like.
 _AROUND = re.compile(
     r"npm (?:ERR!|error)(?: (?:code|path|command|errno|syscall|Lifecycle|workspace|location|A complete log).*)?$"
-    r"|error Command failed|info Visit|\[?notice\]? |make(\[\d+\])?: \*\*\*|ELIFECYCLE|WARN",
+    r"|at .*[:(]\d+[:)]|see the log|error Command failed|info Visit"
+    r"|\[?notice\]? |make(\[\d+\])?: \*\*\*|ELIFECYCLE|WARN",
     re.IGNORECASE,
 )
+
+
+def words_of_failure(lines: Iterable[str]) -> str:
+    """What a program that ended said of it: the line that names the cause, else its last complaint or line."""
+    said = [shown for line in lines if (shown := one_line(line[:_LONGEST_HEARD]))]
+    kept = [line for line in said if not _AROUND.match(line)]
+    found = unreachable(said[-_AT_THE_END:]) or cause_of(kept)
+    if not found:
+        found = next((line for line in reversed(kept) if _COMPLAINT.search(line)), kept[-1] if kept else "")
+    return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 1]}…"
 
 
 class Heard:
@@ -38,24 +57,28 @@ class Heard:
 
     def __call__(self, line: str) -> None:
         self._say(line)
-        if not _STEP.match(line):
-            self._lines.append(line)
+        kept = line[:_LONGEST_HEARD]
+        if not _STEP.match(kept):
+            self._lines.append(kept)
 
     def cause(self) -> str:
-        """The last complaint, else the last line; empty if nothing was said."""
-        lines = [shown for line in self._lines if (shown := one_line(line)) and not _AROUND.match(shown)]
-        found = next((line for line in reversed(lines) if _COMPLAINT.search(line)), lines[-1] if lines else "")
-        return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 1]}…"
+        """The line that names it; empty if nothing was said."""
+        return words_of_failure(self._lines)
 
-    def explain(self, failure: str) -> str:
-        """What the builder says of a command that failed, with the cause in front; any other failure as it is."""
-        match = _COMMAND.search(failure)
-        if match is None:
-            return failure
-        command = _SHELL.sub("", one_line(match["first"] or match["second"] or match["third"]))
-        return self.ended(command, int(match["code"]))
+    def explain(self, failure: str) -> Statement:
+        """What the builder says of a command that failed: its cause, then itself. Any other failure as it is."""
+        for begin, end in _AROUND_COMMANDS:
+            start, stop = failure.find(begin), failure.rfind(end)
+            code = re.search("[0-9]{1,3}", failure[stop + len(end) :][:40]) if 0 <= start < stop else None
+            if code is not None:
+                command = one_line(failure[start + len(begin) : stop][:_LONGEST_LINE])
+                return self.ended(_SHELL.sub("", command), int(code[0]))
+        return Statement("the build failed", one_line(failure[:_LONGEST_LINE]))
 
-    def ended(self, command: str, code: int) -> str:
+    def ended(self, command: str, code: int) -> Statement:
         """The same for a command that is known."""
-        end = f"'{command}' ended with code {code}"
-        return f"{cause} ({end})" if (cause := self.cause()) else end
+        cause = self.cause()
+        said = f"{cause} ({command})" if cause else command
+        if unreachable([cause]):
+            return Statement(f"the build failed: it could not reach a server that it needs (code {code})", said)
+        return Statement(f"the build failed: a command ended with code {code}", said)

@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Protocol
 
 from better_paas.builders.plan import BuildPlan
+from better_paas.kit.quoted import Statement, Told
+from better_paas.runtime.listeners import Listener
 
 Say = Callable[[str], None]
 
 
-class RuntimeFailed(Exception):
-    """The runtime can't do it. hint: what to do."""
+class RuntimeFailed(Told):
+    """The runtime can't do it."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+
+class PortTaken(RuntimeFailed):
+    """Another program uses the port that the release was to have."""
 
 
 # The name of a release's first process: the one that gets requests, if it serves any.
 MAIN = "main"
+# One command that runs to its end, such as the release command. It is no part of the release.
+ONCE = "once"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class ReleaseSpec:
     """All that a release runs with. memory: like `512m`; cpus: like `1.5`, of each process; empty means no limit.
 
     container_port: where its main process listens; 0 if it serves no requests. processes: commands of those beside it.
+    own_address: whether its containers are told apart from all others in the network, for what is opened for it alone.
     """
 
     app_id: str
@@ -56,19 +61,28 @@ class ReleaseSpec:
     memory: str = ""
     cpus: str = ""
     volumes: tuple[Volume, ...] = ()
+    own_address: bool = False
 
 
 @dataclass(frozen=True)
 class State:
-    """Of a release. running: all its processes are up. reason: why not, for people.
+    """Of a release. running: all its processes are up. reason: why not, for people; quoted: which process, if it has
+    a name of its own.
 
-    restarts: how often the runtime had to start one again. processes: names of those that there are.
+    restarts: how often the runtime had to start one again. processes: names of those that there are. app_id: whose it
+    is, where all are told of.
     """
 
     running: bool
     reason: str = ""
     restarts: int = 0
     processes: frozenset[str] = frozenset()
+    app_id: str = ""
+    quoted: str = ""
+
+    @property
+    def why(self) -> Statement:
+        return Statement(self.reason, self.quoted)
 
 
 GONE = State(False, "its container is gone")
@@ -97,12 +111,14 @@ class Recipe:
     """What an image is made by. ignore: text of the tree's .dockerignore. lent: files beside the tree.
 
     generated: the Dockerfile is ours and the tree lies in `source/`; else it is the tree's own, at the plan's path.
+    has_heredocs: it needs a builder that knows them.
     """
 
     dockerfile: str
     generated: bool
     ignore: str
     lent: dict[str, str]
+    has_heredocs: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +185,18 @@ class Runtime(Protocol):
         """All releases of this installation by deployment id, by one question. Restarts are not counted."""
         ...
 
+    async def describe(self, deployment_id: str) -> ReleaseSpec | None:
+        """What a release that is there runs with, as far as the runtime knows; None where it does not know enough."""
+        ...
+
+    async def exposed_ports(self, reference: str) -> list[int]:
+        """Where an image says that its app listens, in rising order."""
+        ...
+
+    async def listeners(self, deployment_id: str) -> list[Listener]:
+        """Where the release's main process listens, by port; empty where that can't be told."""
+        ...
+
     async def figures(self, deployment_id: str) -> Figures:
         """Measured over about a second. Errors: RuntimeFailed."""
         ...
@@ -225,6 +253,6 @@ class Runtime(Protocol):
         """
         ...
 
-    def faults(self) -> AsyncIterator[tuple[str, str]]:
-        """(deployment id, what happened) for each of our processes that dies; "" when one starts."""
+    def faults(self) -> AsyncIterator[tuple[str, Statement]]:
+        """(deployment id, what happened) for each of our processes that dies; an empty one when one starts."""
         ...

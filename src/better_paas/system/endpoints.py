@@ -1,12 +1,13 @@
 """Health, manifest, API document and the stream of events."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 import better_paas
@@ -14,23 +15,36 @@ from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
 from better_paas.errors import PaasError
-from better_paas.jobs import queue
 from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.schema import Answer
+from better_paas.system.health import look
 from better_paas.tokens.authenticate import renewed
-from better_paas.tokens.authorize import own_url
 from better_paas.tokens.caller import Caller
 from better_paas.tokens.guard import api_router, caller_of, platform_of
+from better_paas.tokens.own_address import HEADERS, own_url
 from better_paas.tokens.streams import event_stream
 
 router = api_router("System")
 
 
+class PartAnswer(Answer):
+    """state: "ok" or the problem. since: when that began."""
+
+    state: str
+    since: str
+
+
 class Health(Answer):
-    """uptime: seconds. runtime: what runs apps, "docker" or "process". ingress, jobs: "ok" or the problem.
+    """status: "healthy", or "degraded" if any part is not ok. uptime: seconds. runtime: what runs apps, "docker" or
+    "process". ingress, jobs: "ok" or the problem.
+
+    parts: jobs, writer (of the state), ingress, engine, disk, releases (that the state does not know), tasks (others
+    that are not meant to end).
 
     engine: its version, or null while it does not answer and where apps are processes of the machine.
+
+    unservedNames: hosts and paths of apps that the ingress leaves out; GET /api/apps/domains says why.
 
     queuedJobs: jobs that wait, the oldest for oldestJob seconds. loopLag: seconds that the server answers late.
     """
@@ -42,10 +56,12 @@ class Health(Answer):
     runtime: str
     engine: str | None
     ingress: str
+    unserved_names: int
     jobs: str
     queued_jobs: int
     oldest_job: int
     loop_lag: float
+    parts: dict[str, PartAnswer]
 
 
 class Manifest(Answer):
@@ -87,29 +103,37 @@ class ServerInfo(Answer):
     tls: str
 
 
-@router.get("/api/health")
-async def health(request: Request) -> Health:
-    """Whether the control plane is up; engine and ingress say how the rest does."""
+@router.get("/api/health", responses={503: {"model": Health, "description": "The state can't be read or written."}})
+async def health(request: Request, response: Response) -> Health:
+    """How the control plane and each of its parts does, and since when. 503 if the state can't be read or written."""
     platform = platform_of(request)
-    queued, oldest = await platform.database.read(queue.waiting)
+    found = await look(platform)
+    if not found.is_usable:
+        response.status_code = 503
+    parts = {
+        name: PartAnswer(state=part.problem or "ok", since=iso(part.since) or "") for name, part in found.parts.items()
+    }
     return Health(
-        status="healthy",
+        status="healthy" if found.is_healthy else "degraded",
         timestamp=iso(now()) or "",
         uptime=int(asyncio.get_running_loop().time() - platform.started_at),
         version=better_paas.__version__,
         runtime=platform.settings.runtime,
-        engine=await platform.engine_version(),
-        ingress=platform.ingress.problem or "ok",
-        jobs=platform.worker.problem or "ok",
-        queued_jobs=queued,
-        oldest_job=round((now() - oldest).total_seconds()) if oldest else 0,
-        loop_lag=round(platform.figures.lag, 3),
+        engine=found.engine,
+        ingress=parts["ingress"].state,
+        jobs=parts["jobs"].state,
+        queued_jobs=found.queued,
+        oldest_job=round((now() - found.oldest).total_seconds()) if found.oldest else 0,
+        loop_lag=round(platform.figures.loop.lag, 3),
+        unserved_names=len(platform.unserved.all()),
+        parts=parts,
     )
 
 
 @router.get("/.well-known/better-paas.json", response_model_exclude_none=True)
-async def manifest(request: Request) -> Manifest:
+async def manifest(request: Request, response: Response) -> Manifest:
     """For clients that know only the address."""
+    response.headers.update(HEADERS)
     platform = platform_of(request)
     return Manifest(api_url=own_url(platform, request), ui_url=platform.settings.paas_ui_url)
 
@@ -178,7 +202,18 @@ async def security(request: Request) -> SecurityAnswer:
 
 @router.get("/api/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
-    return JSONResponse(request.app.openapi())
+    """Made once, aside: it takes half a second, and anybody may ask for it."""
+    app = request.app
+    made = getattr(app.state, "openapi", None)
+    if made is None:
+        made = app.state.openapi = asyncio.ensure_future(
+            asyncio.to_thread(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
+        )
+    try:
+        return Response(await asyncio.shield(made), media_type="application/json")
+    except Exception:
+        app.state.openapi = None  # the next one tries again
+        raise
 
 
 @router.get("/api/docs", include_in_schema=False)

@@ -26,10 +26,12 @@ class AdminToken:
 
     def ensure(self) -> bool:
         """Make the token if there is none; True if it was made now."""
+        kept = self.path.read_text().strip() if self.path.exists() else ""
         if self._pinned is not None:
-            write_atomically(self.path, self._pinned + "\n")
+            if kept != self._pinned:  # else a full disk would keep the server from starting for nothing
+                write_atomically(self.path, self._pinned + "\n")
             return False
-        if self.path.exists() and self.path.read_text().strip():
+        if kept:
             return False
         write_atomically(self.path, new_secret() + "\n")
         return True

@@ -13,6 +13,7 @@ from better_paas.agents.registry import Holder
 from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, TooManyRequests, Unauthorized
+from better_paas.kit.addresses import within
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.policy import Action
@@ -50,17 +51,9 @@ def client_address(platform: Platform, request: Request | WebSocket) -> str:
         return peer
     if not proxies:  # one proxy, whatever its address
         return _plain(hops[-1])
-    if not _within(peer, proxies):
+    if not within(peer, proxies):
         return peer
-    return _plain(next((hop for hop in reversed(hops) if not _within(hop, proxies)), hops[0]))
-
-
-def _within(address: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found.version == network.version and found in network for network in networks)
+    return _plain(next((hop for hop in reversed(hops) if not within(hop, proxies)), hops[0]))
 
 
 def _plain(hop: str) -> str:

@@ -3,7 +3,7 @@
 People who are admin pass; a token is let through by every rule here, or not at all.
 """
 
-import re
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request, Response, WebSocket
@@ -18,10 +18,11 @@ from better_paas.apps.models import App
 from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
-from better_paas.errors import Forbidden, NotFound, PaasError, TooManyRequests
+from better_paas.errors import Conflict, Forbidden, NotFound, PaasError, TooManyRequests
 from better_paas.kit.clock import iso
 from better_paas.policy import Action
 from better_paas.tokens.caller import Caller
+from better_paas.tokens.own_address import own_url
 from better_paas.tokens.trail import AuditTrail
 from better_paas.volumes import service as volumes
 
@@ -31,7 +32,6 @@ _ABSENT = {
     "deployment": ("Deployment not found", "List the deployments to see their ids."),
     "project": ("Project not found", "List the projects to see their ids."),
 }
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 # What a token may still do to itself while all tokens are frozen: less.
 _LESSENING = ("agent:revoke_self",)
 
@@ -136,7 +136,10 @@ async def ask_for_approval(
     takes_away = action.name in impact.REPLACING and await platform.database.read(
         lambda session: impact.takes_away(session, trail.resource or "", trail.fields)
     )
+    resource, fields = trail.resource or "", trail.fields
     if not caller.holder.wants_approval(action, takes_away=takes_away):
+        if action.name in impact.REPLACING and caller.holder.wants_approval(action, takes_away=True):
+            _decide(request, lambda session: not impact.takes_away(session, resource, fields))
         return None
     found = await volumes.sizes(platform.database, platform.runtime) if action.risk == "destructive" else {}
     sizes = {key: size for key, size in found.items() if size is not None}
@@ -158,6 +161,8 @@ async def ask_for_approval(
         await _note_denial(platform, caller, trail, error)
         raise
     if verdict == "run":
+        approved = approval.version
+        _decide(request, lambda session: impact.impact_of(session, action, resource, fields).version == approved)
         return None
     url = f"{dashboard_url(platform, request)}/approvals?id={approval.id}"
     if verdict == "asked":
@@ -167,22 +172,31 @@ async def ask_for_approval(
             if platform.settings.paas_ui_url
             else ""
         )
-        platform.notify("approval", approval.id, f"{caller.name} asks: {approval.summary}", known)
+        platform.notify("approval", approval.id, f"{caller.name} asks: {approval.asked}", known)
     answer = ApprovalRequired(
-        approval_id=approval.id, url=url, expires_at=iso(approval.expires_at) or "", summary=approval.summary
+        approval_id=approval.id,
+        url=url,
+        expires_at=iso(approval.expires_at) or "",
+        summary=approval.asked.sentence,
+        quoted=approval.asked.quoted,
     )
     return JSONResponse(answer.model_dump(by_alias=True), 202)
+
+
+def _decide(request: Request, holds: Callable[[Session], bool]) -> None:
+    """Between the decision and the call's own unit others may change the same thing."""
+    request.state.decided = holds
+
+
+def confirm(request: Request, session: Session) -> None:
+    """In the unit that changes something: that the call may run must be so in it, too. Errors: Conflict."""
+    holds = getattr(request.state, "decided", None)
+    if holds is not None and not holds(session):
+        raise Conflict(
+            "it was changed while this call was decided on", "Send the call again: it is decided on anew.", code="stale"
+        )
 
 
 def dashboard_url(platform: Platform, request: Request | WebSocket) -> str:
     """Where people go: the setting, else our own address."""
     return (platform.settings.paas_ui_url or own_url(platform, request)).rstrip("/")
-
-
-def own_url(platform: Platform, request: Request | WebSocket) -> str:
-    """This server's address, as the caller reached it."""
-    forwarded = request.headers.get("x-forwarded-proto") if platform.settings.proxies is not None else None
-    scheme = forwarded if forwarded in ("http", "https") else request.url.scheme
-    host = request.headers.get("host", request.url.netloc)
-    # It ends up in headers, addresses and programs: what is no host is none of ours.
-    return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from better_paas import policy
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, Invalid, PaasError, Unauthorized
+from better_paas.kit.quoted import quote
 from better_paas.tokens.authenticate import (
     authenticate,
     caller_of,
@@ -80,6 +81,7 @@ class GuardedRoute(APIRoute):
             request.state.caller = caller
             structlog.contextvars.bind_contextvars(actor=f"{caller.kind}:{caller.id}")
             if action.public:
+                await request.body()  # here one that is too large is said to be so
                 return await handle(request)
             if caller.kind == "anonymous":
                 raise Unauthorized
@@ -105,7 +107,9 @@ class GuardedRoute(APIRoute):
             await take_deployment(platform, action, caller, trail)
             if caller.holder is not None and action.risk == "destructive":
                 await platform.agent_watch.trouble(caller.holder, "destructive")
-            renewed(platform, caller, action)
+            # The question may have taken its time as well: tokens are narrowed and frozen meanwhile.
+            caller = request.state.caller = renewed(platform, caller, action)
+            await authorize(platform, action, caller, trail)
             return await trail.around(handle, request)
 
         return guarded
@@ -136,7 +140,9 @@ async def open_websocket(websocket: WebSocket) -> Caller | None:
         await authorize(platform, action, caller, trail)
         await trail.write("success")
     except PaasError as error:
-        body = json.dumps({"error": error.error, "code": error.code, "hint": error.hint}).encode()
+        body = json.dumps(
+            {"error": error.error, "code": error.code, "hint": error.hint, "quoted": quote(error.quoted) or None}
+        ).encode()
         response = Response(body, error.status, error.headers, "application/json")
         await websocket.send_denial_response(response)
         return None

@@ -4,11 +4,15 @@ from better_paas.kit.schema import Answer, Body
 
 
 class ErrorAnswer(Answer):
-    """Every error. code: stable, for machines. hint: what to do."""
+    """Every error. code: stable, for machines. hint: what to do.
+
+    quoted: what the app, the repository or a remote server said to it; never a part of the others.
+    """
 
     error: str
     code: str
     hint: str | None
+    quoted: str | None
     request_id: str | None
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from better_paas.builders.dockerfile import site_check
+from better_paas.builders.languages import PYTHON_MANAGERS
 from better_paas.builders.plan import BuildPlan, NoPlan
 
 # What runs where there is no engine; all else needs one.
@@ -27,6 +29,8 @@ def recipe(plan: BuildPlan, python: str, caddy: str) -> Recipe:
     if plan.runtime not in LANGUAGES:
         what = "an own Dockerfile" if plan.runtime == "dockerfile" else plan.summary.partition(" · ")[0]
         raise NoPlan(f"{what} can't be built without a Docker engine", _HINT)
+    if plan.tools:
+        raise NoPlan("a second language can't be had without a Docker engine", _HINT, ", ".join(plan.tools))
     if plan.runtime == "python":
         return _python(plan, python)
     made = _node(plan)
@@ -34,7 +38,7 @@ def recipe(plan: BuildPlan, python: str, caddy: str) -> Recipe:
         start = [caddy, "run", "--config", "/site/Caddyfile", "--adapter", "caddyfile"]
         own = {**made.environment, "XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  # of the sandbox
         return Recipe(made.install, made.build, start, own)
-    return Recipe(made.install, made.build, shell(plan.start), {**made.environment, "NODE_ENV": "production"})
+    return Recipe(made.install, made.build, _within(plan, plan.start), {**made.environment, "NODE_ENV": "production"})
 
 
 def shell(text: str) -> list[str]:
@@ -44,10 +48,10 @@ def shell(text: str) -> list[str]:
 
 def _python(plan: BuildPlan, python: str) -> Recipe:
     install = [[python, "-m", "venv", "/venv/"]]
-    if plan.package_manager in ("uv", "poetry"):
+    if plan.package_manager in PYTHON_MANAGERS:
         install += [[python, "-m", "venv", "/tools/manager/"]]
         install += [["/tools/manager/bin/python", "-m", "pip", "install", plan.package_manager]]
-    install += [shell(plan.install)] if plan.install else []
+    install += _install(plan)
     environment = {
         "PATH": "/venv/bin:/tools/manager/bin:",
         "VIRTUAL_ENV": "/venv/",
@@ -56,23 +60,36 @@ def _python(plan: BuildPlan, python: str) -> Recipe:
         "POETRY_VIRTUALENVS_CREATE": "false",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONUNBUFFERED": "1",
+        **plan.environment,
     }
-    return Recipe(install, _build(plan), shell(plan.start), environment)
+    return Recipe(install, _build(plan), _within(plan, plan.start), environment)
 
 
 def _node(plan: BuildPlan) -> Recipe:
     manager = ["npm", "install", "--global", "--prefix", "/tools/", plan.manager_package]
     install = [manager] if plan.manager_package else []
-    install += [shell(plan.install)] if plan.install else []
+    install += _install(plan)
     environment = {
         "PATH": "/tools/bin:/app/node_modules/.bin:",
         "npm_config_update_notifier": "false",
         "npm_config_fund": "false",
         "npm_config_audit": "false",
         "CI": "true",
+        **plan.environment,
     }
     return Recipe(install, _build(plan), [], environment)
 
 
+def _install(plan: BuildPlan) -> list[list[str]]:
+    return [shell(command) for command in (plan.install, plan.install_app) if command]
+
+
 def _build(plan: BuildPlan) -> list[list[str]]:
-    return [shell(plan.build)] if plan.build else []
+    build = [_within(plan, plan.build)] if plan.build else []
+    made = plan.runtime == "static" and (plan.build or plan.install)
+    return [*build, _within(plan, site_check(plan.output))] if made else build
+
+
+def _within(plan: BuildPlan, command: str) -> list[str]:
+    """Where the app is: a member of a workspace is not at its top."""
+    return shell(f"cd {plan.folder} && {command}" if plan.folder else command)

@@ -9,12 +9,14 @@ It does not isolate like containers do: see docs/operations.md.
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
@@ -26,9 +28,11 @@ from typing import Any
 from better_paas.builders.dockerfile import caddyfile
 from better_paas.builders.plan import BuildPlan, NoPlan
 from better_paas.kit.files import file_lock, write_atomically
+from better_paas.kit.quoted import Statement
 from better_paas.kit.streams import merged
-from better_paas.kit.subprocess import ProgramFailed, child_environment, run
+from better_paas.kit.subprocess import OWN_PACKAGE, ProgramFailed, child_environment, run
 from better_paas.runtime.cause import Heard
+from better_paas.runtime.listeners import Listener
 from better_paas.runtime.process import sandbox
 from better_paas.runtime.process.recipes import recipe, shell
 from better_paas.runtime.process.sandbox import Means, Place
@@ -114,8 +118,10 @@ class ProcessRuntime:
         try:
             plan = recipe(request.plan, programs.get("python", ""), caddy)
         except NoPlan as error:
-            raise RuntimeFailed(str(error), error.hint) from error
+            raise RuntimeFailed(str(error), error.hint, error.quoted) from error
         user = await self._user(request.app_id)
+        if means.is_root and not means.bubblewrap:
+            _check_way(self.folder)
         # The home of all its builds: nobody else's builds may find a setting there.
         cache = self.folder / "caches" / request.app_id
         if request.no_cache:
@@ -147,7 +153,8 @@ class ProcessRuntime:
 
     def _lay_out(self, request: BuildRequest, image: Path, cache: Path, user: int) -> None:
         shutil.rmtree(image, ignore_errors=True)
-        image.mkdir(parents=True)
+        self._make_way(image)
+        self._make_way(cache.parent)
         shutil.copytree(request.tree, image / "app", symlinks=True, ignore=shutil.ignore_patterns(".git"))
         for name in _BESIDE:
             (image / name).mkdir()
@@ -160,7 +167,7 @@ class ProcessRuntime:
 
     def _write_caddyfile(self, means: Means, place: Place, plan: BuildPlan) -> None:
         app, _, _ = sandbox.folders(means, place)
-        root = app if plan.output in ("", ".") else f"{app}/{plan.output}"
+        root = app if plan.site == "." else f"{app}/{plan.site}"
         # Not where the build could put something in its way: this is written by the server's own user.
         file = place.site / "Caddyfile"
         file.write_text(caddyfile(plan).replace("root * /srv", f"root * {root}"))
@@ -204,7 +211,8 @@ class ProcessRuntime:
         if spec.volumes and not means.bubblewrap:
             raise RuntimeFailed("volumes need a sandbox, which this machine can't make", _NO_SANDBOX)
         temporary = release / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
+        self._make_way(release)
+        temporary.mkdir(exist_ok=True)
         mounts = []
         for volume in spec.volumes:
             source = self.folder / "volumes" / spec.project_id / volume.name
@@ -237,7 +245,7 @@ class ProcessRuntime:
             )  # fmt: skip
         except ProgramFailed as error:
             if error.code is None:
-                raise RuntimeFailed(f"the command {error.reason}") from error
+                raise RuntimeFailed("the command could not be run to its end", quoted=error.reason) from error
             return error.code
         return 0
 
@@ -245,7 +253,24 @@ class ProcessRuntime:
         return _state(self.folder / "releases" / deployment_id)
 
     async def states(self) -> dict[str, State]:
-        return {release.name: _state(release) for release in self._releases()}
+        return {
+            release.name: dataclasses.replace(_state(release), app_id=self._app_of(release))
+            for release in self._releases()
+        }
+
+    def _app_of(self, release: Path) -> str:
+        """By the folder of its image, `images/<app>/<deployment>/app`."""
+        folder = Path((_read(release / "spec.json") or {}).get("cwd", ""))
+        return folder.parent.parent.name if folder.is_relative_to(self.folder / "images") else ""
+
+    async def describe(self, deployment_id: str) -> ReleaseSpec | None:
+        return None  # its variables are not kept apart from those of the machine
+
+    async def exposed_ports(self, reference: str) -> list[int]:
+        return []
+
+    async def listeners(self, deployment_id: str) -> list[Listener]:
+        return []  # all share the machine's own network, where its address decides nothing
 
     async def figures(self, deployment_id: str) -> Figures:
         release = self.folder / "releases" / deployment_id
@@ -348,7 +373,7 @@ class ProcessRuntime:
         await asyncio.to_thread(shutil.rmtree, caches, True)
         return size
 
-    async def faults(self) -> AsyncIterator[tuple[str, str]]:
+    async def faults(self) -> AsyncIterator[tuple[str, Statement]]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         news: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._news = news
@@ -360,7 +385,7 @@ class ProcessRuntime:
                     self._watch(release)
                 while (heard := await news.get()) is not None:
                     said = json.loads(heard)
-                    yield said["deployment"], said["fault"]
+                    yield said["deployment"], Statement(said["fault"], said.get("process", ""))
                 raise RuntimeFailed("the supervisor of an app was killed", "It is started again.")
             finally:
                 self._news = None
@@ -405,6 +430,14 @@ class ProcessRuntime:
                     folder.chmod(0o711)
         return self._means
 
+    def _make_way(self, folder: Path) -> None:
+        """Make a folder that the apps' users get through, whatever the server's own umask is; they see no names."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in (folder, *folder.parents):
+            if part == self.folder:
+                break
+            part.chmod(0o711)
+
     async def _user(self, app_id: str) -> int:
         """Of the app's own, for ever, if we may choose."""
         if os.geteuid() != 0:
@@ -431,6 +464,16 @@ class ProcessRuntime:
             raise RuntimeFailed("what was built is gone", "Deploy the app again.")
         programs = tuple(Path(path) for path in made["programs"])
         return _Image(folder, made["start"], made["environment"], made["user"], programs, made["created"])
+
+
+def _check_way(folder: Path) -> None:
+    """Errors: RuntimeFailed where other users than ours can't get to what is theirs, and no sandbox brings it."""
+    closed = next((part for part in reversed(folder.parents) if not part.stat().st_mode & stat.S_IXOTH), None)
+    if closed is not None:
+        raise RuntimeFailed(
+            f"apps run as users of their own, who can't get below {closed}",
+            "Install the package bubblewrap, or set BETTER_PAAS_DATA_DIR to a place such as /var/lib/better-paas.",
+        )
 
 
 def _programs(plan: BuildPlan) -> dict[str, str]:
@@ -489,17 +532,16 @@ async def _run_step(
                 f"the build took longer than {timeout:.0f} s and was stopped",
                 "Does a command wait for input? If the build needs longer, raise BUILD_TIMEOUT.",
             ) from error
-        raise RuntimeFailed(
-            f"the build failed: {heard.ended(shown, error.code)}", "The end of the log shows all that it said."
-        ) from error
+        told = heard.ended(shown, error.code)
+        hint = "The end of the log shows all that it said."
+        raise RuntimeFailed(told.sentence, hint, told.quoted) from error
 
 
 async def _start_supervisor(release: Path) -> None:
     """Errors: RuntimeFailed if it does not begin."""
     argv = [sys.executable, "-m", "better_paas.runtime.process.supervisor", str(release)]
-    path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     try:
-        await run(argv, environment=path, cwd=Path("/"), timeout=_START_SECONDS)
+        await run(argv, environment=OWN_PACKAGE, cwd=Path("/"), timeout=_START_SECONDS)
     except ProgramFailed as error:
         raise RuntimeFailed("the supervisor did not start", f"See {release}/supervisor.log.") from error
 
@@ -536,7 +578,7 @@ def _make_mount_point(app: Path, path: str) -> None:
         folder = folder / part
         # A build may have put a link there, to anywhere.
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise RuntimeFailed(f"there is something else at {path}", "Choose another path for the volume.")
+            raise RuntimeFailed("there is something else at a volume's path", "Choose another path for it.", path)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
 
@@ -556,9 +598,12 @@ def _state(release: Path) -> State:
     names = frozenset(spec["processes"])
     if find_supervisor(release) is None:
         return State(False, "it does not run", 0, names)
-    processes = state["processes"].values()
-    reason = next((one["reason"] for one in processes if not one["running"]), "")
-    return State(all(one["running"] for one in processes), reason, sum(one["restarts"] for one in processes), names)
+    processes = state["processes"]
+    restarts = sum(one["restarts"] for one in processes.values())
+    down = next((name for name, one in processes.items() if not one["running"]), None)
+    if down is None:
+        return State(True, "", restarts, names)
+    return State(False, processes[down]["reason"], restarts, names, "" if down == MAIN else down)
 
 
 def _read(path: Path) -> Any:

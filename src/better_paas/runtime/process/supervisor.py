@@ -175,7 +175,7 @@ class Supervisor:
         output = process.start()
         if output is not None:
             self._selector.register(output, selectors.EVENT_READ, (process, output))
-            self._tell("")
+            self._tell()
         elif self._settled:
             self._plan(process)
 
@@ -184,10 +184,10 @@ class Supervisor:
         process.kill()
         process.child = None
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        it = "it" if len(self._processes) == 1 or process.name == "main" else f"its process {process.name}"
-        process.reason = f"{it} {ended}"
+        is_main = len(self._processes) == 1 or process.name == "main"
+        process.reason = f"{'it' if is_main else 'one of its processes'} {ended}"
         if self._ending_until is None:
-            self._tell(process.reason)
+            self._tell(process.reason, "" if is_main else process.name)
             if self._settled:
                 self._plan(process)
 
@@ -222,13 +222,14 @@ class Supervisor:
             path.with_suffix(".new").write_text(json.dumps(state))
             path.with_suffix(".new").replace(path)
 
-    def _tell(self, fault: str) -> None:
+    def _tell(self, fault: str = "", process: str = "") -> None:
+        """process: which one, if it has a name of its own; the repository may have given it."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.setblocking(False)
             # By way of the folder: a socket's path must be short.
             folder = os.open(self._news, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                message = json.dumps({"deployment": self._deployment, "fault": fault}).encode()
+                message = json.dumps({"deployment": self._deployment, "fault": fault, "process": process}).encode()
                 line.sendto(message, f"/proc/self/fd/{folder}/{NEWS}")
             finally:
                 os.close(folder)

@@ -1,0 +1,158 @@
+"""Node and Bun: a server, or a static site that a build makes; alone, or as a member of a workspace."""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.node import beside, frameworks, managers, starts, version, workspace
+from better_paas.builders.node.frameworks import App, Made
+from better_paas.builders.node.managers import Manager
+from better_paas.builders.node.source import Source
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+_SERVERS = {
+    "express": "Express",
+    "fastify": "Fastify",
+    "koa": "Koa",
+    "hono": "Hono",
+    "@hapi/hapi": "hapi",
+    "elysia": "Elysia",
+}
+# Of a workspace so many are looked at, to find its one app; there is none in a larger one.
+_MOST_APPS = 500
+_OF_BUN = ("bunfig.toml", "bun.lock")
+
+
+def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """A plan, or None if this is no Node app. Errors: NoPlan if it is one that can't be started."""
+    path = manifest(files)
+    if not path:
+        return None
+    alone = Source(files, "", {} if path in _OF_BUN else read_json(files, path))
+    scripts = table(alone.package, "scripts")
+    members = [] if "start" in scripts else _apps(files)
+    if not members:
+        return _plan(alone, overrides)
+    if "build" in scripts or files.read("index.html") is not None:
+        # The top may be an app itself, or build all and start none.
+        with contextlib.suppress(NoPlan):
+            return _plan(alone, overrides)
+    if len(members) > 1:
+        raise NoPlan(
+            "this workspace has several apps",
+            "Make an app for each, with its folder as the root directory.",
+            ", ".join(members[:8]),
+        )
+    found = member(files, members[0], overrides)
+    return replace(found, notes=(*found.notes, f"{members[0]} is the one app of this workspace; it is built."))
+
+
+def manifest(files: Files) -> str:
+    """Of the package; "" if this is none. pnpm reads the second one too, and Bun does without."""
+    return next((path for path in ("package.json", "package.json5", *_OF_BUN) if files.read(path) is not None), "")
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The workspace that the folder belongs to (see workspace.top_of)."""
+    return workspace.top_of(tree, folder)
+
+
+def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    """The plan of one app of a workspace, built from its top. Errors: NoPlan."""
+    return _plan(Source(top, folder, read_json(top, f"{folder}/package.json")), overrides)
+
+
+def _plan(source: Source, overrides: Overrides) -> BuildPlan:
+    manager = managers.choose(source.top, source.top_package)
+    known = workspace.members(source.top)
+    install, manifests, notes = managers.install(manager, source.top, source.top_package, known.values())
+    app = App(source.files, source.package, source.dependencies)
+    made = frameworks.find(app)
+    build = _build(app, made, manager)
+    if source.folder:
+        install, build = _of_member(source, known, manager, install, build)
+    start, is_site = starts.find(app, made, manager, overrides, bool(build), notes)
+    wanted, version_note = version.wanted(_with_engines(source), *source.places)
+    if not start and not is_site:
+        raise NoPlan(
+            "this is a Node app, but nothing says how to start it",
+            "Add a 'start' script to package.json, a Procfile with a 'web:' line, or set a start command.",
+        )
+    plan = BuildPlan(
+        runtime="static" if is_site else "bun" if manager.name == "bun" and not start.startswith("node ") else "node",
+        version=wanted,
+        framework=_framework(app, made),
+        package_manager=manager.name,
+        manager_package=manager.package,
+        install=overrides.install_command or install,
+        build=overrides.build_command or build,
+        start="" if is_site else start,
+        output=made.output if is_site and made else "",
+        single_page=bool(is_site and made and made.single_page),
+        folder=source.folder,
+        manifests=() if overrides.install_command else manifests,
+        # Archives that packages are read from have to be in the image, not in a cache.
+        environment={"YARN_CACHE_FOLDER": "/app/.yarn/cache"} if manager.plug_and_play else {},
+        notes=tuple([*notes, version_note] if version_note else notes),
+    )
+    return beside.with_tools(beside.with_packages(plan, app), source, manager, app)
+
+
+def _with_engines(source: Source) -> Mapping[str, Any]:
+    """The package that says which Node: the app's, else the top's."""
+    return source.package if table(source.package, "engines") else source.top_package
+
+
+def _of_member(source: Source, known: dict[str, str], manager: Manager, install: str, build: str) -> tuple[str, str]:
+    others = workspace.needed(source.top, source.folder, known)
+    workspace.refuse_strangers(source.top, [*others, source.folder], known, manager)
+    own = _nx_build(source) if "build" not in table(source.package, "scripts") else ""
+    own = own or build
+    return (
+        workspace.install_command(install, manager, source.folder) if install else "",
+        workspace.build_command(source.top, source.folder, [] if own.startswith("nx ") else others, own, manager),
+    )
+
+
+def _nx_build(source: Source) -> str:
+    """Nx knows how to build a member that has no script for it."""
+    if source.top.read("nx.json") is None:
+        return ""
+    name = read_json(source.files, "project.json").get("name") or source.package.get("name")
+    return f"nx build {name}" if isinstance(name, str) and re.fullmatch(r"[\w@/.-]+", name) else ""
+
+
+def _build(app: App, made: Made | None, manager: Manager) -> str:
+    scripts = table(app.package, "scripts")
+    name = next((name for name in ("heroku-postbuild", "build", "build:prod") if name in scripts), "")
+    if name:
+        variables = f"{made.variables} " if made and made.variables else ""
+        return variables + manager.runs(name)
+    is_site_alone = made and (made.output or made.start) and made.name not in ("NestJS", "Vite")
+    if made and made.build and (is_site_alone or app.files.read("index.html") is not None):
+        return f"{made.variables} {manager.executes(made.build)}".strip()
+    return ""
+
+
+def _framework(app: App, made: Made | None) -> str:
+    if made and made.name != "Vite":
+        return made.name
+    return next((name for key, name in _SERVERS.items() if key in app.dependencies), made.name if made else "")
+
+
+def _apps(top: Files) -> list[str]:
+    """Members of the workspace that have a start script or a framework: those in apps/, if there are any."""
+    found = []
+    for folder in list(workspace.members(top).values())[:_MOST_APPS]:
+        package = read_json(top, f"{folder}/package.json")
+        source = Source(top, folder, package)
+        app = App(source.files, package, source.dependencies)
+        if folder.endswith("-e2e"):
+            continue
+        made = frameworks.find(app)
+        if app.script("start") or (made and made.name != "Vite") or app.files.read("index.html") is not None:
+            found.append(folder)
+    return sorted(folder for folder in found if folder.startswith("apps/")) or sorted(found)

@@ -1,0 +1,230 @@
+"""What a framework's build makes, and how that is served: as files, or by a program."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from better_paas.builders.files import Files, read_json, table
+
+# Start scripts that are for a developer's desk: they build anew on each change, or show a build to nobody else.
+_DEVELOPMENT = re.compile(
+    r"\b(?:ng (?:serve|s\b)|(?:react-scripts|craco|react-app-rewired|docusaurus|expo|nest) start"
+    r"|vite(?: dev| serve| preview)?(?= -|$| *&)|astro (?:dev|preview)|gatsby (?:develop|serve)"
+    r"|(?:docusaurus|expo) serve|eleventy[^&|;]*--serve|nx (?:run )?[^&|;]*\bserve|next dev|next(?= *$)"
+    r"|nux[ti] (?:dev|preview)|webpack serve"
+    r"|webpack-dev-server|vue-cli-service serve|parcel (?:serve|watch|[\w./]+\.html)|svelte-kit dev|remix (?:vite:)?dev"
+    r"|react-router dev|vitepress (?:dev|preview|serve)|vinxi dev|snowpack dev|storybook dev|gridsome develop)"
+)
+_CONFIGS = (".ts", ".js", ".mjs", ".mts", ".cjs")
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_LONGEST_CONFIG = 100_000
+
+
+@dataclass(frozen=True)
+class App:
+    """What is looked at. dependencies: of all kinds."""
+
+    files: Files
+    package: Mapping[str, Any]
+    dependencies: Mapping[str, Any]
+
+    def script(self, name: str) -> str:
+        """With the one that it calls in its place."""
+        scripts = table(self.package, "scripts")
+        text = str(scripts.get(name) or "")
+        called = re.fullmatch(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]+)", text.strip())
+        return str(scripts.get(called[1]) or "") if called and called[1] != name else text
+
+    def config(self, name: str) -> str:
+        """The text of `name`.ts, .js …"""
+        texts = (self.files.read(f"{name}{end}") for end in _CONFIGS)
+        return (next((text for text in texts if text is not None), ""))[:_LONGEST_CONFIG]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a build makes: `output` to be served as files, or `start` to be run.
+
+    build: for an app that has no script. variables: before the build's command, so that it makes what is served.
+    """
+
+    name: str
+    build: str = ""
+    output: str = ""
+    single_page: bool = False
+    start: str = ""
+    variables: str = ""
+
+
+def is_development(script: str) -> bool:
+    """Whether it starts a server for development, or for looking at a build."""
+    return bool(_DEVELOPMENT.search(script[:2000]))
+
+
+def find(app: App) -> Made | None:
+    """Of the first framework that the app depends on."""
+    return next((made for key, look in _FRAMEWORKS.items() if key in app.dependencies and (made := look(app))), None)
+
+
+def _setting(text: str, name: str) -> str:
+    """A folder that a configuration names: `name: "folder"`."""
+    found = re.search(rf"\b{name}\s*+:\s*+['\"](?:\./)?([^'\"\n]{{1,200}})['\"]", text)
+    folder = found[1].strip("/") if found else ""
+    return folder if _FOLDER.fullmatch(folder) and ".." not in folder else ""
+
+
+def _next(app: App) -> Made:
+    if re.search(r"\boutput\s*+:\s*+['\"]export['\"]", app.config("next.config")):
+        return Made("Next.js", "next build", _setting(app.config("next.config"), "distDir") or "out")
+    return Made("Next.js", "next build", start="next start")
+
+
+def _nuxt(app: App) -> Made:
+    if re.search(r"\bnux[ti] generate", app.script("build")):
+        return Made("Nuxt", output=".output/public")
+    return Made("Nuxt", "nuxt build", start="node .output/server/index.mjs")
+
+
+def _svelte_kit(app: App) -> Made:
+    config = app.config("svelte.config")
+    if "@sveltejs/adapter-static" in app.dependencies:
+        fallback = _setting(config, "fallback")
+        return Made("SvelteKit", "vite build", _setting(config, "pages") or "build", fallback == "index.html")
+    # The adapter that chooses for itself chooses Node where it sees this variable.
+    automatic = "GCP_BUILDPACKS=1" if "@sveltejs/adapter-auto" in app.dependencies else ""
+    folder = _setting(config, "out") or "build"
+    return Made("SvelteKit", "vite build", start=f"node {folder}", variables=automatic)
+
+
+def _react_router(app: App) -> Made:
+    config = app.config("react-router.config")
+    folder = _setting(config, "buildDirectory") or "build"
+    if re.search(r"\bssr\s*+:\s*+false", config):
+        return Made("React Router", "react-router build", f"{folder}/client", True)
+    return Made("React Router", "react-router build", start=f"react-router-serve ./{folder}/server/index.js")
+
+
+def _remix(app: App) -> Made:
+    if re.search(r"\bssr\s*+:\s*+false", app.config("vite.config")):
+        return Made("Remix", "remix vite:build", "build/client", True)
+    if app.config("vite.config"):
+        return Made("Remix", "remix vite:build", start="remix-serve ./build/server/index.js")
+    return Made("Remix", "remix build", start="remix-serve ./build/index.js")
+
+
+def _tanstack(app: App) -> Made:
+    config = app.config("vite.config") + app.config("app.config")
+    if "vinxi" in app.dependencies or "nitro" in config or "nitro" in app.dependencies or _is_with_nitro(app):
+        return Made("TanStack Start", "vite build", start="node .output/server/index.mjs")
+    return Made("TanStack Start", "vite build", start="npx srvx --prod -s ../client dist/server/server.js")
+
+
+def _is_with_nitro(app: App) -> bool:
+    return ".output/server" in app.script("start")
+
+
+def _astro(app: App) -> Made:
+    config = app.config("astro.config")
+    folder = _setting(config, "outDir") or "dist"
+    if "@astrojs/node" in app.dependencies and "@astrojs/node" in config:
+        return Made("Astro", "astro build", start=f"HOST=0.0.0.0 node {folder}/server/entry.mjs")
+    return Made("Astro", "astro build", folder)
+
+
+def _angular(app: App) -> Made | None:
+    if app.files.read("angular.json") is None:
+        return None
+    workspace = read_json(app.files, "angular.json")
+    projects = table(workspace, "projects")
+    default = workspace.get("defaultProject")
+    named = {name: project for name, project in projects.items() if table(project).get("projectType") != "library"}
+    name = default if default in projects else next(iter(named), "")
+    build = table(named.get(name), "architect", "build") or table(named.get(name), "targets", "build")
+    options = table(build, "options")
+    path, below = options.get("outputPath"), "browser"
+    if isinstance(path, dict):
+        below = path["browser"] if isinstance(path.get("browser"), str) else below
+        path = path.get("base")
+    folder = path.strip("./") if isinstance(path, str) else f"dist/{name}"
+    if not str(build.get("builder") or "").endswith(":application"):
+        return Made("Angular", "ng build", _safe(folder), True)
+    if options.get("ssr") and options.get("outputMode") != "static":
+        return Made("Angular", "ng build", start=f"node {_safe(folder)}/server/server.mjs")
+    return Made("Angular", "ng build", _safe(f"{folder}/{below}".rstrip("/")), True)
+
+
+def _safe(folder: str) -> str:
+    return folder if _FOLDER.fullmatch(folder) and ".." not in folder else "dist"
+
+
+def _expo(app: App) -> Made | None:
+    if "expo" not in app.dependencies or "react-native-web" not in app.dependencies:
+        return None
+    kind = table(read_json(app.files, "app.json"), "expo", "web").get("output")
+    # Its router sends what it does not know to a page of its own where each page is a file.
+    return Made("Expo", "expo export --platform web", "dist", kind not in ("static", "server"))
+
+
+def _eleventy(app: App) -> Made:
+    text = app.config(".eleventy") + app.config("eleventy.config")
+    flag = re.search(r"--output[= ]([\w./-]{1,100})", app.script("build"))
+    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(text, "output")
+    return Made("Eleventy", "eleventy", folder or "_site")
+
+
+def _vitepress(app: App) -> Made:
+    place = re.search(r"vitepress build ([\w./-]{1,100})", app.script("build") + app.script("docs:build"))
+    folder = place[1].removeprefix("./").strip("/") if place else ""
+    folder = folder or ("docs" if any(name.startswith("docs/.vitepress/") for name in app.files.names()) else "")
+    return Made("VitePress", f"vitepress build {folder}".strip(), f"{folder}/.vitepress/dist".lstrip("/"))
+
+
+def _vite(app: App) -> Made | None:
+    if "@nestjs/core" in app.dependencies:
+        return None
+    flag = re.search(r"--outDir[= ]([\w./-]{1,100})", app.script("build"))
+    config = app.config("vite.config")
+    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(config, "outDir")
+    return Made("Vite", "vite build", _safe(folder) if folder else "dist", True)
+
+
+def _nest(app: App) -> Made:
+    entry = (
+        "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", app.files.read("tsconfig.json") or "") else "dist/main"
+    )
+    return Made("NestJS", "nest build", start=f"node {entry}")
+
+
+def _site(name: str, build: str, output: str, single_page: bool = False, variables: str = "") -> Callable[[App], Made]:
+    return lambda app: Made(name, build, output, single_page, variables=variables)
+
+
+def _nitro(name: str, build: str) -> Callable[[App], Made]:
+    return lambda app: Made(name, build, start="node .output/server/index.mjs")
+
+
+# The more special ones come first: most of them depend on Vite.
+_FRAMEWORKS: dict[str, Callable[[App], Made | None]] = {
+    "next": _next,
+    "nuxt": _nuxt,
+    "@sveltejs/kit": _svelte_kit,
+    "@react-router/dev": _react_router,
+    "@remix-run/dev": _remix,
+    "@tanstack/react-start": _tanstack,
+    "@tanstack/solid-start": _tanstack,
+    "@solidjs/start": _nitro("SolidStart", "vinxi build"),
+    "astro": _astro,
+    "@angular/core": _angular,
+    "@nestjs/core": _nest,
+    "gatsby": _site("Gatsby", "gatsby build", "public"),
+    "@docusaurus/core": _site("Docusaurus", "docusaurus build", "build"),
+    "vitepress": _vitepress,
+    "@11ty/eleventy": _eleventy,
+    "expo": _expo,
+    # With CI set it takes each warning for an error.
+    "react-scripts": _site("Create React App", "react-scripts build", "build", True, "CI=false"),
+    "@vue/cli-service": _site("Vue CLI", "vue-cli-service build", "dist", True),
+    "parcel": _site("Parcel", "parcel build", "dist", True),
+    "vite": _vite,
+}

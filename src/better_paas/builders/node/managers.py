@@ -1,0 +1,173 @@
+"""npm, pnpm, Yarn and Bun: which one, in which version, and how it installs."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from better_paas.builders import relaxed, versions
+from better_paas.builders.files import Files, table
+from better_paas.builders.plan import NoPlan
+
+LOCKS = {
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
+    "pnpm-lock.yaml": "pnpm",
+    "yarn.lock": "yarn",
+    "package-lock.json": "npm",
+    "npm-shrinkwrap.json": "npm",
+}
+_SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml", ".pnpmfile.cjs")
+# Folders that install hooks read: patches of packages, Yarn's own releases and plugins, Prisma's schema.
+_FOLDERS = ("patches/", ".yarn/releases/", ".yarn/plugins/", ".yarn/patches/", ".yarn/cache/", "prisma/")
+_HOOKS = ("preinstall", "install", "postinstall", "prepare")
+_KINDS = ("dependencies", "devDependencies", "optionalDependencies")
+# Hooks that find all that they need among the files above, or do without.
+_HARMLESS_HOOK = re.compile(
+    r"(husky|prisma generate|patch-package|lefthook|simple-git-hooks|is-ci|echo)\b[\w \-./:\"']*+"
+)
+# The formats that locks are written in, and the versions that write them: a newer one would change the lock.
+_PNPM_FORMATS = {"5": "7", "6": "8", "9": "9"}
+_BERRY_FORMATS = {"4": "2", "5": "3", "6": "3"}
+_PNPM, _BERRY = "10", "4"
+
+
+@dataclass(frozen=True)
+class Manager:
+    """package: what npm installs it from, in its version; "" where it is there. lock: its file, or "".
+
+    plug_and_play: packages stay in archives, which only programs that it starts can read.
+    """
+
+    name: str
+    package: str = ""
+    lock: str = ""
+    plug_and_play: bool = False
+
+    def runs(self, script: str) -> str:
+        return f"yarn {script}" if self.name == "yarn" else f"{self.name} run {script}"
+
+    def executes(self, program: str) -> str:
+        """A program of a dependency: found by PATH, but for archives."""
+        return f"yarn {program}" if self.plug_and_play else program
+
+
+def choose(files: Files, package: dict[str, Any]) -> Manager:
+    """By `packageManager`, else by the lock, else by `engines`, else npm."""
+    names = set(files.names())
+    named, _, pinned = str(package.get("packageManager") or "").partition("@")
+    locks = [lock for lock in LOCKS if lock in names]
+    name = named if named in LOCKS.values() else ""
+    name = name or next((LOCKS[lock] for lock in locks), "") or _by_settings(names, package)
+    lock = next((lock for lock in locks if LOCKS[lock] == name), "")
+    version = versions.parts(pinned, 3) or _of_engines(package, name) or versions.parts(versions.pinned(name, files), 3)
+    if name == "pnpm":
+        written = re.match(r"lockfileVersion:\s*+['\"]?(\d)", _text(files, lock)[:200]) if lock else None
+        version = version or (_PNPM_FORMATS.get(written[1], _PNPM) if written else _PNPM)
+        return Manager(name, f"pnpm@{version}", lock)
+    if name == "yarn":
+        return _yarn(files, lock, version)
+    return Manager(name, f"npm@{version}" if name == "npm" and named == "npm" and version else "", lock)
+
+
+def _by_settings(names: set[str], package: dict[str, Any]) -> str:
+    if "pnpm-workspace.yaml" in names or "package.json5" in names or "package.yaml" in names:
+        return "pnpm"
+    if ".yarnrc.yml" in names:
+        return "yarn"
+    if "bunfig.toml" in names:
+        return "bun"
+    engines = table(package, "engines")
+    if "bun" in engines and "node" not in engines:
+        return "bun"
+    return next((name for name in ("pnpm", "yarn") if name in engines), "npm")
+
+
+def _of_engines(package: dict[str, Any], name: str) -> str:
+    """The lowest version that `engines` allows: a range says no more."""
+    text = table(package, "engines").get(name)
+    if not isinstance(text, str) or (name == "npm" and ">" in text):
+        return ""
+    return versions.parts(text.replace(".x", "").replace(".*", ""), 3) if "<" not in text.partition(" ")[0] else ""
+
+
+def _yarn(files: Files, lock: str, version: str) -> Manager:
+    """From its second major on, Yarn has another name, and keeps packages in archives unless told not to."""
+    text = _text(files, lock)[:1000] if lock else ""
+    settings = files.read(".yarnrc.yml")
+    is_berry = int(version.split(".")[0]) > 1 if version else "__metadata" in text or settings is not None
+    if not is_berry:
+        return Manager("yarn", f"yarn@{version or '1'}", lock)
+    linker = re.search(r"^nodeLinker:\s*+[\"']?([a-z-]+)", settings or "", re.MULTILINE)
+    written = re.search(r"^  version: (\d)", text, re.MULTILINE)
+    version = version or (_BERRY_FORMATS.get(written[1], _BERRY) if written else _BERRY)
+    return Manager("yarn", f"@yarnpkg/cli-dist@{version}", lock, plug_and_play=not linker or linker[1] == "pnp")
+
+
+def install(
+    manager: Manager, files: Files, package: dict[str, Any], members: Iterable[str] = ()
+) -> tuple[str, tuple[str, ...], list[str]]:
+    """(command, the files that it needs or () for all, notes). members: folders of the workspace's packages."""
+    needs = any(table(package, kind) for kind in _KINDS) or bool(package.get("workspaces"))
+    notes: list[str] = []
+    if not needs and not manager.lock:
+        return "", (), notes
+    if not manager.lock:
+        notes.append("There is no lock file: versions may change from build to build.")
+    command = _command(manager, files, package, notes)
+    return command, _manifests(files, package, members), notes
+
+
+def _command(manager: Manager, files: Files, package: dict[str, Any], notes: list[str]) -> str:
+    if not manager.lock:
+        return f"{manager.name} install"
+    if manager.name != "npm":
+        berry = manager.package.startswith("@yarnpkg/")
+        return f"{manager.name} install {'--immutable' if berry else '--frozen-lockfile'}"
+    if unlocked := _out_of_step(files, manager.lock, package):
+        notes.append(
+            f"{manager.lock} is out of step with package.json ({', '.join(unlocked[:5])}): it is installed without the "
+            "lock's guarantee. Run 'npm install' and commit the lock."
+        )
+        return "npm install"
+    return "npm ci"
+
+
+def _out_of_step(files: Files, lock: str, package: dict[str, Any]) -> list[str]:
+    """Dependencies of package.json that the lock has otherwise, or not."""
+    try:
+        locked = table(relaxed.loads(_text(files, lock)), "packages", "")
+    except (ValueError, RecursionError):
+        return []  # npm says better what is wrong with it
+    if not locked:
+        return []
+    return [
+        name
+        for kind in _KINDS
+        for name, wanted in table(package, kind).items()
+        if table(locked, kind).get(name, table(locked, "optionalDependencies").get(name)) != wanted
+    ]
+
+
+def _text(files: Files, path: str) -> str:
+    """Of a lock; "{}" if it is too large to be read here, which its manager does not mind."""
+    try:
+        return files.read(path) or "{}"
+    except NoPlan:
+        return "{}"
+
+
+def _manifests(files: Files, package: dict[str, Any], members: Iterable[str]) -> tuple[str, ...]:
+    """What makes the step repeat when it changes; () where a hook may read anything."""
+    hooks = [str(command) for name, command in table(package, "scripts").items() if name in _HOOKS]
+    dependencies = {name: str(value) for kind in _KINDS for name, value in table(package, kind).items()}
+    if any(not _HARMLESS_HOOK.fullmatch(step.strip()) for hook in hooks for step in re.split(r"&&|\|\|", hook)):
+        return ()
+    if any(value.startswith(("file:", "link:", "portal:")) for value in dependencies.values()):
+        return ()
+    names = files.names()
+    present = set(names)
+    found = [name for name in ("package.json", "package.json5", *LOCKS, *_SETTINGS) if name in present]
+    found += [f"{folder}/package.json" for folder in sorted(members)]
+    found += [folder for folder in _FOLDERS if any(name.startswith(folder) for name in names)]
+    return tuple(found)

@@ -1,0 +1,34 @@
+"""Where an app of Node is: alone, or in a folder of a workspace."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from better_paas.builders.files import Files, read_json, table
+
+
+@dataclass(frozen=True)
+class Source:
+    """top: where things are installed. folder: where the app is in it; "" for the top itself. package: the app's."""
+
+    top: Files
+    folder: str
+    package: dict[str, Any]
+
+    @property
+    def files(self) -> Files:
+        return self.top.below(self.folder)
+
+    @property
+    def places(self) -> tuple[Files, ...]:
+        """Where versions may be written, the nearest first."""
+        return (self.files, self.top) if self.folder else (self.top,)
+
+    @property
+    def top_package(self) -> dict[str, Any]:
+        return read_json(self.top, "package.json") if self.folder else self.package
+
+    @property
+    def dependencies(self) -> dict[str, Any]:
+        """Those of the top are there for its members as well."""
+        kinds = ("devDependencies", "optionalDependencies", "dependencies")
+        return {name: value for kind in kinds for name, value in table(self.package, kind).items()}

@@ -1,0 +1,74 @@
+"""How an app of Node is started: by a script, by its framework, or by the file that is its entry."""
+
+import re
+
+from better_paas.builders import procfile
+from better_paas.builders.files import table
+from better_paas.builders.node import frameworks
+from better_paas.builders.node.frameworks import App, Made
+from better_paas.builders.node.managers import Manager
+from better_paas.builders.plan import Overrides
+
+_ENTRIES = ("server.js", "index.js", "app.js", "main.js", "server.mjs", "index.mjs", "src/index.js", "src/server.js")
+_BUN_ENTRIES = ("server.ts", "index.ts", "src/index.ts", "src/server.ts", "app.ts", *_ENTRIES)
+_PATH = re.compile(r"[\w./-]+")
+
+
+def find(
+    app: App, made: Made | None, manager: Manager, overrides: Overrides, builds: bool, notes: list[str]
+) -> tuple[str, bool]:
+    """(command, whether the build's output is served instead)."""
+    if wanted := procfile.start(app.files, overrides, ""):
+        return wanted, False
+    script = app.script("start")
+    is_development = frameworks.is_development(script)
+    if (
+        made
+        and builds
+        and made.output
+        and overrides.site is not False
+        and (not script or is_development or _serves_what_is_not_there(script))
+    ):
+        return "", True
+    if script and not is_development:
+        return _runs(app, manager, "start"), False
+    for name in ("start:prod", "start:production", "prod", "serve:prod"):
+        if app.script(name) and not frameworks.is_development(app.script(name)):
+            return _runs(app, manager, name), False
+    if made and made.start:
+        return _executed(manager, made.start), False
+    if script:
+        notes.append(f"The start script “{script[:80]}” is for development; set a start command for production.")
+        return _runs(app, manager, "start"), False
+    return _entry(app, manager), False
+
+
+def _serves_what_is_not_there(script: str) -> bool:
+    """Servers of frameworks, for an app whose build makes nothing but files."""
+    return bool(re.match(r"(next start|react-router-serve|remix-serve)\b", script))
+
+
+def _executed(manager: Manager, command: str) -> str:
+    if not manager.plug_and_play:
+        return command
+    return re.sub(r"^((?:[A-Z_]+=\S+ )*+)(?:npx )?", r"\1yarn ", command)
+
+
+def _runs(app: App, manager: Manager, name: str) -> str:
+    """A script: without a package manager in between signals reach the app."""
+    text = str(table(app.package, "scripts").get(name) or "")
+    if re.fullmatch(r"node [\w./ =-]+", text) and not manager.plug_and_play:
+        return text
+    return manager.runs(name)
+
+
+def _entry(app: App, manager: Manager) -> str:
+    names = set(app.files.names())
+    main = app.package.get("main")
+    module = app.package.get("module")
+    runs = "bun" if manager.name == "bun" else "node"
+    named = [path.removeprefix("./") for path in (main, module) if isinstance(path, str)]
+    for path in [*named, *(_BUN_ENTRIES if runs == "bun" else _ENTRIES)]:
+        if path in names and _PATH.fullmatch(path) and ".." not in path:
+            return f"yarn node {path}" if manager.plug_and_play else f"{runs} {path}"
+    return ""

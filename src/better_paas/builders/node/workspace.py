@@ -1,0 +1,126 @@
+"""Workspaces of npm, pnpm, Yarn and Bun: who belongs to one, and what of it an app needs."""
+
+import posixpath
+import re
+from typing import Any
+
+from better_paas.builders.files import Files, read_json, read_yaml, table
+from better_paas.builders.folders import parents
+from better_paas.builders.globs import matches
+from better_paas.builders.node.managers import Manager
+from better_paas.builders.plan import NoPlan
+
+_MOST_PATTERNS = 50
+_MOST_MEMBERS = 5000
+# Folders of the repository are parts of commands and of COPY lines.
+_FOLDER = re.compile(r"[\w@.-]++(?:/[\w@.-]++)*+")
+
+
+def patterns(top: Files) -> list[str]:
+    """Of the folders that are members; [] where there is no workspace."""
+    named = read_json(top, "package.json").get("workspaces")
+    if isinstance(named, dict):
+        named = named.get("packages")
+    if not isinstance(named, list):
+        named = read_yaml(top, "pnpm-workspace.yaml").get("packages") if top.read("pnpm-workspace.yaml") else []
+    return [str(pattern) for pattern in named or []][:_MOST_PATTERNS] if isinstance(named, list) else []
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The folder whose workspace `folder` belongs to; None if it belongs to none."""
+    if tree.read(f"{folder}/package.json") is None or not _FOLDER.fullmatch(folder):
+        return None
+    for parent in parents(folder):
+        if matches(folder[len(parent) :].lstrip("/"), patterns(tree.below(parent))):
+            return parent
+    return None
+
+
+def members(top: Files) -> dict[str, str]:
+    """Folders of the members, by the packages' names."""
+    wanted = patterns(top)
+    found: dict[str, str] = {}
+    manifests = [path for path in top.names() if path.endswith("/package.json")]
+    for path in manifests[:_MOST_MEMBERS]:
+        folder = path.rpartition("/")[0]
+        if _FOLDER.fullmatch(folder) and matches(folder, wanted):
+            label = read_json(top, path).get("name")
+            found.setdefault(label if isinstance(label, str) else folder, folder)
+    return found
+
+
+def needed(top: Files, folder: str, known: dict[str, str]) -> list[str]:
+    """Folders of the members that the one in `folder` is built from, each behind what it needs itself."""
+    order: list[str] = []
+    seen: set[str] = set()
+    # Without recursion: a chain of packages may be as long as a stranger likes.
+    waiting = [(folder, False)]
+    while waiting:
+        current, is_done = waiting.pop()
+        if is_done:
+            order.append(current)
+        elif current not in seen:
+            seen.add(current)
+            waiting.append((current, True))
+            waiting += [(known[name], False) for name in _dependencies(top, current) if name in known]
+    return order[:-1]
+
+
+def _dependencies(top: Files, folder: str) -> dict[str, str]:
+    package = read_json(top, f"{folder}/package.json")
+    kinds = ("dependencies", "devDependencies", "optionalDependencies")
+    return {name: str(value) for kind in kinds for name, value in table(package, kind).items()}
+
+
+def refuse_strangers(top: Files, folders: list[str], known: dict[str, str], manager: Manager) -> None:
+    """A package of this repository is never taken from a registry, where anyone may publish its name. Errors: NoPlan.
+
+    A lock says where each comes from. Without one, only a range that the member itself fits is sure to mean it.
+    """
+    if manager.lock:
+        return
+    for folder in folders:
+        for name, wanted in _dependencies(top, folder).items():
+            if name in known and not _means_member(wanted, read_json(top, f"{known[name]}/package.json"), manager):
+                raise NoPlan(
+                    "a package of this workspace would be fetched from a public registry",
+                    "Ask for it as 'workspace:*' (or by its own version), or commit the lock file.",
+                    f"{folder} wants {name} {wanted}",
+                )
+
+
+def _means_member(wanted: str, member: dict[str, Any], manager: Manager) -> bool:
+    if wanted.startswith(("workspace:", "file:", "link:", "portal:")):
+        return True
+    if manager.name == "pnpm":
+        return False  # it links members only where that is said
+    version = str(member.get("version") or "")
+    return wanted in ("*", "", version) or (
+        wanted[:1] in "^~"
+        and bool(version)
+        and wanted[1:].split(".")[0] == version.split(".")[0] != "0"
+        and _numbers(version) >= _numbers(wanted[1:])
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d{1,9}", version.partition("-")[0])[:3]]
+
+
+def install_command(command: str, manager: Manager, folder: str) -> str:
+    """With nothing but what the member and the top need, where the manager can do that."""
+    if manager.name == "pnpm":
+        return f"{command} --filter . --filter '{{./{folder}}}...'"
+    if manager.name == "npm":
+        return f"{command} --workspace={folder} --include-workspace-root"
+    return command
+
+
+def build_command(top: Files, folder: str, others: list[str], own: str, manager: Manager) -> str:
+    """Members first that have something to build, then the app's own command."""
+    steps = [
+        f"(cd {posixpath.relpath(other, folder)} && {manager.runs('build')})"
+        for other in others
+        if "build" in table(read_json(top, f"{other}/package.json"), "scripts")
+    ]
+    return " && ".join([*steps, *([own] if own else [])])

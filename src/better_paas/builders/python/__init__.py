@@ -1,0 +1,152 @@
+"""Python: Flask, FastAPI, Django and others, or a program of its own; alone, or as a member of a uv workspace."""
+
+import posixpath
+import re
+from typing import Any
+
+from better_paas.builders import packages, procfile
+from better_paas.builders.files import Files, read_toml, table
+from better_paas.builders.folders import parents
+from better_paas.builders.globs import matches
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides
+from better_paas.builders.python import frameworks, requirements, version
+from better_paas.builders.python.frameworks import Start
+
+_MANIFESTS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "requirements-prod.txt")
+_PROGRAM = re.compile(r"(python3?|gunicorn|uvicorn|hypercorn|daphne|celery|streamlit)\s")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """A plan, or None if this is no Python app. Errors: NoPlan if it is one that can't be started."""
+    top = {name for name in files.names() if "/" not in name}
+    is_python = bool(top.intersection((*_MANIFESTS, *frameworks.ENTRY_FILES, *frameworks.PROGRAMS)))
+    is_python = is_python or any(name.startswith("requirements/") for name in files.names())
+    if not is_python and not _procfile_says_so(files, top):
+        return None
+    return _plan(files, "", overrides)
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The folder whose uv workspace `folder` belongs to; None if it belongs to none."""
+    if tree.read(f"{folder}/pyproject.toml") is None or tree.read(f"{folder}/uv.lock") is not None:
+        return None
+    for parent in parents(folder):
+        if posixpath.relpath(folder, parent or ".") in _members(tree.below(parent)):
+            return parent
+    return None
+
+
+def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    """The plan of one package of a uv workspace. Errors: NoPlan."""
+    if top.read("uv.lock") is None:
+        raise NoPlan(
+            "this uv workspace has no lock, so its packages could come from a public registry",
+            "Run 'uv lock' at its top, and commit uv.lock.",
+        )
+    return _plan(top, folder, overrides)
+
+
+def _members(top: Files) -> tuple[str, ...]:
+    """Folders of the workspace's packages, but for the top itself."""
+    settings = table(read_toml(top, "pyproject.toml"), "tool", "uv", "workspace")
+    named, left_out = settings.get("members"), settings.get("exclude")
+    if not isinstance(named, list):
+        return ()
+    wanted = [str(each) for each in named] + [f"!{each}" for each in (left_out if isinstance(left_out, list) else [])]
+    folders = (name.rpartition("/")[0] for name in top.names() if name.endswith("/pyproject.toml"))
+    return tuple(folder for folder in folders if re.fullmatch(r"[\w./-]+", folder) and matches(folder, wanted))
+
+
+def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    files = top.below(folder)
+    project = read_toml(files, "pyproject.toml")
+    members = _members(top)
+    name = str(table(project, "project").get("name") or "") if folder else ""
+    installed = requirements.find(top, name if _NAME.fullmatch(name) else "", members)
+    required = requirements.names(top, members) | requirements.names(files)
+    found = frameworks.find(files, required, _scripts(project))
+    if found and found.server and found.server not in required:
+        installed = installed.and_server(found.server)
+    chosen = procfile.start(files, overrides, found.command if found else "")
+    if not chosen:
+        raise NoPlan(
+            "this is a Python app, but nothing says how to start it",
+            "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
+        )
+    building, running = packages.needed(packages.PYTHON, _linked(required))
+    build, release, chosen, notes = _django(files, found, overrides, chosen)
+    browsers = "playwright install chromium" if "playwright" in required else ""
+    worker = frameworks.celery_app(files, required)
+    if worker and found and not found.is_worker and not procfile.commands(files) and not overrides.processes:
+        notes.append(f"Celery is used: for its worker add the process 'celery -A {worker} worker'.")
+    if "environment.yml" in files.names():
+        notes.append("environment.yml is not used: Conda is not supported.")
+    return BuildPlan(
+        runtime="python",
+        version=version.wanted(files, top) if folder else version.wanted(files),
+        framework=found.framework if found else "",
+        package_manager=installed.manager,
+        install=overrides.install_command or installed.command,
+        install_app=" && ".join(part for part in (installed.app, browsers) if part),
+        build=build,
+        start=chosen,
+        release=release,
+        port=0 if found and found.is_worker and chosen == found.command else DEFAULT_PORT,
+        folder=folder,
+        manifests=() if overrides.install_command else installed.manifests,
+        build_packages=tuple(sorted({*building, *(running if browsers else ())})),
+        run_packages=running,
+        environment={"PLAYWRIGHT_BROWSERS_PATH": "/app/.cache/playwright"} if browsers else {},
+        notes=(*installed.notes, *notes),
+    )
+
+
+def _procfile_says_so(files: Files, top: set[str]) -> bool:
+    runs_python = any(_PROGRAM.match(command) for command in procfile.commands(files).values())
+    return runs_python and any(name.endswith(".py") for name in top)
+
+
+def _scripts(project: dict[str, Any]) -> list[str]:
+    """Programs of the package: the one that bears its name, if there is one, else all."""
+    named = table(project, "project", "scripts") or table(project, "tool", "poetry", "scripts")
+    own = str(table(project, "project").get("name") or table(project, "tool", "poetry").get("name") or "")
+    names = [name for name in named if _NAME.fullmatch(name)]
+    return [own] if own in names else names
+
+
+def _linked(required: set[str]) -> set[str]:
+    """Without those whose extra brings a library along."""
+    if "psycopg[binary]" in required:
+        return required - {"psycopg"}
+    return required | {"psycopg-c"} if "psycopg[c]" in required else required
+
+
+def _django(files: Files, found: Start | None, overrides: Overrides, start: str) -> tuple[str, str, str, list[str]]:
+    """(build, release, start, notes): static files are collected, and the database is brought up to date."""
+    if found is None or found.framework != "Django":
+        return overrides.build_command, "", start, []
+    folder = frameworks.manage_folder(set(files.names()))
+    manage = f"python {folder}/manage.py" if folder else "python manage.py"
+    settings = [files.read(name) or "" for name in files.names() if _is_settings(name)]
+    collects = any("STATIC_ROOT" in text for text in settings)
+    build = overrides.build_command or (f"SECRET_KEY=build {manage} collectstatic --noinput" if collects else "")
+    has_database = any("DATABASES" in text for text in settings)
+    if start != found.command or overrides.release_command or not has_database:
+        return build, "", start, []
+    migrate = f"{manage} migrate --noinput"
+    if _has_its_database_inside(settings):
+        # A command that is run once, elsewhere, would change another copy of that file.
+        note = "The database is a file of the app: it is lost with each deployment, unless it is in a volume."
+        return build, "", f"{migrate} && exec {start}", [note]
+    note = f"“{migrate}” is run before each release; set the release command to “true” to leave that out."
+    return build, migrate, start, [note]
+
+
+def _is_settings(name: str) -> bool:
+    return name.endswith("settings.py") or ("/settings/" in name and name.endswith(".py"))
+
+
+def _has_its_database_inside(settings: list[str]) -> bool:
+    text = "\n".join(settings)
+    return "backends.sqlite3" in text and not re.search(r"environ|getenv|\benv[.(]|dj_database_url|config\(", text)

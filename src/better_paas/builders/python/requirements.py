@@ -1,0 +1,156 @@
+"""What a Python app requires, and what installs it: pip, uv, Poetry, PDM or Pipenv."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from better_paas.builders.files import Files, read_toml, table
+
+_LOCAL = re.compile(r"^[ \t]*+(-e|--editable|\.|file:|[./])", re.MULTILINE)
+_OTHER_FILE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]*+([^\s#]++)", re.MULTILINE)
+_NAME = re.compile(r"[\"' \t]*+([A-Za-z0-9][A-Za-z0-9._-]*+)(?:\[([^\]]*+)\])?")
+_PATH = re.compile(r"[\w./-]+")
+# Which of several files of requirements is for the server.
+_FILES = (
+    "requirements.txt",
+    "requirements/production.txt",
+    "requirements/prod.txt",
+    "requirements/main.txt",
+    "requirements/base.txt",
+    "requirements-prod.txt",
+    "requirements_prod.txt",
+)
+_PIP = "/venv/bin/python -m pip install"
+_MOST_FILES = 10
+
+
+@dataclass(frozen=True)
+class Installed:
+    """command: installs the dependencies, of `manifests` alone if there are any. app: installs the sources."""
+
+    manager: str
+    command: str = ""
+    app: str = ""
+    manifests: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def and_server(self, server: str) -> "Installed":
+        """With a server that is not among the requirements."""
+        add = f"{_PIP} {server}" if self.manager != "uv" else f"uv pip install --python /venv/bin/python {server}"
+        command = f"{self.command} && {add}" if self.command else add
+        notes = (*self.notes, f"{server} is not among the requirements; it is installed besides.")
+        return Installed(self.manager, command, self.app, self.manifests, notes)
+
+
+def names(files: Files, members: tuple[str, ...] = ()) -> set[str]:
+    """Of all that is required, as registries write them; with `[extra]` appended for each extra besides.
+
+    members: folders of the workspace's packages that are installed with it.
+    """
+    found: list[str] = []
+    for place in (files, *(files.below(member) for member in members)):
+        project = read_toml(place, "pyproject.toml")
+        found += _listed(table(project, "project").get("dependencies"))
+        found += [name for name in table(project, "tool", "poetry", "dependencies") if name != "python"]
+    found += [f"{name}{_extras(value)}" for name, value in table(read_toml(files, "Pipfile"), "packages").items()]
+    for path in _read_files(files):
+        found += [line for line in (files.read(path) or "").splitlines() if not line.lstrip().startswith(("#", "-"))]
+    return {each for line in found if (match := _NAME.match(line)) for each in _with_extras(match)}
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list) else []
+
+
+def _extras(value: Any) -> str:
+    extras = value.get("extras") if isinstance(value, dict) else None
+    return f"[{','.join(_listed(extras))}]" if extras else ""
+
+
+def _with_extras(match: re.Match[str]) -> list[str]:
+    name = re.sub(r"[-_.]++", "-", match[1]).lower()
+    return [name, *(f"{name}[{extra.strip().lower()}]" for extra in (match[2] or "").split(",") if extra.strip())]
+
+
+def _main_file(files: Files) -> str:
+    present = set(files.names())
+    return next((path for path in _FILES if path in present), "")
+
+
+def _read_files(files: Files) -> list[str]:
+    """The file of requirements, and those that it names."""
+    main = _main_file(files)
+    found = [main] if main else []
+    for path in found:
+        for other in _OTHER_FILE.findall(files.read(path) or ""):
+            folder = path.rpartition("/")[0]
+            full = f"{folder}/{other}".lstrip("/") if not other.startswith("/") else ""
+            if full not in found and len(found) < _MOST_FILES and files.read(full) is not None:
+                found.append(full)
+    return found
+
+
+def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Installed:
+    """By the lock, else by what names the requirements. package: of a uv workspace, if but one is wanted."""
+    present = {name for name in files.names() if "/" not in name}
+    project = read_toml(files, "pyproject.toml")
+    if "uv.lock" in present:
+        return _uv(project, package, members)
+    if "poetry.lock" in present or (table(project, "tool", "poetry") and not _main_file(files)):
+        return _poetry(project, "poetry.lock" in present)
+    if "pdm.lock" in present:
+        app = "pdm install --check --prod --no-editable" if _is_package(project) else ""
+        return Installed("pdm", "pdm sync --prod --no-self", app, ("pyproject.toml", "pdm.lock"))
+    if _main_file(files):
+        return _pip(files)
+    if "Pipfile" in present:
+        if "Pipfile.lock" in present:
+            return Installed("pipenv", "pipenv install --deploy --ignore-pipfile", "", ("Pipfile", "Pipfile.lock"))
+        note = "There is no Pipfile.lock: versions may change from build to build."
+        return Installed("pipenv", "pipenv install --skip-lock", "", ("Pipfile",), (note,))
+    return _by_project(project, present)
+
+
+def _is_package(project: dict[str, Any]) -> bool:
+    tool = table(project, "tool", "uv").get("package")
+    return bool(tool) if isinstance(tool, bool) else "build-system" in project
+
+
+def _uv(project: dict[str, Any], package: str, members: tuple[str, ...]) -> Installed:
+    one = f" --package {package}" if package else ""
+    manifests = ("pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members))
+    if not members and not _is_package(project):
+        return Installed("uv", f"uv sync --locked --no-dev --no-install-project{one}", "", manifests)
+    # The sources come later; whether the lock is in step with them can't be said before.
+    first = f"uv sync --frozen --no-dev --no-install-workspace{one}"
+    return Installed("uv", first, f"uv sync --locked --no-dev --no-editable --inexact{one}", manifests)
+
+
+def _poetry(project: dict[str, Any], is_locked: bool) -> Installed:
+    notes = () if is_locked else ("There is no poetry.lock: versions may change from build to build.",)
+    manifests = ("pyproject.toml", "poetry.lock") if is_locked else ("pyproject.toml",)
+    scripts = table(project, "project", "scripts") or table(project, "tool", "poetry", "scripts")
+    app = "poetry install --only-root --no-interaction" if scripts else ""
+    return Installed("poetry", "poetry install --only main --no-root --no-interaction", app, manifests, notes)
+
+
+def _pip(files: Files) -> Installed:
+    read = _read_files(files)
+    texts = [files.read(path) or "" for path in read]
+    named = sum(len(_OTHER_FILE.findall(text)) for text in texts)
+    is_simple = not any(_LOCAL.search(text) for text in texts) and named == len(read) - 1
+    is_simple = is_simple and all(_PATH.fullmatch(path) and ".." not in path for path in read)
+    return Installed("pip", f"{_PIP} -r {read[0]}", "", tuple(read) if is_simple else ())
+
+
+def _by_project(project: dict[str, Any], present: set[str]) -> Installed:
+    listed = _listed(table(project, "project").get("dependencies"))
+    is_dynamic = "dependencies" in _listed(table(project, "project").get("dynamic"))
+    if "setup.py" in present or (_is_package(project) and is_dynamic):
+        return Installed("pip", f"{_PIP} .")
+    notes = ("There is no lock file: versions may change from build to build.",) if listed else ()
+    command = f"{_PIP} {shlex.join(listed)}" if listed else ""
+    # Without a build system the sources are no package: they run where they are.
+    app = f"{_PIP} --no-deps ." if _is_package(project) else ""
+    return Installed("pip", command, app, ("pyproject.toml",) if command else (), notes)

@@ -1,0 +1,164 @@
+"""What people wrote for other hosts: app.json, heroku.yml, railway.json, render.yaml, fly.toml, netlify.toml."""
+
+from typing import Any
+
+from better_paas.builders.files import Files, read_json, read_toml, read_yaml, table
+from better_paas.builders.plan import Overrides
+from better_paas.builders.said.wish import Said, by_name, commands, number, text, unread, variables
+
+_MAIN = ("web", "app")
+# Keys of a service that are read, or that say nothing of building and running.
+_OF_RENDER = (
+    *(
+        "type",
+        "name",
+        "runtime",
+        "env",
+        "envVars",
+        "buildCommand",
+        "startCommand",
+        "preDeployCommand",
+        "branch",
+        "repo",
+    ),
+    *("healthCheckPath", "dockerfilePath", "staticPublishPath", "plan", "region", "autoDeploy"),
+)
+
+
+def _processes(named: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """(the main one's command, the others')."""
+    main = next((name for name in _MAIN if name in named), next(iter(named), "") if len(named) == 1 else "")
+    return named.get(main, ""), {name: command for name, command in named.items() if name != main}
+
+
+def app_json(files: Files) -> Said:
+    data = read_json(files, "app.json")
+    if "expo" in data:  # another file of the same name
+        return Said()
+    env = table(data, "env")
+    values = {name: each.get("value") if isinstance(each, dict) else each for name, each in env.items()}
+    known = ("env", "name", "description", "keywords", "website", "repository", "logo", "success_url")
+    missing = [name for name, each in env.items() if not variables({name: values[name]}) and _is_required(each)]
+    notes = unread("app.json", data, *known)
+    if missing:
+        notes += (f"app.json asks for variables that have to be set: {', '.join(str(name) for name in missing[:20])}",)
+    return Said(Overrides(environment=variables(values)), notes)
+
+
+def _is_required(each: Any) -> bool:
+    return isinstance(each, dict) and each.get("required") is not False
+
+
+def heroku(files: Files) -> Said:
+    data = read_yaml(files, "heroku.yml")
+    docker = table(data, "build", "docker")
+    start, processes = _processes(by_name(table(data, "run")))
+    notes = unread("heroku.yml", data, "build", "run", "release")
+    notes += unread("heroku.yml build.docker", docker, "web")
+    return Said(
+        Overrides(
+            dockerfile_path=text(docker.get("web")),
+            build_args=variables(table(data, "build", "config")),
+            start_command=start,
+            processes=processes,
+            release_command=commands(table(data, "release").get("command")),
+        ),
+        notes,
+    )
+
+
+def railway(files: Files) -> Said:
+    name = "railway.json" if files.read("railway.json") is not None else "railway.toml"
+    data = read_json(files, name) if name.endswith("json") else read_toml(files, name)
+    build, deploy = table(data, "build"), table(data, "deploy")
+    notes = unread(name, data, "build", "deploy")
+    notes += unread(f"{name} build", build, "builder", "buildCommand", "dockerfilePath", "watchPatterns")
+    read = ("startCommand", "preDeployCommand", "healthcheckPath")
+    notes += unread(f"{name} deploy", deploy, *read, "restartPolicyType", "restartPolicyMaxRetries", "runtime")
+    return Said(
+        Overrides(
+            dockerfile_path=text(build.get("dockerfilePath")),
+            build_command=text(build.get("buildCommand")),
+            start_command=text(deploy.get("startCommand")),
+            release_command=commands(deploy.get("preDeployCommand")),
+            health_path=text(deploy.get("healthcheckPath")),
+        ),
+        notes,
+    )
+
+
+def render(files: Files) -> Said:
+    data = read_yaml(files, "render.yaml")
+    listed = data.get("services")
+    services = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    chosen = next((each for each in services if each.get("type") in ("web", "static")), {})
+    chosen = chosen or (services[0] if services else {})
+    others = [str(each.get("name")) for each in services if each is not chosen]
+    env = chosen.get("envVars")
+    named = (
+        {each.get("key"): each.get("value") for each in env if isinstance(each, dict)} if isinstance(env, list) else {}
+    )
+    is_site = chosen.get("type") == "static" or "static" in (chosen.get("runtime"), chosen.get("env"))
+    notes = unread("render.yaml", data, "services") + unread("render.yaml services", dict.fromkeys(others))
+    notes += unread("render.yaml service", chosen, *_OF_RENDER)
+    return Said(
+        Overrides(
+            dockerfile_path=text(chosen.get("dockerfilePath")).removeprefix("./"),
+            build_command=text(chosen.get("buildCommand")),
+            start_command=text(chosen.get("startCommand")),
+            release_command=text(chosen.get("preDeployCommand")),
+            health_path=text(chosen.get("healthCheckPath")),
+            kind="worker" if chosen.get("type") == "worker" else "",
+            output=text(chosen.get("staticPublishPath")).removeprefix("./"),
+            site=True if is_site else None,
+            environment=variables({str(name): value for name, value in named.items()}),
+        ),
+        notes,
+    )
+
+
+def fly(files: Files) -> Said:
+    data = read_toml(files, "fly.toml")
+    service = table(data, "http_service")
+    listed = data.get("services")
+    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
+    checks = service.get("checks")
+    check = checks[0] if isinstance(checks, list) and checks and isinstance(checks[0], dict) else {}
+    start, processes = _processes(by_name(table(data, "processes")))
+    notes = unread(
+        "fly.toml", data, "app", "primary_region", "build", "env", "http_service", "services", "deploy", "processes"
+    )
+    notes += unread("fly.toml build", table(data, "build"), "dockerfile", "args")
+    return Said(
+        Overrides(
+            dockerfile_path=text(table(data, "build").get("dockerfile")).removeprefix("./"),
+            build_args=variables(table(data, "build", "args")),
+            port=number(service.get("internal_port")) or number(first.get("internal_port")),
+            start_command=start,
+            processes=processes,
+            release_command=text(table(data, "deploy").get("release_command")),
+            health_path=text(check.get("path")),
+            environment=variables(table(data, "env")),
+        ),
+        notes,
+    )
+
+
+def netlify(files: Files) -> Said:
+    data = read_toml(files, "netlify.toml")
+    build = table(data, "build")
+    rules = data.get("redirects")
+    falls_back = any(
+        isinstance(each, dict) and each.get("from") == "/*" and each.get("to") == "/index.html"
+        for each in (rules if isinstance(rules, list) else [])
+    )
+    notes = unread("netlify.toml", data, "build", "dev")
+    return Said(
+        Overrides(
+            build_command=text(build.get("command")),
+            output=text(build.get("publish")).strip("/"),
+            single_page=True if falls_back else None,
+            environment=variables(table(build, "environment")),
+        ),
+        notes,
+    )

@@ -1,0 +1,1 @@
+"""Adapter to the machine's packet filter."""

@@ -1,0 +1,207 @@
+"""What is told of a release that comes up: where it listens, what it answers, and that it has stayed up."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan
+from better_paas.deployments import healthy, service, watch
+from better_paas.runtime.listeners import Listener
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(healthy, "_LOOK_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(healthy, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(healthy, "_PATIENCE_SECONDS", 0.3)
+
+
+async def failed(driver, **fields) -> dict:
+    app = await driver.deploy(**fields)
+    ended = await driver.ended(app["deploymentId"])
+    assert ended["status"] == "failed", ended
+    return ended
+
+
+async def test_what_listens_only_for_itself_is_told_where(driver, platform, impatient):
+    platform.runtime.listens = False
+    platform.runtime.found_listening = [Listener(3000, "127.0.0.1", True)]
+    ended = await failed(driver)
+    assert ended["error"] == "it listens on 127.0.0.1:3000, where nothing can reach it"
+    assert "0.0.0.0" in ended["hint"]
+    assert "It listens on 127.0.0.1:3000" in await driver.log(ended["id"])
+
+
+async def test_another_port_is_taken_and_told(driver, platform, impatient):
+    runtime = platform.runtime
+    runtime.listens = False
+    runtime.found_listening = [Listener(3000, "0.0.0.0", False), Listener(9229, "127.0.0.1", True)]
+    start = runtime.start
+
+    async def start_at(spec):
+        runtime.listens = spec.container_port == 3000
+        await start(spec)
+
+    runtime.start = start_at
+    app = await driver.live()
+    spec = runtime.specs[app["activeDeployId"]]
+    assert (spec.container_port, spec.environment["PORT"]) == (3000, "3000")
+    found = (await driver.client.get("/api/deployments/get", params={"id": app["activeDeployId"]})).json()
+    assert found["plan"]["port"] == 3000
+    assert "It listens on port 3000" in await driver.log(app["activeDeployId"])
+
+
+async def test_what_moves_each_time_is_refused(driver, platform, impatient):
+    platform.runtime.listens = False
+    ports = iter(range(3000, 4000))
+    platform.runtime.listeners = lambda _: asyncio.sleep(0, [Listener(next(ports) // 3, "0.0.0.0", False)])
+    assert "another port each time" in (await failed(driver))["error"]
+
+
+@pytest.mark.parametrize(
+    ("exposed", "override", "port"),
+    [([80], None, 80), ([443, 9000], None, 443), ([22, 3000], None, 3000), ([80], 81, 81)],
+)
+async def test_the_port_is_that_of_the_image(driver, platform, git_dockerfile, exposed, override, port):
+    platform.runtime.exposes = exposed
+    app = await driver.live(gitRepo=git_dockerfile, portOverride=override)
+    assert platform.runtime.specs[app["activeDeployId"]].container_port == port
+
+
+@pytest.fixture
+def git_dockerfile(monkeypatch):
+    """A sample with a Dockerfile of its own."""
+    from better_paas.builders import detect
+
+    def by_dockerfile(files, wanted):
+        return BuildPlan("dockerfile", dockerfile_path="Dockerfile", port=wanted.port or DEFAULT_PORT)
+
+    monkeypatch.setattr(detect, "_by_dockerfile", by_dockerfile)
+    monkeypatch.setattr("better_paas.deployments.planning.Planner.make_recipe", lambda *_: asyncio.sleep(0))
+    return "sample:hello-python"
+
+
+async def test_variables_of_the_platform_win_and_are_told(driver, platform):
+    app = await driver.live(envVars={"PORT": "99", "HOSTNAME": "mine", "HOST": "127.0.0.1"})
+    environment = platform.runtime.specs[app["activeDeployId"]].environment
+    assert (environment["PORT"], environment["HOST"], environment["HOSTNAME"]) == ("8080", "0.0.0.0", "0.0.0.0")
+    assert "HOST, HOSTNAME, PORT among the app's variables" in await driver.log(app["activeDeployId"])
+
+
+async def test_a_first_page_that_fails_is_live_with_a_warning(driver, platform):
+    platform.runtime.answers = b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n"
+    app = await driver.live()
+    assert "GET / answered 500" in await driver.log(app["activeDeployId"])
+
+
+async def test_404_of_a_health_path_is_not_healthy_unless_it_is_said(driver, platform):
+    platform.runtime.answers = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
+    ended = await failed(driver, healthPath="/health")
+    assert "answered 404" in ended["error"]
+    assert (await driver.live("other", healthPath="/health", healthStatus="200-299,404"))[
+        "healthStatus"
+    ] == "200-299,404"
+    for wrong in ("abc", "99", "600", "300-200", "200,", "200-"):
+        await driver.post("/api/deploy", 400, name="wrong", gitRepo="sample:hello-node", healthStatus=wrong)
+
+
+async def test_waiting_for_health_holds_no_build_slot(driver, platform):
+    """As many as may build at once wait for their health; one more builds meanwhile."""
+    platform.runtime.listens = False
+    waiting = [await driver.deploy(f"slow-{number}") for number in range(platform.settings.build_concurrency)]
+    async with asyncio.timeout(10):
+        while len(platform.runtime.running) < len(waiting):
+            await asyncio.sleep(0.02)
+    platform.runtime.listens = True
+    await driver.live("quick")
+    for app in waiting:
+        found = (await driver.client.get("/api/deployments/get", params={"id": app["deploymentId"]})).json()
+        assert found["status"] == "building"
+
+
+async def test_what_a_queued_one_waits_for_is_said(driver, platform):
+    platform.runtime.build_gate = asyncio.Event()
+    slots = platform.settings.build_concurrency
+    apps = [await driver.deploy(f"app-{number}") for number in range(slots + 2)]
+    async with asyncio.timeout(10):
+        while len(told := await waits(driver, apps)) < slots + 2 or told.count("") != slots:
+            await asyncio.sleep(0.02)
+    assert told[-2:] == ["It waits until a build has ended.", "It waits until a build has ended, and 1 is before it."]
+    assert "waits until a build has ended" in await driver.log(apps[-1]["deploymentId"])
+    again = await driver.post("/api/apps/redeploy", id=apps[0]["id"])
+    assert await waits(driver, [again]) == ["It waits for the deployment of this app that is on its way."]
+    platform.runtime.build_gate.set()
+    for app in apps:
+        await driver.ended(app["deploymentId"])
+
+
+async def waits(driver, apps) -> list[str]:
+    answers = [await driver.client.get("/api/deployments/get", params={"id": app["deploymentId"]}) for app in apps]
+    return [answer.json()["waitsFor"] for answer in answers]
+
+
+async def test_a_success_is_settled_when_it_has_stayed_up(driver, platform, monkeypatch):
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=0.5))
+    app = await driver.live(watchMinutes=10)
+    path, query = "/api/deployments/get", {"id": app["activeDeployId"]}
+    found = (await driver.client.get(path, params=query)).json()
+    assert (found["status"], found["settled"], bool(found["watchedUntil"])) == ("success", False, True)
+    assert found["duration"] >= sum(step["seconds"] for step in found["steps"]) - 0.05
+    await asyncio.sleep(0.6)
+    assert (await driver.client.get(path, params=query)).json()["settled"]
+
+
+async def test_what_ends_at_once_after_it_went_live_is_taken_back_at_once(driver, platform, monkeypatch):
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    app = await driver.live(watchMinutes=10)
+    second = await driver.post("/api/apps/redeploy", id=app["id"])
+    assert (await driver.ended(second["deploymentId"]))["status"] == "success"
+    platform.runtime.restarts[second["deploymentId"]] = 1
+    async with asyncio.timeout(10):
+        while (found := await driver.app(app["id"]))["latestDeployment"]["trigger"] != "watch" or (
+            found["latestDeployment"]["status"] != "success"
+        ):
+            await asyncio.sleep(0.02)
+    taken = (await driver.client.get("/api/deployments/get", params={"id": second["deploymentId"]})).json()
+    assert (taken["status"], taken["settled"], taken["watchedUntil"]) == ("failed", True, None)
+    assert "was taken back" in found["statusDetail"] and found["statusDetail"].endswith("serves.")
+
+
+async def test_back_from_what_never_served_asks_which(driver, platform):
+    app = await driver.live()
+    await driver.post("/api/apps/redeploy", id=app["id"])
+    await driver.ended((await driver.app(app["id"]))["latestDeployment"]["id"])
+    serves = (await driver.app(app["id"]))["activeDeployId"]
+    platform.runtime.build_error = "it broke"
+    broken = await driver.post("/api/apps/redeploy", id=app["id"])
+    await driver.ended(broken["deploymentId"])
+    refused = await driver.post("/api/apps/rollback", 409, id=app["id"])
+    assert refused["code"] == "newest_never_served" and app["activeDeployId"] in refused["hint"]
+    back = await driver.post("/api/apps/rollback", id=app["id"], deploymentId=app["activeDeployId"])
+    assert (back["from"], back["to"]) == (serves, app["activeDeployId"])
+
+
+async def test_a_worker_that_runs_out_of_memory_is_an_event_of_an_app_that_runs(driver, platform):
+    from better_paas.kit.quoted import Statement
+
+    app = await driver.live(watchMinutes=0)
+    await platform.operations._note_fault(app["activeDeployId"], Statement("it ran out of memory"), None)
+    found = await driver.app(app["id"])
+    assert (found["status"], found["statusDetail"]) == ("running", "It runs. it ran out of memory.")
+    platform.runtime.running.clear()
+    await platform.operations._note_fault(app["activeDeployId"], Statement("it ran out of memory"), None)
+    assert (await driver.app(app["id"]))["status"] == "failed"
+
+
+@pytest.mark.parametrize("fields", [{"memory": "900000g"}, {"cpus": "999"}])
+async def test_limits_above_what_the_server_has_are_refused_with_what_there_is(driver, fields):
+    refused = await driver.post("/api/deploy", 400, name="large", gitRepo="sample:hello-node", **fields)
+    assert "is more than the server has, which is" in refused["error"]
+
+
+async def test_a_port_can_be_taken_back(driver):
+    app = await driver.live(portOverride=9000)
+    for cleared in (None, 0, ""):
+        await driver.post("/api/apps/update", id=app["id"], portOverride=9000)
+        assert (await driver.post("/api/apps/update", id=app["id"], portOverride=cleared))["portOverride"] is None

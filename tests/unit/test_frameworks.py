@@ -1,0 +1,196 @@
+"""What frameworks of Node build, and how that is served."""
+
+import json
+
+import pytest
+
+from better_paas.builders.detect import detect
+from better_paas.builders.files import MemoryFiles
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+ANGULAR = {"projects": {"shop": {"architect": {"build": {"builder": "@angular/build:application", "options": {}}}}}}
+OLD_ANGULAR = {
+    "projects": {
+        "shop": {
+            "architect": {
+                "build": {"builder": "@angular-devkit/build-angular:browser", "options": {"outputPath": "dist/shop"}}
+            }
+        }
+    }
+}
+RENDERED_ANGULAR = {
+    "projects": {
+        "shop": {"architect": {"build": {"builder": "@angular/build:application", "options": {"ssr": {"entry": "x"}}}}}
+    }
+}
+
+
+def plan(scripts: dict[str, str], dependencies: str, files: dict[str, str] | None = None, **package) -> BuildPlan:
+    described = {"scripts": scripts, "dependencies": dict.fromkeys(dependencies.split(), "1"), **package}
+    return detect(MemoryFiles({"package.json": json.dumps(described), **(files or {})}), Overrides())
+
+
+@pytest.mark.parametrize(
+    ("start", "build", "dependencies", "files", "output"),
+    [
+        ("ng serve", "ng build", "@angular/core", {"angular.json": json.dumps(ANGULAR)}, "dist/shop/browser"),
+        ("ng serve", "ng build", "@angular/core", {"angular.json": json.dumps(OLD_ANGULAR)}, "dist/shop"),
+        ("react-scripts start", "react-scripts build", "react-scripts", {}, "build"),
+        ("vite", "vite build", "vite", {}, "dist"),
+        ("vite --host", "vite build --outDir out", "vite", {}, "out"),
+        ("vite preview", "vite build", "vite", {"vite.config.ts": "build: { outDir: './site' }"}, "site"),
+        ("npm run dev", "vite build", "vite", {}, "dist"),
+        ("astro dev", "astro build", "astro", {}, "dist"),
+        ("gatsby develop", "gatsby build", "gatsby", {}, "public"),
+        ("docusaurus start", "docusaurus build", "@docusaurus/core", {}, "build"),
+        ("expo start", "expo export -p web", "expo react-native-web", {}, "dist"),
+        ("eleventy --serve", "eleventy", "@11ty/eleventy", {}, "_site"),
+        ("eleventy --serve", "eleventy --output=out", "@11ty/eleventy", {}, "out"),
+        ("", "vite build", "@sveltejs/kit @sveltejs/adapter-static vite", {}, "build"),
+        ("", "next build", "next", {"next.config.mjs": "export default { output: 'export' }"}, "out"),
+        ("next start", "next build", "next", {"next.config.ts": 'output: "export"'}, "out"),
+        ("", "nuxt generate", "nuxt", {}, ".output/public"),
+        (
+            "react-router-serve ./build/server/index.js",
+            "react-router build",
+            "@react-router/dev vite",
+            {"react-router.config.ts": "export default { ssr: false }"},
+            "build/client",
+        ),
+        ("", "vitepress build docs", "vitepress", {}, "docs/.vitepress/dist"),
+        ("vue-cli-service serve", "vue-cli-service build", "@vue/cli-service", {}, "dist"),
+    ],
+)
+def test_what_is_only_built_is_served_as_files(start, build, dependencies, files, output):
+    scripts = {"build": build, "dev": "vite", **({"start": start} if start else {})}
+    found = plan(scripts, dependencies, files)
+    assert (found.runtime, found.output, found.start) == ("static", output, "")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "dependencies", "files", "start"),
+    [
+        ({"start": "next dev", "build": "next build"}, "next", {}, "next start"),
+        ({"start": "nuxt dev", "build": "nuxt build"}, "nuxt", {}, "node .output/server/index.mjs"),
+        (
+            {"start": "nest start", "start:prod": "node dist/main", "build": "nest build"},
+            "@nestjs/core",
+            {},
+            "node dist/main",
+        ),
+        ({"start": "nest start --watch", "build": "nest build"}, "@nestjs/core", {}, "node dist/main"),
+        ({"build": "vite build"}, "@sveltejs/kit @sveltejs/adapter-node vite", {}, "node build"),
+        ({"build": "react-router build"}, "@react-router/dev vite", {}, "react-router-serve ./build/server/index.js"),
+        (
+            {"build": "astro build", "start": "astro dev"},
+            "astro @astrojs/node",
+            {"astro.config.mjs": "import node from '@astrojs/node'"},
+            "HOST=0.0.0.0 node dist/server/entry.mjs",
+        ),
+        ({"build": "vite build"}, "@tanstack/react-start vite nitro", {}, "node .output/server/index.mjs"),
+        (
+            {"build": "vite build"},
+            "@tanstack/react-start vite",
+            {},
+            "npx srvx --prod -s ../client dist/server/server.js",
+        ),
+        (
+            {"start": "ng serve", "build": "ng build"},
+            "@angular/core",
+            {"angular.json": json.dumps(RENDERED_ANGULAR)},
+            "node dist/shop/server/server.mjs",
+        ),
+        ({"start": "node server.js", "build": "vite build"}, "vite express", {}, "node server.js"),
+    ],
+)
+def test_what_has_a_server_is_started_for_production(scripts, dependencies, files, start):
+    found = plan(scripts, dependencies, files)
+    assert (found.runtime, found.start) == ("node", start)
+
+
+def test_a_build_is_done_for_what_has_no_script_of_it():
+    assert plan({"start": "next start"}, "next").build == "next build"
+    assert plan({"start": "node x.js"}, "express").build == ""
+
+
+def test_the_adapter_that_chooses_chooses_node():
+    assert (
+        plan({"build": "vite build"}, "@sveltejs/kit @sveltejs/adapter-auto").build == "GCP_BUILDPACKS=1 npm run build"
+    )
+
+
+def test_warnings_of_create_react_app_are_no_errors():
+    assert plan({"build": "react-scripts build"}, "react-scripts").build == "CI=false npm run build"
+
+
+class TestManagers:
+    def test_a_lock_that_is_out_of_step_is_said(self):
+        lock = {"packages": {"": {"dependencies": {"express": "1"}}}}
+        files = {"package-lock.json": json.dumps(lock)}
+        assert plan({"start": "node x"}, "express", files).install == "npm ci"
+        found = plan({"start": "node x"}, "express dayjs", files)
+        assert found.install == "npm install"
+        assert "out of step with package.json (dayjs)" in found.notes[0]
+
+    def test_packages_in_archives_are_reached_by_yarn_alone(self):
+        found = plan({"start": "node x.js"}, "express", {"yarn.lock": "__metadata:\n  version: 8\n"})
+        assert (found.start, found.manager_package) == ("yarn start", "@yarnpkg/cli-dist@4")
+        assert found.environment["YARN_CACHE_FOLDER"] == "/app/.yarn/cache", "they are part of the image"
+        linked = {"yarn.lock": "__metadata:\n  version: 8\n", ".yarnrc.yml": "nodeLinker: node-modules\n"}
+        assert plan({"start": "node x.js"}, "express", linked).start == "node x.js"
+
+    @pytest.mark.parametrize(
+        ("lock", "text", "package"),
+        [
+            ("pnpm-lock.yaml", "lockfileVersion: 5.4\n", "pnpm@7"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "pnpm@9"),
+            ("yarn.lock", "__metadata:\n  version: 6\n", "@yarnpkg/cli-dist@3"),
+            ("yarn.lock", "# yarn lockfile v1\n", "yarn@1"),
+        ],
+    )
+    def test_a_lock_is_read_by_the_version_that_writes_its_format(self, lock, text, package):
+        assert plan({"start": "node x"}, "express", {lock: text}).manager_package == package
+
+    def test_engines_name_a_version(self):
+        assert plan({"start": "node x"}, "a", engines={"pnpm": "8.15.x"}).manager_package == "pnpm@8.15"
+
+    def test_hooks_get_what_they_read(self):
+        files = {"package-lock.json": "{}", "patches/a.patch": "", "prisma/schema.prisma": "", ".npmrc": ""}
+        found = plan({"start": "node x", "postinstall": "patch-package && prisma generate"}, "a", files)
+        assert {"patches/", "prisma/", ".npmrc", "package.json"} <= set(found.manifests)
+        assert plan({"start": "node x", "postinstall": "node scripts/prepare.js"}, "a", files).manifests == ()
+
+    def test_bun_has_node_beside_it_where_programs_call_it(self):
+        found = plan({"start": "next start", "build": "next build"}, "next", {"bun.lockb": ""})
+        assert (found.runtime, found.start, found.tools, found.run_tools) == (
+            "bun",
+            "bun run start",
+            {"node": "22"},
+            ("node",),
+        )
+
+    def test_node_has_bun_beside_it_where_a_script_calls_it(self):
+        found = plan({"start": "bun x.ts"}, "a", {"package-lock.json": "{}"})
+        assert (found.runtime, found.tools, found.run_tools) == ("node", {"bun": "1"}, ("bun",))
+
+    def test_node_has_python_where_a_script_calls_it(self):
+        found = plan({"start": "node x", "postinstall": "pip3 install -r r.txt"}, "a")
+        assert "python3" in found.build_packages and "python3" in found.run_packages
+
+    def test_a_driven_browser_comes_with_its_libraries(self):
+        found = plan({"start": "node x"}, "puppeteer")
+        assert "libnss3" in found.run_packages and found.install_app == "npx puppeteer browsers install chrome"
+        assert found.environment == {"PUPPETEER_CACHE_DIR": "/app/.cache/puppeteer"}
+
+
+def test_versions_that_have_ended_are_given_and_said():
+    found = plan({"start": "node x"}, "a", {".nvmrc": "lts/hydrogen"})
+    assert found.version == "18"
+    assert "end of life" in " ".join(found.notes)
+    assert "There is no image of Node 8" in " ".join(plan({"start": "node x"}, "a", engines={"node": "8"}).notes)
+
+
+def test_a_server_bundle_is_no_site():
+    """It has no page at its top: the build's last step says so (see dockerfile.site_check)."""
+    with pytest.raises(NoPlan, match="how to start"):
+        plan({}, "express")

@@ -1,0 +1,184 @@
+"""How Python apps are installed and started."""
+
+import pytest
+
+from better_paas.builders.detect import detect
+from better_paas.builders.files import MemoryFiles
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+DJANGO = {
+    "manage.py": "",
+    "requirements.txt": "django\ngunicorn\npsycopg2\n",
+    "shop/wsgi.py": "from django.core.wsgi import x",
+    "shop/settings.py": "DATABASES = {'default': env.db()}\nSTATIC_ROOT = 'static'\n",
+}
+
+
+def plan(files: dict[str, str], **overrides) -> BuildPlan:
+    return detect(MemoryFiles(files), Overrides(**overrides))
+
+
+@pytest.mark.parametrize(
+    ("source", "requires", "start"),
+    [
+        (
+            "from starlette.applications import Starlette\napp = Starlette()\n",
+            "uvicorn",
+            "uvicorn main:app --host 0.0.0.0",
+        ),
+        ("from litestar import Litestar\napi = Litestar([])\n", "uvicorn", "uvicorn main:api --host 0.0.0.0"),
+        ("from fasthtml.common import *\napp, rt = fast_app()\n", "python-fasthtml", "uvicorn main:app --host 0.0.0.0"),
+        ("from quart import Quart\napp = Quart(__name__)\n", "quart", "uvicorn main:app --host 0.0.0.0"),
+        ("from sanic import Sanic\napp = Sanic('x')\n", "sanic", "sanic main:app --host 0.0.0.0 --port $PORT"),
+        ("import dash\napp = dash.Dash(__name__)\nserver = app.server\n", "dash", "gunicorn main:server --bind"),
+        ("from dash import Dash\napp = Dash(__name__)\n", "dash", "HOST=0.0.0.0 DASH_DEBUG=false python main.py"),
+        ("import streamlit as st\nst.write(1)\n", "streamlit", "streamlit run main.py --server.address 0.0.0.0"),
+        ("import gradio as gr\n", "gradio", "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT python main.py"),
+        ("import gradio\nfrom fastapi import FastAPI\napp = FastAPI()\n", "gradio fastapi", "uvicorn main:app"),
+    ],
+)
+def test_frameworks(source, requires, start):
+    found = plan({"main.py": source, "requirements.txt": "\n".join(requires.split())})
+    assert found.start.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("files", "start"),
+    [
+        ({"bot.py": ""}, "python bot.py"),
+        ({"pyproject.toml": '[project]\nname="a"\n', "a/__main__.py": ""}, "python -m a"),
+        ({"pyproject.toml": '[project]\nname="a"\n', "src/a/__main__.py": ""}, "PYTHONPATH=src python -m a"),
+        ({"pyproject.toml": '[project]\nname="a"\n[project.scripts]\nserve="a:m"\n[build-system]\n'}, "serve"),
+        ({"pyproject.toml": '[project]\nname="a"\n[project.scripts]\na="a:m"\nb="a:n"\n[build-system]\n'}, "a"),
+    ],
+)
+def test_programs(files, start):
+    assert plan(files).start == start
+
+
+def test_a_program_of_a_package_is_installed():
+    found = plan({"pyproject.toml": '[project]\nname="a"\n[project.scripts]\na="a:m"\n[build-system]\n'})
+    assert found.install_app == "/venv/bin/python -m pip install --no-deps ."
+
+
+class TestInstall:
+    @pytest.mark.parametrize(
+        ("files", "manager", "command"),
+        [
+            ({"pdm.lock": "", "pyproject.toml": ""}, "pdm", "pdm sync --prod --no-self"),
+            ({"Pipfile": "", "Pipfile.lock": "{}"}, "pipenv", "pipenv install --deploy --ignore-pipfile"),
+            (
+                {"requirements/production.txt": "flask\n"},
+                "pip",
+                "/venv/bin/python -m pip install -r requirements/production.txt",
+            ),
+            (
+                {"pyproject.toml": '[project]\nname="a"\ndependencies=["a>=1", "b[c]"]\n'},
+                "pip",
+                "/venv/bin/python -m pip install 'a>=1' 'b[c]'",
+            ),
+        ],
+    )
+    def test_managers(self, files, manager, command):
+        found = plan({"main.py": "", **files})
+        assert (found.package_manager, found.install) == (manager, command)
+
+    def test_files_that_are_named_by_files(self):
+        files = {"requirements.txt": "-r requirements/base.txt\n", "requirements/base.txt": "psycopg2\n", "main.py": ""}
+        found = plan(files)
+        assert found.manifests == ("requirements.txt", "requirements/base.txt")
+        assert "libpq5" in found.run_packages
+        assert plan({**files, "requirements/base.txt": "-e ../x\n"}).manifests == ()
+
+    @pytest.mark.parametrize(
+        ("line", "build", "run"),
+        [
+            ("psycopg2==2.9", "libpq-dev", "libpq5"),
+            ("mysqlclient", "default-libmysqlclient-dev", "libmariadb3"),
+            ("pycairo", "libcairo2-dev", "libcairo2"),
+            ("pydub", None, "ffmpeg"),
+            ("opencv-python", None, "libgl1"),
+            ("WeasyPrint", None, "libpango-1.0-0"),
+            ("pdf2image", None, "poppler-utils"),
+        ],
+    )
+    def test_packages_of_debian(self, line, build, run):
+        found = plan({"main.py": "", "requirements.txt": f"{line}\n"})
+        assert run in found.run_packages
+        assert build is None or build in found.build_packages
+
+    @pytest.mark.parametrize("line", ["psycopg2-binary", "psycopg[binary]", "lxml", "Pillow", "# psycopg2"])
+    def test_wheels_that_hold_all_need_none(self, line):
+        found = plan({"main.py": "", "requirements.txt": f"{line}\n"})
+        assert (found.build_packages, found.run_packages) == ((), ())
+
+    def test_a_browser_is_fetched(self):
+        found = plan({"main.py": "", "requirements.txt": "playwright\n"})
+        assert found.install_app == "playwright install chromium" and "libnss3" in found.run_packages
+
+
+class TestDjango:
+    def test_without_a_database_nothing_is_migrated(self):
+        found = plan({**DJANGO, "shop/settings.py": "STATIC_ROOT = 'static'\n"})
+        assert (found.release, "migrate" in found.start) == ("", False)
+
+    def test_migrations_are_a_release_command_that_can_be_left_out(self):
+        found = plan(DJANGO)
+        assert found.release == "python manage.py migrate --noinput"
+        assert "set the release command to “true”" in " ".join(found.notes)
+        assert plan(DJANGO, release_command="true").release == "true"
+        assert plan({**DJANGO, "Procfile": "web: x\n"}).release == "", "who says how to start says all of it"
+
+    def test_a_database_inside_the_app_is_changed_where_the_app_runs(self):
+        settings = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}"
+        found = plan({**DJANGO, "shop/settings.py": settings})
+        assert found.release == ""
+        assert found.start.startswith("python manage.py migrate --noinput && exec gunicorn shop.wsgi")
+        assert "lost with each deployment" in " ".join(found.notes)
+
+    def test_below_a_folder(self):
+        files = {f"site/{name}" if name != "requirements.txt" else name: text for name, text in DJANGO.items()}
+        found = plan(files)
+        assert found.start == "gunicorn shop.wsgi:application --bind 0.0.0.0:$PORT --chdir site"
+        assert "python site/manage.py collectstatic" in found.build
+
+    def test_channels_are_served_by_uvicorn(self):
+        files = {**DJANGO, "requirements.txt": "django\nchannels\n", "shop/asgi.py": "import django"}
+        assert plan(files).start == "uvicorn shop.asgi:application --host 0.0.0.0 --port $PORT"
+
+    def test_assets_of_node(self):
+        package = '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "5"}}'
+        found = plan({**DJANGO, "package.json": package, "package-lock.json": "{}"})
+        assert (found.runtime, found.tools, found.run_tools) == ("python", {"node": "22"}, ())
+        assert found.install.endswith(" && npm ci")
+        assert found.build.startswith("npm run build && ") and found.build.endswith("collectstatic --noinput")
+
+
+def test_a_celery_app_alone_is_a_worker():
+    files = {"tasks.py": "from celery import Celery\napp = Celery('x')\n", "requirements.txt": "celery\n"}
+    found = plan(files)
+    assert (found.start, found.port) == ("celery -A tasks:app worker --loglevel info", 0)
+    beside = plan({**files, "main.py": "from flask import Flask\napp = Flask('x')\n"})
+    assert beside.port and "add the process 'celery -A tasks:app worker'" in " ".join(beside.notes)
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({".tool-versions": "uv 0.7\npython 3.9.23\n"}, "3.9"),
+        ({"mise.toml": '[tools]\npython = "3.12"\n'}, "3.12"),
+        ({"mise.toml": '[tools]\npython = ["3.13", "3.11"]\n'}, "3.13"),
+        ({"mise.toml": '[tools]\npython = "latest"\n'}, "3.11"),
+        ({"Pipfile": '[requires]\npython_version = "3.10"\n'}, "3.10"),
+        ({".python-version": "# ours\n3.12.1\n"}, "3.12"),
+    ],
+)
+def test_versions(files, version):
+    assert plan({"main.py": "", **files}).version == version
+
+
+def test_tools_of_python_beside_a_node_app_do_not_hide_it():
+    files = {"pyproject.toml": "[tool.ruff]\n", "package.json": '{"scripts": {"start": "node x.js"}}'}
+    assert plan(files).runtime == "node"
+    with pytest.raises(NoPlan, match="Python app"):
+        plan({"pyproject.toml": "[tool.ruff]\n"})

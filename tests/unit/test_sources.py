@@ -1,0 +1,58 @@
+"""What of a Git source is not in its files: submodules, and files that are elsewhere."""
+
+import pytest
+
+from better_paas.git import lfs, submodules
+from better_paas.git.errors import FetchFailed
+from better_paas.git.source import parse_address
+
+PARENT = parse_address("https://git.example.com/team/shop.git")
+
+
+def settings(**urls: str) -> bytes:
+    pairs = [
+        (f"submodule.{name}.{field}", value)
+        for name, url in urls.items()
+        for field, value in (("path", f"libs/{name}"), ("url", url))
+    ]
+    return "".join(f"{key}\n{value}\0" for key, value in [("core.x", "1"), *pairs]).encode()
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("../ui.git", "https://git.example.com/team/ui.git"),
+        ("../../other/ui", "https://git.example.com/other/ui"),
+        ("https://git.example.com/a/b", "https://git.example.com/a/b"),
+    ],
+)
+def test_addresses_on_the_same_host(url, address):
+    assert submodules.addresses_in(settings(ui=url), PARENT)["libs/ui"].url == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/a/b", "http://git.example.com/a/b", "https://git.example.com:8443/a/b", "file:///etc",
+        "../../../../../etc/passwd\n", "ext::sh -c id", "git@git.example.com:a/b", "--upload-pack=x",
+    ],
+)  # fmt: skip
+def test_all_others_are_refused(url):
+    with pytest.raises(FetchFailed):
+        submodules.addresses_in(settings(ui=url), PARENT)
+
+
+def test_commits_of_a_listing():
+    listing = b"100644 blob " + b"1" * 40 + b"\ta\0" + b"160000 commit " + b"2" * 40 + b"\tlibs/\xc3\xbc\0"
+    assert submodules.commits_in(listing) == {"libs/ü": "2" * 40}
+
+
+def test_pointers_are_named(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (tmp_path / "in").mkdir()
+    for name, text in (("in/model.bin", pointer), ("a.txt", "version https://git"), ("large", pointer + "x" * 2000)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link").symlink_to("in/model.bin")
+    assert lfs.pointers(tmp_path) == []
+    (tmp_path / "in" / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    assert lfs.pointers(tmp_path) == ["in/model.bin"]

@@ -1,0 +1,168 @@
+"""An app in a folder of a workspace is built from its top, by its lock, and of nothing that is not its own."""
+
+import json
+
+import pytest
+
+from better_paas.builders import dockerfile, globs
+from better_paas.builders.detect import detect
+from better_paas.builders.files import MemoryFiles
+from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+WEB = {"name": "web", "scripts": {"build": "next build", "start": "next start"}, "dependencies": {"next": "1"}}
+UI = {"name": "@acme/ui", "version": "1.2.0", "scripts": {"build": "tsc"}}
+
+
+def plan(files: dict[str, object], folder: str, **overrides) -> BuildPlan:
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in files.items()}
+    return detect(MemoryFiles(texts), Overrides(**overrides), folder)
+
+
+def workspace(wanted: str = "workspace:*", **files: object) -> dict[str, object]:
+    web = {**WEB, "dependencies": {**WEB["dependencies"], "@acme/ui": wanted}}
+    return {"apps/web/package.json": web, "packages/ui/package.json": UI, **files}
+
+
+NPM = {"package.json": {"workspaces": ["apps/*", "packages/*"]}, "package-lock.json": {}}
+PNPM = {"package.json": {}, "pnpm-workspace.yaml": "packages:\n  - 'apps/*'\n  - packages/*\n", "pnpm-lock.yaml": ""}
+YARN = {"package.json": {"workspaces": {"packages": ["apps/*", "packages/*"]}}, "yarn.lock": "# yarn lockfile v1\n"}
+BUN = {"package.json": {"workspaces": ["apps/*", "packages/*"]}, "bun.lock": ""}
+
+
+@pytest.mark.parametrize(
+    ("top", "install", "run"),
+    [
+        (NPM, "npm ci --workspace=apps/web --include-workspace-root", "npm run build"),
+        (PNPM, "pnpm install --frozen-lockfile --filter . --filter '{./apps/web}...'", "pnpm run build"),
+        (YARN, "yarn install --frozen-lockfile", "yarn build"),
+        (BUN, "bun install --frozen-lockfile", "bun run build"),
+    ],
+)
+def test_a_member_is_installed_by_the_lock_of_the_top(top, install, run):
+    found = plan({**workspace(), **top}, "apps/web")
+    assert (found.context, found.folder) == ("", "apps/web")
+    assert found.install == install
+    assert found.build == f"(cd ../../packages/ui && {run}) && {run}", "what it needs is built before it"
+    assert {"apps/web/package.json", "packages/ui/package.json"} <= set(found.manifests)
+
+
+def test_its_image_is_made_of_the_top_and_starts_in_its_folder():
+    text = dockerfile.generate(plan({**workspace(), **PNPM}, "apps/web"), "base:1", "", has_variables=False)
+    assert "COPY source/apps/web/package.json ./apps/web/" in text
+    assert text.count("WORKDIR /app/apps/web") == 2
+    assert "PATH=/app/apps/web/node_modules/.bin:/app/node_modules/.bin:$PATH" in text
+
+
+def test_a_workspace_may_be_below_the_top_of_the_repository():
+    files = {f"js/{name}": value for name, value in {**workspace(), **NPM}.items()}
+    found = plan(files, "js/apps/web")
+    assert (found.context, found.folder) == ("js", "apps/web")
+
+
+def test_a_folder_that_is_no_member_is_built_alone():
+    found = plan({**NPM, "tools/x/package.json": {"scripts": {"start": "node x.js"}}}, "tools/x")
+    assert (found.context, found.folder, found.start) == (None, "", "node x.js")
+
+
+@pytest.mark.parametrize("wanted", ["^2.0.0", "1.x", "latest", "npm:other@1"])
+def test_a_package_of_the_workspace_never_comes_from_a_registry(wanted):
+    unlocked = {name: value for name, value in NPM.items() if name != "package-lock.json"}
+    with pytest.raises(NoPlan, match="would be fetched from a public registry") as error:
+        plan({**workspace(wanted), **unlocked}, "apps/web")
+    assert error.value.quoted == f"apps/web wants @acme/ui {wanted}"
+
+
+@pytest.mark.parametrize("wanted", ["workspace:*", "*", "^1.1.0", "1.2.0", "file:../../packages/ui"])
+def test_what_only_the_member_can_mean_is_no_danger(wanted):
+    unlocked = {name: value for name, value in NPM.items() if name != "package-lock.json"}
+    assert plan({**workspace(wanted), **unlocked}, "apps/web").folder == "apps/web"
+
+
+def test_pnpm_links_members_only_where_that_is_said():
+    unlocked = {name: value for name, value in PNPM.items() if name != "pnpm-lock.yaml"}
+    with pytest.raises(NoPlan, match="public registry"):
+        plan({**workspace("*"), **unlocked}, "apps/web")
+
+
+def test_the_one_app_of_a_workspace_is_built():
+    found = plan({**workspace(), **NPM}, "")
+    assert found.folder == "apps/web"
+    assert "the one app of this workspace" in " ".join(found.notes)
+    with pytest.raises(NoPlan, match="several apps") as error:
+        plan({**workspace(), **NPM, "apps/admin/package.json": {**WEB, "name": "admin"}}, "")
+    assert error.value.quoted == "apps/admin, apps/web"
+
+
+def test_nx_builds_a_member_that_has_no_script():
+    bare = {"name": "@acme/web", "dependencies": {"next": "1"}}
+    found = plan({**PNPM, "nx.json": {}, "apps/web/package.json": bare}, "apps/web")
+    assert (found.build, found.start) == ("nx build @acme/web", "next start")
+
+
+class TestOtherLanguages:
+    UV = {
+        "pyproject.toml": '[project]\nname="all"\n[tool.uv.workspace]\nmembers=["packages/*"]\n',
+        "packages/api/pyproject.toml": '[project]\nname="api"\ndependencies=["fastapi","uvicorn","db"]\n[build-system]\n',
+        "packages/api/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        "packages/db/pyproject.toml": '[project]\nname="db"\ndependencies=["psycopg2"]\n',
+    }
+
+    def test_uv(self):
+        found = plan({**self.UV, "uv.lock": ""}, "packages/api")
+        assert (found.context, found.folder) == ("", "packages/api")
+        assert found.install == "uv sync --frozen --no-dev --no-install-workspace --package api"
+        assert found.install_app == "uv sync --locked --no-dev --no-editable --inexact --package api"
+        assert found.start.startswith("uvicorn main:app")
+        assert "libpq5" in found.run_packages, "its members need that"
+
+    def test_uv_without_a_lock_could_be_given_packages_of_strangers(self):
+        with pytest.raises(NoPlan, match="could come from a public registry"):
+            plan(self.UV, "packages/api")
+
+    def test_cargo(self):
+        files = {
+            "Cargo.toml": '[workspace]\nmembers=["crates/*"]\n',
+            "Cargo.lock": 'name = "pq-sys"\n',
+            "crates/server/Cargo.toml": '[package]\nname="server"\n',
+            "crates/server/src/main.rs": "",
+            "crates/server/src/lib.rs": "",
+        }
+        found = plan(files, "crates/server")
+        assert (found.context, found.folder) == ("", "crates/server")
+        assert "cargo build --release --locked --bin server" in found.build
+        assert found.run_packages == ("libpq5",)
+
+    def test_go(self):
+        files = {
+            "go.work": "go 1.23\n\nuse (\n\t./api\n\t./shared // both\n)\n",
+            "api/go.mod": "module a\ngo 1.23\n",
+            "api/main.go": "package main\n",
+            "shared/go.mod": "module s\n",
+        }
+        assert (plan(files, "api").context, plan(files, "api").folder) == ("", "api")
+        assert plan(files, "").folder == "api", "the one program"
+
+    def test_go_with_a_module_beside_it(self):
+        files = {"svc/api/go.mod": "module a\nreplace s => ../shared\n", "svc/api/main.go": "package main\n"}
+        found = plan(files, "svc/api")
+        assert (found.context, found.folder) == ("svc", "api")
+
+    def test_nothing_above_the_repository_is_asked_for(self):
+        files = {"api/go.mod": "module a\nreplace s => ../../../etc\n", "api/main.go": "package main\n"}
+        assert plan(files, "api").context is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "patterns", "taken"),
+    [
+        ("apps/web", ["apps/*"], True),
+        ("apps/web/x", ["apps/*"], False),
+        ("apps/web/x", ["apps/**"], True),
+        ("a/b/c/d", ["a/**/d"], True),
+        ("apps/old", ["apps/*", "!apps/old"], False),
+        ("apps/web", ["./apps/web/"], True),
+        ("apps/web", [], False),
+    ],
+)
+def test_patterns(folder, patterns, taken):
+    assert globs.matches(folder, patterns) is taken
