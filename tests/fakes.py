@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
+from better_paas.kit.listeners import Listener
 from better_paas.kit.quoted import Statement
 from better_paas.runtime.cause import Heard
-from better_paas.runtime.listeners import Listener
 from better_paas.runtime.probe import Speaks
 from better_paas.runtime.protocol import (
     MAIN,

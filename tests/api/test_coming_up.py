@@ -7,7 +7,7 @@ import pytest
 
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan
 from better_paas.deployments import healthy, service, watch
-from better_paas.runtime.listeners import Listener
+from better_paas.kit.listeners import Listener
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ import ssl
 import struct
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from better_paas.domains.render import Certificate, Name
+from tests.system.authority import self_signed
 from tests.system.ingress_world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -124,21 +121,8 @@ async def world(request):
 
 
 def certify(world: World) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    moment = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(moment - timedelta(days=1)).not_valid_after(moment + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("*.example.com")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    chain, private = world.folder / "test.crt", world.folder / "test.key"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    world.certificates = (Certificate("*.example.com", str(chain), str(private)),)
+    chain, key = self_signed(world.folder, "*.example.com")
+    world.certificates = (Certificate("*.example.com", str(chain), str(key)),)
 
 
 async def attack(world: World, *attackers) -> Visitors:

@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from better_paas.runtime import listeners, probe
+from better_paas.kit import listeners
+from better_paas.runtime import probe
 from better_paas.runtime.probe import Speaks
 
 

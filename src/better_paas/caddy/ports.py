@@ -11,11 +11,11 @@ from typing import Any
 
 def newly_taken(config: dict[str, Any], before: dict[str, Any] | None) -> str:
     """The first address of `config`, not among those of `before`, that another program has; empty if none."""
-    addresses = _listened_on(config) - _listened_on(before or {})
+    addresses = listened_on(config) - listened_on(before or {})
     return next((address for address in sorted(addresses) if _is_taken(address)), "")
 
 
-def _listened_on(config: dict[str, Any]) -> set[str]:
+def listened_on(config: dict[str, Any]) -> set[str]:
     servers = config.get("apps", {}).get("http", {}).get("servers", {}).values()
     return {address for server in servers for address in server["listen"] if not address.startswith("unix/")}
 

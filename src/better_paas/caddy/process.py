@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx2
 
-from better_paas.caddy.ports import newly_taken
+from better_paas.caddy.ports import listened_on, newly_taken
+from better_paas.caddy.waiting import waiting_room
 from better_paas.kit.files import file_lock, write_atomically
 from better_paas.kit.memory import host_memory
 from better_paas.kit.subprocess import ProgramFailed, child_environment, run
@@ -38,20 +39,6 @@ class CaddyFailed(Exception):
 
 class CaddySilent(CaddyFailed):
     """It did not answer in time, or what it took could not be noted: nobody knows what it does."""
-
-
-# Whether the system gives what waits at a listener that is closed to another one of the same port (Linux 5.14).
-_MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
-
-
-def keep_waiting_connections() -> None:
-    """With each configuration Caddy listens anew and closes the sockets before: those who wait there would be reset.
-
-    Where that is not for us to say (no root, a container), they are.
-    """
-    with contextlib.suppress(OSError):
-        if _MIGRATE.exists() and _MIGRATE.read_text().strip() == "0":
-            _MIGRATE.write_text("1")
 
 
 class Caddy:
@@ -84,7 +71,6 @@ class Caddy:
         transport = httpx2.AsyncHTTPTransport(uds=str(self.socket), verify=False)  # no TLS on a socket
         self._client = httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=_LOAD_SECONDS)
         self._plain = json.dumps(plain)
-        keep_waiting_connections()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             async with self._alone():
@@ -110,6 +96,17 @@ class Caddy:
         good = self.remembered()
         if taken := newly_taken(config, good):
             raise CaddyFailed(f"another program listens on {taken}")
+        runs = good or config
+        async with waiting_room(listened_on(runs), has_tls="tls" in runs["apps"]):
+            await self._exchange(good, config)
+        self._is_noted = False
+        try:
+            self._remember(config)
+        except OSError as error:
+            raise CaddySilent(f"what the ingress serves can't be noted: {error.strerror or error}") from error
+        self._is_noted = True
+
+    async def _exchange(self, good: dict[str, Any] | None, config: dict[str, Any]) -> None:
         try:
             await self._post(config)
         except CaddySilent:
@@ -118,12 +115,6 @@ class Caddy:
             if good is not None:
                 await self._put_back(good)
             raise
-        self._is_noted = False
-        try:
-            self._remember(config)
-        except OSError as error:
-            raise CaddySilent(f"what the ingress serves can't be noted: {error.strerror or error}") from error
-        self._is_noted = True
 
     async def _put_back(self, good: dict[str, Any]) -> None:
         """A refused configuration may have taken sockets down with it."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from better_paas.errors import StepFailed
+from better_paas.kit.listeners import Listener
 from better_paas.kit.quoted import Statement
 from better_paas.runtime import probe
-from better_paas.runtime.listeners import Listener
 from better_paas.runtime.probe import Probe, Speaks
 from better_paas.runtime.protocol import Runtime
 

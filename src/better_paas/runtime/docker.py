@@ -14,14 +14,14 @@ from better_paas.builders.plan import NoPlan
 from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
 from better_paas.engine.limits import BuildLimits, limit_builds
-from better_paas.kit import temporary
+from better_paas.kit import listeners, temporary
+from better_paas.kit.listeners import Listener
 from better_paas.kit.locks import Locks
 from better_paas.kit.quoted import Statement
 from better_paas.kit.streams import merged
-from better_paas.runtime import listeners, ownership
+from better_paas.runtime import ownership
 from better_paas.runtime.addresses import hardware_address
 from better_paas.runtime.cause import Heard
-from better_paas.runtime.listeners import Listener
 from better_paas.runtime.networks import DEPLOYMENT, INSTANCE, PROJECT, Networks
 from better_paas.runtime.protocol import (
     GONE,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from better_paas.builders.plan import BuildPlan
+from better_paas.kit.listeners import Listener
 from better_paas.kit.quoted import Statement, Told
-from better_paas.runtime.listeners import Listener
 
 Say = Callable[[str], None]
 

@@ -28,11 +28,11 @@ from typing import Any
 from better_paas.builders.dockerfile import caddyfile
 from better_paas.builders.plan import BuildPlan, NoPlan
 from better_paas.kit.files import file_lock, write_atomically
+from better_paas.kit.listeners import Listener
 from better_paas.kit.quoted import Statement
 from better_paas.kit.streams import merged
 from better_paas.kit.subprocess import OWN_PACKAGE, ProgramFailed, child_environment, run
 from better_paas.runtime.cause import Heard
-from better_paas.runtime.listeners import Listener
 from better_paas.runtime.process import sandbox
 from better_paas.runtime.process.recipes import recipe, shell
 from better_paas.runtime.process.sandbox import Means, Place

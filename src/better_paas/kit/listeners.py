@@ -1,6 +1,9 @@
 """Where the programs of a network namespace listen, from the kernel's own tables."""
 
+import contextlib
 import ipaddress
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,7 @@ class Listener:
 
 
 def of_container(pid: int, container_id: str) -> list[Listener]:
-    """Those of a container's process, by port; empty where the process of that number is not the container's.
+    """The places of a container's process, by port; empty where the process of that number is not the container's.
 
     So it is where the engine is another machine's, or this program sees other processes than the engine does.
     """
@@ -30,22 +33,24 @@ def of_container(pid: int, container_id: str) -> list[Listener]:
         groups = Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return []
-    return of_process(pid) if container_id in groups else []
+    return sorted(set(of_process(pid))) if container_id in groups else []
 
 
 def of_process(pid: int) -> list[Listener]:
-    """By port. Empty where the tables of its namespace can't be read.
+    """By port; one for each socket, as several may listen at one place. Empty where its namespace can't be read.
 
     Source of the format: Documentation/networking/proc_net_tcp.rst.
     """
-    found: set[Listener | None] = set()
-    for table in ("tcp", "tcp6"):
-        try:
-            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
-        except OSError:
-            continue
-        found.update(_listener(fields[1]) for line in lines if (fields := line.split())[3] == _LISTENS)
-    return sorted(listener for listener in found if listener is not None)
+    return sorted(place for table in ("tcp", "tcp6") for place in _listeners(Path(f"/proc/{pid}/net/{table}")))
+
+
+def _listeners(table: Path) -> Iterator[Listener]:
+    with contextlib.suppress(OSError), table.open() as lines:
+        next(lines, None)
+        # Those that listen come first. Connections, which may be a hundred thousand, are not looked at.
+        for fields in itertools.takewhile(lambda fields: fields[3] == _LISTENS, map(str.split, lines)):
+            if (found := _listener(fields[1])) is not None:
+                yield found
 
 
 def _listener(local: str) -> Listener | None:
