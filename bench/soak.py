@@ -54,7 +54,7 @@ class Seen:
     rest_memory: int = 0
     idle_descriptors: int = 0
     rest_descriptors: int = 0
-    containers_left: int = 0
+    containers_left: list[str] = field(default_factory=list)
     files_left: list[str] = field(default_factory=list)
 
     @property
@@ -84,12 +84,14 @@ class Soak:
         self._is_up = asyncio.Event()
         self._is_up.set()
         self._over = asyncio.Event()
+        self._staying: set[str] = set()
         self._api = httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{paas.api_port}", headers=dict(paas.client.headers), timeout=60
         )
 
     async def run(self, seconds: float) -> Seen:
         apps = [await asyncio.to_thread(self._good_app, number) for number in range(2)]
+        self._staying = {app["id"] for app, _ in apps}
         await asyncio.sleep(3)
         self.seen.idle_memory, self.seen.idle_descriptors = self._memory(), self._descriptors()
         # Not bench.load's whole run at once: its requests are all made before they are awaited.
@@ -150,8 +152,8 @@ class Soak:
             app = answer.json()
             ended = await self._ended(app["deploymentId"])
             self.seen.hostile[f"{kind}: {ended['status']}"] += 1
-            await self._post("/api/apps/delete", {"id": app["id"]})
-            await self._post("/api/apps/purge", {"id": app["id"], "name": name, "volumes": True})
+            await self._insist("/api/apps/delete", {"id": app["id"]})
+            await self._insist("/api/apps/purge", {"id": app["id"], "name": name, "volumes": True})
 
     async def _read_logs(self, app: dict) -> None:
         while not self._over.is_set():
@@ -225,8 +227,8 @@ class Soak:
         while time.monotonic() < deadline:
             await asyncio.sleep(2)
             seen.rest_memory, seen.rest_descriptors = self._memory(), self._descriptors()
-            seen.containers_left = len(self._containers()) - 2
-            if seen.containers_left == 0 and seen.rest_memory <= 1.3 * seen.idle_memory:
+            seen.containers_left = self._surplus()
+            if not seen.containers_left and seen.rest_memory <= 1.3 * seen.idle_memory:
                 break
         builds, temporary = self.paas.data / "builds", self.paas.data / "tmp"
         left = [*builds.glob("*"), *temporary.glob("*/*")]
@@ -238,6 +240,10 @@ class Soak:
         with contextlib.suppress(httpx2.HTTPError):
             return await self._api.post(path, json=body)
         return None
+
+    async def _insist(self, path: str, body: dict) -> None:
+        while await self._post(path, body) is None:
+            pass
 
     async def _ended(self, deployment: str) -> dict:
         while True:
@@ -259,9 +265,20 @@ class Soak:
         assert self.paas.process is not None
         return len(list(Path(f"/proc/{self.paas.process.pid}/fd").iterdir()))
 
-    def _containers(self) -> list[str]:
+    def _surplus(self) -> list[str]:
+        """Containers beside the one of each app that stays, in words."""
         instance = (self.paas.data / "instance_id").read_text().strip()
-        return docker("ps", "--all", "--quiet", "--filter", f"label=better-paas.instance={instance}").split()
+        shown = '{{.Label "better-paas.app"}} {{.Names}} ({{.Status}})'
+        found = docker("ps", "--all", "--filter", f"label=better-paas.instance={instance}", "--format", shown)
+        kept: set[str] = set()
+        surplus = []
+        for line in found.splitlines():
+            app = line.partition(" ")[0]
+            if app in self._staying and app not in kept:
+                kept.add(app)
+            else:
+                surplus.append(line)
+        return surplus
 
 
 def _version(number: int) -> dict[str, str | None]:
@@ -280,7 +297,7 @@ def report(seen: Seen) -> list[str]:
         f"memory idle {seen.idle_memory / mebibytes:.0f} MiB, peak {seen.peak_memory / mebibytes:.0f} MiB, "
         f"at rest {seen.rest_memory / mebibytes:.0f} MiB",
         f"descriptors idle {seen.idle_descriptors}, at rest {seen.rest_descriptors}",
-        f"left behind: {seen.containers_left} containers, {len(seen.files_left)} files {seen.files_left[:5]}",
+        f"left behind: containers {seen.containers_left[:5]}, files {seen.files_left[:5]}",
         f"hostile: {dict(sorted(seen.hostile.items()))}",
         *seen.problems[:10],
     ]

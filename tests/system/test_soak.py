@@ -22,14 +22,11 @@ def test_a_minute_of_everything_at_once(tmp_path):
         paas.close()
         git.close()
     told = "\n".join(report(seen))
-    # A connection that is opened in the very moment in which names change may be closed: Caddy's own limit, which is
-    # rare. Nothing else is lost.
-    assert seen.visited > 1_000 and seen.lost * 1_000 <= seen.visited, told
-    assert set(seen.failures) <= {"IncompleteReadError", "ConnectionResetError"}, told
+    assert seen.visited > 1_000 and not seen.lost, told
     # Deployments of others go on; one that a kill met may take longer than the minute.
     assert seen.deployments["success"] > 2 and not seen.problems, told
     assert seen.hostile.total() > 0, told
-    assert seen.containers_left == 0 and not seen.files_left, told
+    assert not seen.containers_left and not seen.files_left, told
     assert seen.rest_memory <= 1.3 * seen.idle_memory, told
     assert seen.rest_descriptors <= seen.idle_descriptors + 10, told
     # No source, line or connection holds the server up: before, it was half a minute and more.
