@@ -59,6 +59,15 @@ def plan(scripts: dict[str, str], dependencies: str, files: dict[str, str] | Non
         ),
         ("", "vitepress build docs", "vitepress", {}, "docs/.vitepress/dist"),
         ("vue-cli-service serve", "vue-cli-service build", "@vue/cli-service", {}, "dist"),
+        ("", "NODE_ENV=production vuepress build guide", "vuepress-vite", {}, "guide/.vuepress/dist"),
+        ("vuepress dev", "vuepress build", "vuepress", {}, ".vuepress/dist"),
+        ("hexo server", "hexo generate", "hexo", {"_config.yml": "title: x\npublic_dir: out\n"}, "out"),
+        ("", "hexo generate", "hexo", {}, "public"),
+        # No framework: what the build leaves, beside a page that is there if there is one.
+        ("", "gulp build", "gulp", {}, "dist"),
+        ("", "gulp build", "gulp", {"build/index.html": "x"}, "build"),
+        ("serve public -l 5000 & rollup -w -c", "rollup -c", "rollup", {"public/index.html": "x"}, "public"),
+        ("live-server site", "make site", "live-server", {"site/index.html": "x"}, "site"),
     ],
 )
 def test_what_is_only_built_is_served_as_files(start, build, dependencies, files, output):
@@ -106,6 +115,38 @@ def test_what_is_only_built_is_served_as_files(start, build, dependencies, files
 def test_what_has_a_server_is_started_for_production(scripts, dependencies, files, start):
     found = plan(scripts, dependencies, files)
     assert (found.runtime, found.start) == ("node", start)
+
+
+def test_what_can_be_built_and_not_started_is_said_to_be_taken_for_a_site():
+    found = plan({"build": "gulp build"}, "gulp")
+    assert "Nothing says how to start it" in found.notes[-1] and "dist" in found.notes[-1]
+    described = json.dumps({"scripts": {"build": "gulp build"}, "devDependencies": {"gulp": "1"}})
+    wanted = detect(MemoryFiles({"package.json": described}), Overrides(site=True, output="www"))
+    assert (wanted.runtime, wanted.output, wanted.build) == ("static", "www", "npm run build")
+    # Neither where there is nothing to build, nor in place of a language whose tools these are.
+    with pytest.raises(NoPlan, match="this is a Node app"):
+        plan({"test": "mocha"}, "mocha")
+    with pytest.raises(NoPlan, match="this is a Python app"):
+        plan({"build": "gulp build"}, "gulp", {"pyproject.toml": "[project]\nname = 'x'\n"})
+    with pytest.raises(NoPlan, match="this is a Node app"):
+        detect(MemoryFiles({"package.json": described}), Overrides(site=False))
+
+
+def test_tools_of_another_language_are_no_app_of_it():
+    files = {"go.mod": "module tools\n\ngo 1.24\n", "tools.go": "package tools\n"}
+    assert plan({"start": "node x.js"}, "express", files).start == "node x.js"
+    with pytest.raises(NoPlan, match="this Go module has no main package"):
+        detect(MemoryFiles(files), Overrides())
+    with pytest.raises(NoPlan, match="this is a Python app"):
+        detect(MemoryFiles({**files, "setup.py": "", "package.json": "{}"}), Overrides())
+    several = {**files, "cmd/one/main.go": "package main\n", "cmd/two/main.go": "package main\n"}
+    with pytest.raises(NoPlan, match="this Go module has no main package"):
+        plan({"start": "node x.js"}, "express", several)
+
+
+def test_pages_beside_tools_are_served_as_they_are():
+    found = plan({"lint": "eslint ."}, "eslint", {"index.html": "x"})
+    assert (found.runtime, found.output, found.build) == ("static", ".", "")
 
 
 def test_a_build_is_done_for_what_has_no_script_of_it():

@@ -9,12 +9,12 @@ from better_paas.builders import deno, dotnet, elixir, go, java, node, php, proc
 from better_paas.builders.files import Files
 from better_paas.builders.instructions import parse
 from better_paas.builders.languages import TOOLS
-from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides, check_packages
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides, check_packages
 from better_paas.builders.said import wishes
 
 # The first that knows the source wins: what names its language plainly stands before what many sources have besides
 # (a Rails or Laravel app has a package.json for its assets).
-_LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node, static)
+_LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node)
 # Those with workspaces: an app in a member's folder is built from the workspace's top, by its lock.
 _WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, python, node)
 _KNOWN_BY = (
@@ -63,16 +63,20 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
                 return replace(member, context=top)
     if wanted.site and (plan := static.detect(files, wanted)) and node.manifest(files) == "":
         return plan
+    refused: dict[ModuleType, NoApp] = {}
     for language in _LANGUAGES:
         try:
             found: BuildPlan | None = language.detect(files, wanted)
-        except NoPlan:
-            # Many a Node app has a pyproject.toml for its tools.
-            if language is python and node.manifest(files):
-                continue
-            raise
+        except NoApp as error:
+            refused[language] = error  # many an app has a pyproject.toml or go.mod for its tools
+            continue
         if found is not None:
             return found
+    if not refused.keys() - {node} and (site := node.as_site(files, wanted) or static.detect(files, wanted)):
+        return site
+    if refused:
+        # Node's tools stand beside anything; of the others the last is the least likely to be there for its tools.
+        raise [error for language, error in refused.items() if language is not node or len(refused) == 1][-1]
     if procfile.commands(files):
         raise NoPlan(
             "there is a Procfile, but no language that can be built",

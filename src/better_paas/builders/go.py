@@ -7,7 +7,7 @@ from dataclasses import replace
 from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files
 from better_paas.builders.folders import parents, with_neighbours
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _BINARY = "/app/bin/app"
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
@@ -113,7 +113,7 @@ def _main_package(files: Files, names: set[str]) -> str:
     preferred = next((folder for folder in programs if folder.split("/")[-1] in _SERVERS), None)
     if preferred is not None:
         return f"./{preferred}"
-    raise NoPlan(
+    raise (NoPlan if programs else NoApp)(
         "this Go module has no main package at the top, nor one in cmd/ that is clearly the server",
         f"Set a build command such as 'go build -o {_BINARY} ./cmd/<name>'.",
         f"programs: {', '.join(programs)}" if programs else "",

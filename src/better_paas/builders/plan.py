@@ -31,6 +31,10 @@ class NoPlan(Told):
     """The source can't be built. hint: what would make it buildable."""
 
 
+class NoApp(NoPlan):
+    """What names the language is there, but no app of it: it may be there for its tools alone."""
+
+
 @dataclass(frozen=True)
 class Overrides:
     """What the app's owner, or a file of the repository, wants instead of what detection finds; empty means no wish.

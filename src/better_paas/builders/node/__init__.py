@@ -11,7 +11,7 @@ from better_paas.builders.node import beside, frameworks, managers, starts, vers
 from better_paas.builders.node.frameworks import App, Made
 from better_paas.builders.node.managers import Manager
 from better_paas.builders.node.source import Source
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _SERVERS = {
     "express": "Express",
@@ -28,10 +28,9 @@ _OF_BUN = ("bunfig.toml", "bun.lock")
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Node app. Errors: NoPlan if it is one that can't be started."""
-    path = manifest(files)
-    if not path:
+    alone = _alone(files)
+    if alone is None:
         return None
-    alone = Source(files, "", {} if path in _OF_BUN else read_json(files, path))
     scripts = table(alone.package, "scripts")
     members = [] if "start" in scripts else _apps(files)
     if not members:
@@ -48,6 +47,21 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         )
     found = member(files, members[0], overrides)
     return replace(found, notes=(*found.notes, f"{members[0]} is the one app of this workspace; it is built."))
+
+
+def as_site(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """A plan for what has something to build and nothing to start: what the build leaves is taken for a site."""
+    alone = _alone(files)
+    if alone is None or overrides.site is False or not _build_script(alone.package):
+        return None
+    plan = _plan(alone, replace(overrides, site=True))
+    note = f"Nothing says how to start it: what the build leaves in {plan.output} is served as a site."
+    return replace(plan, notes=(*plan.notes, note))
+
+
+def _alone(files: Files) -> Source | None:
+    path = manifest(files)
+    return Source(files, "", {} if path in _OF_BUN else read_json(files, path)) if path else None
 
 
 def manifest(files: Files) -> str:
@@ -74,10 +88,11 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     build = _build(app, made, manager)
     if source.folder:
         install, build = _of_member(source, known, manager, install, build)
-    start, is_site = starts.find(app, made, manager, overrides, bool(build), notes)
+    start, output = starts.find(app, made, manager, overrides, bool(build), notes)
+    is_site = bool(output)
     wanted, version_note = version.wanted(_with_engines(source), *source.places)
     if not start and not is_site:
-        raise NoPlan(
+        raise NoApp(
             "this is a Node app, but nothing says how to start it",
             "Add a 'start' script to package.json, a Procfile with a 'web:' line, or set a start command.",
         )
@@ -90,7 +105,7 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
         install=overrides.install_command or install,
         build=overrides.build_command or build,
         start="" if is_site else start,
-        output=made.output if is_site and made else "",
+        output=output,
         single_page=bool(is_site and made and made.single_page),
         folder=source.folder,
         manifests=() if overrides.install_command else manifests,
@@ -126,15 +141,18 @@ def _nx_build(source: Source) -> str:
 
 
 def _build(app: App, made: Made | None, manager: Manager) -> str:
-    scripts = table(app.package, "scripts")
-    name = next((name for name in ("heroku-postbuild", "build", "build:prod") if name in scripts), "")
-    if name:
+    if name := _build_script(app.package):
         variables = f"{made.variables} " if made and made.variables else ""
         return variables + manager.runs(name)
     is_site_alone = made and (made.output or made.start) and made.name not in ("NestJS", "Vite")
     if made and made.build and (is_site_alone or app.files.read("index.html") is not None):
         return f"{made.variables} {manager.executes(made.build)}".strip()
     return ""
+
+
+def _build_script(package: Mapping[str, Any]) -> str:
+    scripts = table(package, "scripts")
+    return next((name for name in ("heroku-postbuild", "build", "build:prod") if name in scripts), "")
 
 
 def _framework(app: App, made: Made | None) -> str:

@@ -14,7 +14,9 @@ _DEVELOPMENT = re.compile(
     r"|(?:docusaurus|expo) serve|eleventy[^&|;]*--serve|nx (?:run )?[^&|;]*\bserve|next dev|next(?= *$)"
     r"|nux[ti] (?:dev|preview)|webpack serve"
     r"|webpack-dev-server|vue-cli-service serve|parcel (?:serve|watch|[\w./]+\.html)|svelte-kit dev|remix (?:vite:)?dev"
-    r"|react-router dev|vitepress (?:dev|preview|serve)|vinxi dev|snowpack dev|storybook dev|gridsome develop)"
+    r"|react-router dev|(?:vitepress|vuepress) (?:dev|preview|serve)|vinxi dev|hexo s(?:erver)?\b|docusaurus-start"
+    r"|live-server|lite-server|browser-sync|rollup[^&|;]*\s(?:-w|--watch)\b|snowpack dev|storybook dev"
+    r"|gridsome develop)"
 )
 _CONFIGS = (".ts", ".js", ".mjs", ".mts", ".cjs")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
@@ -173,11 +175,23 @@ def _eleventy(app: App) -> Made:
     return Made("Eleventy", "eleventy", folder or "_site")
 
 
-def _vitepress(app: App) -> Made:
-    place = re.search(r"vitepress build ([\w./-]{1,100})", app.script("build") + app.script("docs:build"))
-    folder = place[1].removeprefix("./").strip("/") if place else ""
-    folder = folder or ("docs" if any(name.startswith("docs/.vitepress/") for name in app.files.names()) else "")
-    return Made("VitePress", f"vitepress build {folder}".strip(), f"{folder}/.vitepress/dist".lstrip("/"))
+def _press(name: str) -> Callable[[App], Made]:
+    """VitePress and what it came from."""
+    program = name.lower()
+
+    def look(app: App) -> Made:
+        place = re.search(rf"{program} build ([\w./-]{{1,100}})", app.script("build") + app.script("docs:build"))
+        folder = place[1].removeprefix("./").strip("/") if place else ""
+        own = f"docs/.{program}/"
+        folder = folder or ("docs" if any(name.startswith(own) for name in app.files.names()) else "")
+        return Made(name, f"{program} build {folder}".strip(), f"{folder}/.{program}/dist".lstrip("/"))
+
+    return look
+
+
+def _hexo(app: App) -> Made:
+    found = re.search(r"^public_dir:[ \t]*+([\w.-]++)", app.files.read("_config.yml") or "", re.MULTILINE)
+    return Made("Hexo", "hexo generate", found[1] if found else "public")
 
 
 def _vite(app: App) -> Made | None:
@@ -219,7 +233,11 @@ _FRAMEWORKS: dict[str, Callable[[App], Made | None]] = {
     "@nestjs/core": _nest,
     "gatsby": _site("Gatsby", "gatsby build", "public"),
     "@docusaurus/core": _site("Docusaurus", "docusaurus build", "build"),
-    "vitepress": _vitepress,
+    "vitepress": _press("VitePress"),
+    "vuepress": _press("VuePress"),
+    "vuepress-vite": _press("VuePress"),
+    "vuepress-webpack": _press("VuePress"),
+    "hexo": _hexo,
     "@11ty/eleventy": _eleventy,
     "expo": _expo,
     # With CI set it takes each warning for an error.

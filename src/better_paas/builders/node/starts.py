@@ -11,15 +11,17 @@ from better_paas.builders.plan import Overrides
 
 _ENTRIES = ("server.js", "index.js", "app.js", "main.js", "server.mjs", "index.mjs", "src/index.js", "src/server.js")
 _BUN_ENTRIES = ("server.ts", "index.ts", "src/index.ts", "src/server.ts", "app.ts", *_ENTRIES)
+# Where builds leave sites.
+_SITES = ("dist", "build", "public", "out", "_site", "site")
 _PATH = re.compile(r"[\w./-]+")
 
 
 def find(
     app: App, made: Made | None, manager: Manager, overrides: Overrides, builds: bool, notes: list[str]
-) -> tuple[str, bool]:
-    """(command, whether the build's output is served instead)."""
+) -> tuple[str, str]:
+    """(command, the folder of what the build makes if that is served instead)."""
     if wanted := procfile.start(app.files, overrides, ""):
-        return wanted, False
+        return wanted, ""
     script = app.script("start")
     is_development = frameworks.is_development(script)
     if (
@@ -29,18 +31,29 @@ def find(
         and overrides.site is not False
         and (not script or is_development or _serves_what_is_not_there(script))
     ):
-        return "", True
+        return "", made.output
     if script and not is_development:
-        return _runs(app, manager, "start"), False
+        return _runs(app, manager, "start"), ""
     for name in ("start:prod", "start:production", "prod", "serve:prod"):
         if app.script(name) and not frameworks.is_development(app.script(name)):
-            return _runs(app, manager, name), False
+            return _runs(app, manager, name), ""
     if made and made.start:
-        return _executed(manager, made.start), False
+        return _executed(manager, made.start), ""
+    site = _site(app)
+    if script and builds and site and overrides.site is not False:
+        return "", site
     if script:
         notes.append(f"The start script “{script[:80]}” is for development; set a start command for production.")
-        return _runs(app, manager, "start"), False
-    return _entry(app, manager), False
+        return _runs(app, manager, "start"), ""
+    if entry := _entry(app, manager):
+        return entry, ""
+    return "", (site or _SITES[0]) if overrides.site else ""
+
+
+def _site(app: App) -> str:
+    """A folder whose page is among the sources, as where a build puts the rest beside it; "" if there is none."""
+    names = set(app.files.names())
+    return next((folder for folder in _SITES if f"{folder}/index.html" in names), "")
 
 
 def _serves_what_is_not_there(script: str) -> bool:

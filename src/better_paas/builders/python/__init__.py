@@ -8,7 +8,7 @@ from better_paas.builders import packages, procfile
 from better_paas.builders.files import Files, read_toml, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
-from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
 from better_paas.builders.python import frameworks, requirements, version
 from better_paas.builders.python.frameworks import Start
 
@@ -70,7 +70,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         installed = installed.and_server(found.server)
     chosen = procfile.start(files, overrides, found.command if found else "")
     if not chosen:
-        raise NoPlan(
+        raise NoApp(
             "this is a Python app, but nothing says how to start it",
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
         )
