@@ -11,6 +11,7 @@ def test_the_unified_form(tmp_path):
     assert limit_builds(BuildLimits(2**30, 1.5), tmp_path) == ""
     group = tmp_path / "docker/buildkit"
     assert (group / "cpu.max").read_text() == "150000 100000"
+    assert (group / "cpu.weight").read_text() == "10"  # of 100: apps come first
     assert (group / "memory.max").read_text() == str(2**30)
     assert (group / "pids.max").read_text() == str(MOST_PROCESSES)
     assert "+pids" in (tmp_path / "cgroup.subtree_control").read_text()
@@ -19,6 +20,7 @@ def test_the_unified_form(tmp_path):
 def test_the_old_form(tmp_path):
     assert limit_builds(BuildLimits(2**30, 0.5), tmp_path) == ""
     assert (tmp_path / "cpu/docker/buildkit/cpu.cfs_quota_us").read_text() == "50000"
+    assert (tmp_path / "cpu/docker/buildkit/cpu.shares").read_text() == "102"
     assert (tmp_path / "memory/docker/buildkit/memory.limit_in_bytes").read_text() == str(2**30)
     assert (tmp_path / "pids/docker/buildkit/pids.max").read_text() == str(MOST_PROCESSES)
 

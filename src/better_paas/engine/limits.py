@@ -14,6 +14,9 @@ _GROUP = "docker/buildkit"
 _PERIOD = 100_000
 # Of the host, where nothing else is said: what is left keeps the apps and this server alive.
 _SHARE_OF_MEMORY, _SHARE_OF_CPUS = 0.75, 0.75
+# Where an app, the ingress or this server wants a core, all builds together get a tenth of what that one does: the
+# visitors of others should not notice a build. Of a group's usual weight, which the two versions count differently.
+_WEIGHT_OF_100, _SHARES_OF_1024 = 10, 102
 # Threads count too. Enough for several large builds at once; a kernel has 32,768 for everybody where nothing is set.
 MOST_PROCESSES = 4096
 
@@ -41,6 +44,7 @@ def limit_builds(limits: BuildLimits, root: Path = _ROOT) -> str:
     if unified:
         wishes = [
             (root, "cpu.max", f"{quota} {_PERIOD}"),
+            (root, "cpu.weight", str(_WEIGHT_OF_100)),
             (root, "memory.max", str(limits.memory)),
             (root, "pids.max", str(limits.processes)),
         ]
@@ -48,6 +52,7 @@ def limit_builds(limits: BuildLimits, root: Path = _ROOT) -> str:
         wishes = [
             (root / "cpu", "cpu.cfs_period_us", str(_PERIOD)),
             (root / "cpu", "cpu.cfs_quota_us", str(quota)),
+            (root / "cpu", "cpu.shares", str(_SHARES_OF_1024)),
             (root / "memory", "memory.limit_in_bytes", str(limits.memory)),
             (root / "pids", "pids.max", str(limits.processes)),
         ]
