@@ -47,7 +47,7 @@ def main() -> None:
         raise SystemExit(1) from None
     environment = {**machine.os.environ, **machine.node_environment()}
     # One more than there are cores where the tests are run: most of the time they wait for the engine.
-    side_by_side = ["-n", "3", "--dist", "loadscope"]
+    side_by_side = ["-n", "3", "--dist", "loadscope", "--max-worker-restart", "0"]
     # Playwright keeps an event loop of its own, which others' tests must not meet; a network that the engine makes
     # cuts the browser's connections; and while the engine is restarted, or its builds are limited, nothing else can run.
     most, rest = [*side_by_side, "-m", "not browser and not alone"], ["-m", "browser or alone"]

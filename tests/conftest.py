@@ -55,6 +55,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByModule(config, log)
 
 
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker that died ends the run, with the test that it died in: the others would wait for its tests for ever."""
+    if error:
+        node.config.pluginmanager.getplugin("dsession").shouldstop = f"the worker {node.gateway.id} died: {error}"
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
     """An empty database with all tables; copying it takes a tenth of migrating one."""

@@ -5,7 +5,7 @@ import json
 import httpx2
 import pytest
 
-from tests.system.apps import MIRROR
+from tests.system.apps import EXPRESS, FLASK, MIRROR
 from tests.system.servers import docker
 
 pytestmark = pytest.mark.engine
@@ -189,6 +189,42 @@ def test_settings_of_the_build(paas, git):
     log = paas.deployment_log(app["activeDeployId"])
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", app["activeImage"])
     assert "canary" not in log + history
+    paas.purge(app)
+
+
+INSTALLS = {
+    "pip": FLASK,
+    "npm": EXPRESS,
+    "pnpm": {
+        "pnpm-workspace.yaml": "packages: ['apps/*', 'libs/*']\n",
+        "package.json": '{"name": "top", "private": true, "packageManager": "pnpm@10.12.1"}',
+        "apps/web/package.json": json.dumps(
+            {
+                "name": "web",
+                "scripts": {"start": "node index.js"},
+                "dependencies": {"is-number": "7.0.0", "words": "workspace:*"},
+            }
+        ),
+        "apps/web/index.js": "require('is-number'); require('node:http').createServer((request, response) => response.end("
+        "'web VERSION' + require('words'))).listen(process.env.PORT)\n",
+        "libs/words/package.json": '{"name": "words", "version": "1.0.0", "main": "index.js"}',
+        "libs/words/index.js": "module.exports = ' and words'\n",
+    },
+}
+
+
+@pytest.mark.parametrize("manager", INSTALLS)
+def test_where_only_sources_changed_nothing_is_installed_again(paas, git, manager):
+    first, second = (
+        {name: text.replace("VERSION", version) for name, text in INSTALLS[manager].items()} for version in ("1", "2")
+    )
+    repository = git.repository(f"again-{manager}.git", first)
+    app = paas.live(f"again-{manager}", repository.url, rootDir="apps/web" if manager == "pnpm" else "")
+    repository.commit(second, "Second")
+    log = paas.deployment_log(paas.redeploy(app)["id"])
+    steps = [line for line in log.splitlines() if line.startswith("[") and f"{manager} install" in line]
+    assert steps and all(step.endswith("(cached)") for step in steps), log
+    assert "2" in paas.visit(app).text
     paas.purge(app)
 
 

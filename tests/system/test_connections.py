@@ -16,6 +16,9 @@ from tests.system.servers import PaasServer, app_ports, free_port, wait_until
 # Others are at an address of their own.
 OTHERS = "127.0.0.200"
 HEALTH_SECONDS = 0.25
+_PAUSE = 0.01
+# How often somebody is woken for one answer: the server, its thread, it again, the visitor.
+_WAKES = 4
 SHORT = "Limits(head_seconds=2, idle_seconds=2, window_seconds=2, connections=300, per_address=60)"
 _PROGRAM = """
 from better_paas.connections.limits import Limits
@@ -60,6 +63,8 @@ class Others:
     def __init__(self, server: HeldServer) -> None:
         self._server, self._end = server, threading.Event()
         self.seconds: list[float] = []
+        # How much later than it had asked for this thread was woken, by a machine that others use meanwhile.
+        self.late: list[float] = []
         self.refused = 0
         self._thread = threading.Thread(target=self._ask)
 
@@ -72,16 +77,22 @@ class Others:
         self._thread.join()
 
     def _ask(self) -> None:
-        while not self._end.wait(0.01):
+        asleep = time.perf_counter()
+        while not self._end.wait(_PAUSE):
             began = time.perf_counter()
+            self.late.append(began - asleep - _PAUSE)
             self.refused += self._server.ask() != 200
-            self.seconds.append(time.perf_counter() - began)
+            asleep = time.perf_counter()
+            self.seconds.append(asleep - began)
 
     def were_answered(self) -> None:
         assert self.refused == 0
-        self.seconds.sort()
-        # A machine that others use meanwhile is late by itself now and then.
-        assert self.seconds[int(len(self.seconds) * 0.95)] <= HEALTH_SECONDS, self.seconds[-5:]
+        most = HEALTH_SECONDS + _WAKES * _of_most(self.late)
+        assert _of_most(self.seconds) <= most, (most, sorted(self.seconds)[-5:], sorted(self.late)[-5:])
+
+
+def _of_most(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.95)]
 
 
 def _all(found: socket.socket) -> bytes:
