@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from better_paas.caddy import waiting
 from better_paas.caddy.process import Caddy
 from better_paas.caddy.waiting import waiting_room
 from tests.system.authority import self_signed
@@ -124,8 +125,23 @@ async def test_those_who_wait_are_let_in_if_the_server_is_killed(folder):
         await caddy.detach()
 
 
+async def test_a_loading_that_takes_too_long_is_not_waited_for(folder, monkeypatch):
+    monkeypatch.setattr(waiting, "_MOST_SECONDS", 0.3)
+    port = free_port()
+    caddy = Caddy(folder, lambda _: None)
+    await caddy.start(config(folder, f"127.0.0.1:{port}"))
+    try:
+        async with waiting_room([f"127.0.0.1:{port}"], has_tls=False):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(QUESTION)
+            assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"here")
+            writer.close()
+    finally:
+        await caddy.detach()
+
+
 async def test_where_nobody_listens_nobody_is_made_to_wait():
     port = free_port()
-    async with waiting_room([f":{port}", f"127.0.0.1:{port}", f"[::1]:{port}"], has_tls=False):
+    async with waiting_room([f":{port}", f"127.0.0.1:{port}", f"[::1]:{port}", f"localhost:{port}"], has_tls=False):
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)

@@ -23,6 +23,8 @@ from better_paas.kit.listeners import Listener, of_process
 # From the moment in which a connection is taken until its request is read: for a stranger with TLS, one round trip.
 # It is what a new connection waits in the worst case, beside the loading itself.
 _PLAIN_SECONDS, _TLS_SECONDS = 0.03, 0.25
+# A loading that takes longer than that is not waited for: they are Caddy's as ever, which goes on with what it has.
+_MOST_SECONDS = 3.0
 # The kernel keeps to its own, net.core.somaxconn.
 _MOST_WAITING = 4096
 # Whether the system gives what waits at a listener that is closed to another one of the same port (Linux 5.14).
@@ -54,21 +56,32 @@ async def waiting_room(addresses: Iterable[str], has_tls: bool) -> AsyncIterator
             beside = [place for address in addresses for place in _places(address)]
             opened = [rooms.enter_context(room) for room in map(_open, beside) if room is not None]
             if opened:
+                end = asyncio.get_running_loop().call_later(_MOST_SECONDS, rooms.close)
+                rooms.callback(end.cancel)
                 await asyncio.sleep(_TLS_SECONDS if has_tls else _PLAIN_SECONDS)
         yield
 
 
 def _places(address: str) -> set[Listener]:
-    """Where Caddy listens for this address: at all addresses of both families for `0.0.0.0`, too, as Go does."""
+    """Where Caddy listens for this address: at all addresses of both families for `0.0.0.0`, too, as Go does.
+
+    Nowhere for a name: what it means is for Caddy to find out.
+    """
     host, _, port = address.rpartition(":")
-    at = ipaddress.ip_address(host.strip("[]") or "::")
+    try:
+        at = ipaddress.ip_address(host.strip("[]") or "::")
+    except ValueError:
+        return set()
     shown = {"[::]", "0.0.0.0"} if at.is_unspecified else {f"[{at}]" if at.version == 6 else str(at)}
     return {found for found in of_process(os.getpid()) if found.port == int(port) and found.address in shown}
 
 
 def _open(place: Listener) -> socket.socket | None:
     """A socket beside Caddy's to which all new connections go; None where there may be none, as for another user."""
-    room = socket.socket(socket.AF_INET6 if place.address.startswith("[") else socket.AF_INET)
+    try:
+        room = socket.socket(socket.AF_INET6 if place.address.startswith("[") else socket.AF_INET)
+    except OSError:  # no descriptor is left
+        return None
     try:
         room.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         room.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
