@@ -1,6 +1,7 @@
 """What is told of a release that comes up: where it listens, what it answers, and that it has stayed up."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(healthy, "_LOOK_AFTER_SECONDS", 0.1)
     monkeypatch.setattr(healthy, "_LOOK_SECONDS", 0.1)
     monkeypatch.setattr(healthy, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(healthy, "_ELSEWHERE_SECONDS", 0.3)
 
 
 async def failed(driver, **fields) -> dict:
@@ -50,6 +52,48 @@ async def test_another_port_is_taken_and_told(driver, platform, impatient):
     found = (await driver.client.get("/api/deployments/get", params={"id": app["activeDeployId"]})).json()
     assert found["plan"]["port"] == 3000
     assert "It listens on port 3000" in await driver.log(app["activeDeployId"])
+
+
+async def test_a_port_that_is_only_the_first_is_not_taken(driver, platform, impatient, monkeypatch):
+    """Many open one for figures before they listen where they should."""
+    monkeypatch.setattr(healthy, "_ELSEWHERE_SECONDS", 5)
+    runtime = platform.runtime
+    runtime.listens = False
+    runtime.found_listening = [Listener(9090, "0.0.0.0", False)]
+    asked = await driver.deploy()
+    await asyncio.sleep(0.8)
+    runtime.listens = True
+    spec = next(iter(runtime.specs.values()))
+    await runtime.start(spec)
+    assert (await driver.ended(asked["deploymentId"]))["status"] == "success"
+    assert runtime.specs[asked["deploymentId"]].container_port == 8080
+    assert "It listens on 0.0.0.0:9090, and not on 8080" in await driver.log(asked["deploymentId"])
+
+
+async def test_where_its_owner_says_the_port_no_other_is_taken(driver, platform, impatient):
+    platform.runtime.listens = False
+    platform.runtime.found_listening = [Listener(9090, "0.0.0.0", False)]
+    ended = await failed(driver, portOverride=8000)
+    assert ended["error"].startswith("the app did not become healthy within")
+    assert "It listens on 0.0.0.0:9090, and not on 8000" in await driver.log(ended["id"])
+
+
+async def test_where_the_version_before_listened_is_taken_at_once(driver, platform, impatient, monkeypatch):
+    runtime = platform.runtime
+    runtime.listens = False
+    runtime.found_listening = [Listener(3000, "0.0.0.0", False)]
+    start = runtime.start
+
+    async def start_at(spec):
+        runtime.listens = spec.container_port == 3000
+        await start(spec)
+
+    runtime.start = start_at
+    app = await driver.live()
+    monkeypatch.setattr(healthy, "_ELSEWHERE_SECONDS", 60)
+    again = await driver.post("/api/apps/redeploy", id=app["id"])
+    assert (await driver.ended(again["deploymentId"]))["status"] == "success"
+    assert runtime.specs[again["deploymentId"]].container_port == 3000
 
 
 async def test_what_moves_each_time_is_refused(driver, platform, impatient):
@@ -205,3 +249,47 @@ async def test_a_port_can_be_taken_back(driver):
     for cleared in (None, 0, ""):
         await driver.post("/api/apps/update", id=app["id"], portOverride=9000)
         assert (await driver.post("/api/apps/update", id=app["id"], portOverride=cleared))["portOverride"] is None
+
+
+@pytest.mark.parametrize("kind", ["first", "not watched", "rollback"])
+async def test_what_does_not_stay_up_is_no_success(driver, platform, monkeypatch, kind):
+    """Also where nothing is gone back to by itself."""
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    app = await driver.live(watchMinutes=0 if kind == "not watched" else 5)
+    asked = app
+    if kind != "first":
+        asked = await driver.post("/api/apps/redeploy", id=app["id"])
+        await driver.ended(asked["deploymentId"])
+    if kind == "rollback":
+        asked = await driver.post("/api/apps/rollback", id=app["id"])
+        await driver.ended(asked["deploymentId"])
+    query = {"id": asked["deploymentId"] if kind != "first" else app["activeDeployId"]}
+    platform.runtime.restarts[query["id"]] = 9
+    async with asyncio.timeout(5):
+        while True:
+            found = (await driver.client.get("/api/deployments/get", params=query)).json()
+            if found["status"] != "success":
+                break
+            assert not found["settled"]
+            await asyncio.sleep(0.05)
+    assert (found["status"], found["settled"]) == ("failed", True)
+    assert "it failed after it had gone live: it ended 9 times" in found["error"]
+    assert "again and again" in found["hint"]
+    assert (await driver.app(app["id"]))["status"] == "failed"
+
+
+async def test_what_ended_once_and_stays_up_is_a_success_later(driver, platform, monkeypatch):
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=1))
+    app = await driver.live()
+    query = {"id": app["activeDeployId"]}
+    await asyncio.sleep(0.5)
+    platform.runtime.restarts[query["id"]] = 1
+    begun, found = time.monotonic(), {"settled": False}
+    async with asyncio.timeout(5):
+        while not found["settled"]:
+            found = (await driver.client.get("/api/deployments/get", params=query)).json()
+            assert found["status"] == "success"
+            await asyncio.sleep(0.05)
+    assert time.monotonic() - begun > 0.9  # and not the half second that was left before it ended
+    assert "it ended as soon as it was live" in (await driver.app(app["id"]))["statusDetail"]

@@ -108,10 +108,20 @@ async def test_values_arrive_byte_for_byte(driver, value):
 async def test_any_text_is_a_value(platform, driver, value):
     apps = (await driver.client.get("/api/apps")).json()
     app = apps[0] if apps else await driver.live("any", watchMinutes=0)
-    if value == "***":
-        return
     await driver.post("/api/apps/env", id=app["id"], set={"V": value})
     assert (await stored(driver, app))["V"] == value
+
+
+async def test_what_stands_for_what_is_stored_can_be_a_value(driver, shop):
+    """Of a change of single variables nothing is left out, so nothing has to stand for it."""
+    await driver.post("/api/apps/env", id=shop["id"], set={"A": "***", "S": "***"}, secret=["S"])
+    assert (await stored(driver, shop))["A"] == "***"
+    # Whole, it stands for what is stored, as it is shown of secrets.
+    await driver.post("/api/apps/update", id=shop["id"], envVars={"A": "***", "S": "***"})
+    assert await stored(driver, shop) == {"A": "***", "S": "***"}
+    await driver.post("/api/apps/env", id=shop["id"], set={"KEY": "x"}, secret=["KEY"])
+    refused = await driver.post("/api/apps/env", 400, id=shop["id"], plain=["KEY"])
+    assert "to make it readable, send its value again" in refused["error"]
 
 
 async def test_names_and_addresses_are_trimmed_and_passwords_are_not(driver):
@@ -160,3 +170,32 @@ async def test_an_agent_is_asked_for_what_it_takes_away_at_that_moment(platform,
         # What was approved was approved of another state.
         await driver.post("/api/approvals/approve", id=asked.json()["approvalId"])
         assert (await agent.post("/api/apps/env", json=removal)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "kept", "taken"),
+    [
+        ("/api/apps/update", {"processes": {"worker": "python other.py"}}, {"processes": {}}),
+        ("/api/apps/update", {"processes": {"worker": "x", "more": "y"}}, {"processes": {"worker": ""}}),
+        ("/api/apps/update", {"volumes": ["data:/data", "more:/more"]}, {"volumes": []}),
+        ("/api/apps/update", {"domains": ["a.example", "b.example"]}, {"domains": []}),
+        (
+            "/api/apps/routing",
+            {"basicAuth": [{"username": "ann", "password": "***"}, {"username": "bob", "password": "x"}]},
+            {"basicAuth": []},
+        ),
+        ("/api/apps/routing", {"responseHeaders": {"X-Frame-Options": "DENY"}}, {"responseHeaders": {}}),
+    ],
+)
+async def test_an_agent_is_asked_before_what_is_there_goes(platform, driver, shop, path, kept, taken):
+    """Whatever is replaced as a whole: without its accounts an app is open to everybody."""
+    there = {"processes": {"worker": "python worker.py"}, "volumes": ["data:/data"], "domains": ["a.example"]}
+    await driver.post("/api/apps/update", id=shop["id"], **there)
+    rules = {"basicAuth": [{"username": "ann", "password": "x"}], "responseHeaders": {"X-Frame-Options": "SAMEORIGIN"}}
+    await driver.post("/api/apps/routing", id=shop["id"], **rules)
+    made = await make(driver, scopes=["apps:read", "apps:write"], requireApproval="destructive")
+    async with holding(platform, made["token"]) as agent:
+        allowed = await agent.post(path, json={"id": shop["id"], **kept})
+        assert allowed.status_code == 200, allowed.text
+        asked = await agent.post(path, json={"id": shop["id"], **taken})
+        assert asked.status_code == 202 and "Takes away" in asked.json()["summary"], asked.text

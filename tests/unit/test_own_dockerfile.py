@@ -228,7 +228,7 @@ async def test_an_image_is_known_by_each_form_of_its_name(reference, tag):
 async def recipe_of(tmp_path, text: str, found: dict[str, dict]) -> Recipe:
     (tmp_path / "Dockerfile").write_text(text)
     plan = BuildPlan(runtime="dockerfile", dockerfile_path="Dockerfile")
-    return await Planner(SourceReader(InProcess()), bases(**found)).make_recipe(plan, tmp_path, {}, print)
+    return await Planner(SourceReader(InProcess()), bases(**found)).make_recipe(plan, tmp_path, "", {}, print)
 
 
 async def test_what_is_copied_from_is_brought_and_checked_as_well(tmp_path):
@@ -240,6 +240,24 @@ async def test_what_is_copied_from_is_brought_and_checked_as_well(tmp_path):
     assert failed.value.quoted.startswith("nginx:1: ")
     with pytest.raises(StepFailed, match="line 2 of the Dockerfile"):
         await recipe_of(tmp_path, "FROM a\nRUN --network=host x", found)
+
+
+async def test_a_linked_dockerfile_may_be_elsewhere_in_the_repository_and_nowhere_else(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "docker").mkdir(parents=True)
+    (tree / "api").mkdir()
+    (tree / "docker" / "Dockerfile").write_text("FROM a\n")
+    (tmp_path / "Outside").write_text("FROM secret\n")
+    link = tree / "api" / "Dockerfile"
+    planner = Planner(SourceReader(InProcess()), bases(a=image("a:latest")))
+    plan = BuildPlan(runtime="dockerfile", dockerfile_path="Dockerfile")
+    link.symlink_to("../docker/Dockerfile")
+    assert (await planner.make_recipe(plan, tree, "api", {}, print)).dockerfile == "FROM a\n"
+    assert await planner.preview(plan, tree, "api", ("", ""), {}) == "FROM a\n"
+    link.unlink()
+    link.symlink_to("../../Outside")
+    with pytest.raises(StepFailed, match="no such Dockerfile"):
+        await planner.make_recipe(plan, tree, "api", {}, print)
 
 
 async def test_triggers_of_a_base_are_checked_as_well(tmp_path):

@@ -1,7 +1,7 @@
 """What a call would do, in words, and the version of what it would do it to. Reads only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from better_paas.apps import secrets
 from better_paas.apps.models import App
 from better_paas.deployments.models import Deployment
 from better_paas.domains import service as domains
+from better_paas.domains.routing import Routing
 from better_paas.errors import SecretUnreadable
 from better_paas.kit.quoted import Statement, quote
 from better_paas.kit.versions import fingerprint
@@ -23,7 +24,7 @@ from better_paas.projects.models import Project
 # Bytes by (project id, volume).
 Sizes = Mapping[tuple[str, str], int]
 # Actions that take away by what they leave out.
-REPLACING = ("app:update", "app:deploy", "app:env")
+REPLACING = ("app:update", "app:deploy", "app:env", "app:routing_update")
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,36 @@ class Impact:
 
 
 def takes_away(session: Session, resource_id: str, fields: dict[str, Any]) -> bool:
-    """Whether an update removes something that is there: domains, variables or volumes that it leaves out."""
+    """Whether a change removes something that is there: domains, variables, volumes … that it leaves out."""
     app = session.get(App, resource_id)
     return app is not None and bool(_removed(session, app, fields))
 
 
 def _removed(session: Session, app: App, fields: dict[str, Any]) -> list[str]:
-    removed: list[str] = []
-    if isinstance(fields.get("domains"), list):
-        removed += set(domains.names_of(session, [app.id]).get(app.id, [])) - set(map(str, fields["domains"]))
-    if isinstance(fields.get("envVars"), dict):
-        removed += set(_variables(session, app)) - set(fields["envVars"])
+    rules = Routing.from_dict(app.routing)
+    # What there is of each field that is replaced as a whole.
+    present: dict[str, Callable[[], Iterable[str]]] = {
+        "domains": lambda: domains.names_of(session, [app.id]).get(app.id, []),
+        "envVars": lambda: _variables(session, app),
+        "volumes": lambda: app.volumes,
+        "processes": lambda: app.processes,
+        "basicAuth": lambda: (name for name, _ in rules.accounts),
+        "responseHeaders": lambda: (name for name, _ in rules.set_headers),
+    }
+    removed: set[str] = set()
+    for name, there in present.items():
+        if isinstance(wanted := fields.get(name), list | dict):
+            removed |= set(there()) - _names(wanted)
+    if isinstance(commands := fields.get("processes"), dict):
+        removed |= {name for name in app.processes if commands.get(name) == ""}  # which takes it away
     if isinstance(fields.get("unset"), list):
-        removed += set(_variables(session, app)) & set(map(str, fields["unset"]))
-    if isinstance(fields.get("volumes"), list):
-        removed += set(app.volumes) - set(map(str, fields["volumes"]))
+        removed |= set(_variables(session, app)) & _names(fields["unset"])
     return sorted(removed)
+
+
+def _names(wanted: list[Any] | dict[str, Any]) -> set[str]:
+    """Of accounts their user names."""
+    return {str(each.get("username")) if isinstance(each, dict) else str(each) for each in wanted}
 
 
 def _variables(session: Session, app: App) -> list[str]:
@@ -109,6 +124,8 @@ def _of_app(session: Session, action: Action, app: App, fields: dict[str, Any], 
             return _change(session, app, fields, f"Changes app {app.name}:", "nothing")
         case "app:env":
             return _variables_change(session, app, fields)
+        case "app:routing_update":
+            return _change(session, app, fields, f"Changes how requests of app {app.name} are treated:", "nothing")
         case "app:rename":
             return Statement(f"Renames app {app.name}: its default address changes.", quote(str(fields.get("name"))))
         case "app:stop":

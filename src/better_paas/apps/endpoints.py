@@ -148,10 +148,11 @@ async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswe
         commit = await bring(source, tree, platform.limits, lambda _: None)
         app_folder(tree, body.root_dir)  # says so if there is none
         plan = await platform.planner.make_plan(tree, body.root_dir, overrides)
-        place = app_folder(tree, body.root_dir if plan.context is None else plan.context)
+        place = body.root_dir if plan.context is None else plan.context
+        app_folder(tree, place)
         available, bases = await _bases_for_preview(platform, plan)
         tools = {name: platform.bases.official(name, version) for name, version in plan.tools.items()}
-        dockerfile = await platform.planner.preview(plan, place, bases, tools)
+        dockerfile = await platform.planner.preview(plan, tree, place, bases, tools)
     shown = {name: value for name, value in plan.as_dict().items() if name in schemas.PlanAnswer.model_fields}
     return schemas.PlanAnswer(
         **shown,

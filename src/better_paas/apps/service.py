@@ -1,6 +1,6 @@
 """Rules of apps: rows in, rows out. Nothing here touches the engine or the ingress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,7 +190,9 @@ def status_of(view: AppView) -> tuple[str, Statement]:
         fault = Statement.read(app.fault, "its process ended")
         return "failed", Statement(f"The app is down: {fault.sentence}.", fault.quoted)
     if failed is not None:
-        sentence = f"The last deployment failed ({failed.sentence}); the version before it serves."
+        itself = view.live is not None and latest is not None and view.live.id == latest.id
+        then = "it is up again" if itself else "the version before it serves"
+        sentence = f"The last deployment failed ({failed.sentence}); {then}."
         return "running", Statement(sentence, failed.quoted)
     if view.taken_back is not None and view.live is not None:
         why = view.taken_back.why
@@ -339,8 +341,10 @@ def merge_environment(session: Session, app_id: str, wanted: EnvironmentChange) 
     unknown = [name for name in wanted.secret if name not in merged]
     if unknown:
         raise Invalid(f"secret: there is no variable {unknown[0]}", "Set it in the same call.")
-    masked = {name: MASK if name in app.secret_keys and name not in wanted.set else merged[name] for name in merged}
-    _set_environment(session, app, masked, sorted({*app.secret_keys, *wanted.secret} - {*wanted.plain}))
+    secret = {*app.secret_keys, *wanted.secret} - {*wanted.plain}
+    _refuse_showing([name for name in app.secret_keys if name not in secret and name not in wanted.set])
+    # What is set is meant as it stands, also `***`.
+    _store_environment(session, app, merged, secret)
     app.updated_at = now()
     return app
 
@@ -433,10 +437,18 @@ def _set_environment(session: Session, app: App, wanted: dict[str, str] | None, 
         else:
             raise Invalid(f"{key} has the value ***, but nothing is stored under this name", "Send its real value.")
     secret = app.secret_keys if secret_keys is None else secret_keys
-    uncovered = [key for key in app.secret_keys if key not in secret and wanted.get(key) == MASK]
+    _refuse_showing([key for key in app.secret_keys if key not in secret and wanted.get(key) == MASK])
+    _store_environment(session, app, kept, secret)
+
+
+def _store_environment(session: Session, app: App, values: dict[str, str], secret: Collection[str]) -> None:
+    secrets.set_environment(session, app, values)
+    app.secret_keys = sorted(key for key in set(secret) if key in values)
+
+
+def _refuse_showing(uncovered: list[str]) -> None:
+    """Errors: Invalid for a stored secret that is to become readable."""
     if uncovered:
         raise Invalid(
             f"{uncovered[0]} is secret: to make it readable, send its value again", "A stored secret is never shown."
         )
-    secrets.set_environment(session, app, kept)
-    app.secret_keys = sorted(key for key in set(secret) if key in kept)

@@ -20,8 +20,19 @@ _WORKER_SECONDS = 4.0
 _STEADY_SECONDS = 2.0
 # After this, and then this often, it is looked where a release listens that does not answer.
 _LOOK_AFTER_SECONDS, _LOOK_SECONDS = 2.0, 1.0
-# For how long it may listen only where nobody gets to: some open another port first.
-_PATIENCE_SECONDS = 20.0
+# For how long it may listen only where nobody gets to, and only at another port: some open one for figures first.
+_PATIENCE_SECONDS, _ELSEWHERE_SECONDS = 20.0, 10.0
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What to think of another port than the one that a release was given.
+
+    may_be: its owner has not said which it is. usual: where the version before listens, which needs no patience.
+    """
+
+    may_be: bool = True
+    usual: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class Goal:
     container_port: int = 0
     path: str = ""
     good_status: str = ""
+    elsewhere: Elsewhere = Elsewhere()
 
 
 class ListensElsewhere(Exception):
@@ -82,7 +94,7 @@ class _Where:
 
     def __init__(self, runtime: Runtime, goal: Goal, say: Callable[[str], None]) -> None:
         self._runtime, self._goal, self._say = runtime, goal, say
-        self._next, self._hidden_since = _LOOK_AFTER_SECONDS, -1.0
+        self._next, self._hidden_since, self._elsewhere_since = _LOOK_AFTER_SECONDS, -1.0, -1.0
         self._before: list[Listener] = []
 
     async def look(self, seconds: float) -> None:
@@ -94,11 +106,22 @@ class _Where:
         before, self._before = self._before, found
         reachable = [listener for listener in found if not listener.is_local]
         if not found or any(listener.port == self._goal.container_port for listener in reachable):
-            self._hidden_since = -1.0
+            self._hidden_since = self._elsewhere_since = -1.0
             return
         if not reachable:
             self._only_local(found, seconds)
         elif found == before:  # it has settled
+            self._at_another_port(reachable, seconds)
+
+    def _at_another_port(self, reachable: list[Listener], seconds: float) -> None:
+        goal = self._goal
+        if any(listener.port == goal.elsewhere.usual for listener in reachable) and goal.elsewhere.may_be:
+            raise ListensElsewhere(goal.elsewhere.usual)
+        if self._elsewhere_since < 0:
+            self._elsewhere_since = seconds
+            shown = ", ".join(map(str, reachable[:3]))
+            self._say(f"It listens on {shown}, and not on {goal.container_port}, the port that it was given in PORT.")
+        elif goal.elsewhere.may_be and seconds - self._elsewhere_since >= _ELSEWHERE_SECONDS:
             raise ListensElsewhere(reachable[0].port)
 
     def _only_local(self, found: list[Listener], seconds: float) -> None:

@@ -40,6 +40,8 @@ class Deployment(Base):
     finished_at: Mapped[datetime | None]
     # Of one that went live: until then its watch may take it back.
     watched_until: Mapped[datetime | None]
+    # Of one that went live and ended in its first moments: since when it is up again.
+    steady_since: Mapped[datetime | None]
 
     @property
     def why(self) -> Statement:

@@ -25,27 +25,33 @@ class Planner:
         except NoPlan as error:
             raise _failed(error) from error
 
-    async def preview(self, plan: BuildPlan, folder: Path, bases: tuple[str, str], tools: dict[str, str]) -> str:
+    async def preview(
+        self, plan: BuildPlan, tree: Path, folder: str, bases: tuple[str, str], tools: dict[str, str]
+    ) -> str:
         """The Dockerfile as the user sees it.
 
-        folder: what it is built from. bases: references for the language and for a site's server; tools: for others.
+        folder: of the tree, what it is built from. bases: references for the language and for a site's server; tools:
+        for others.
         """
         try:
             if plan.runtime == "dockerfile":
-                return await self._reader.text(folder, plan.dockerfile_path) or ""
+                return await self._reader.text(tree, folder, plan.dockerfile_path) or ""
             return await self._reader.generated(plan, *bases, has_variables=False, tools=tools)
         except NoPlan as error:
             raise _failed(error) from error
 
-    async def make_recipe(self, plan: BuildPlan, folder: Path, variables: dict[str, str], say: Say) -> Recipe:
+    async def make_recipe(
+        self, plan: BuildPlan, tree: Path, folder: str, variables: dict[str, str], say: Say
+    ) -> Recipe:
         """Everything for the build, with the base images in place.
 
-        variables: what installing and building may know, by a mount that no layer keeps.
+        folder: of the tree, what it is built from. variables: what installing and building may know, by a mount that
+        no layer keeps.
         """
         try:
-            ignore = await self._ignore_rules(plan, folder)
+            ignore = await self._ignore_rules(plan, tree, folder)
             if plan.runtime == "dockerfile":
-                text = await self._reader.text(folder, plan.dockerfile_path)
+                text = await self._reader.text(tree, folder, plan.dockerfile_path)
                 if text is None:
                     path = plan.dockerfile_path
                     raise StepFailed("there is no such Dockerfile", "Correct the Dockerfile's path.", quoted=path)
@@ -93,13 +99,13 @@ class Planner:
             return await self._bases.ensure(name, version, say)
         return "" if is_made_here(base) else self._bases.official(name, version)
 
-    async def _ignore_rules(self, plan: BuildPlan, folder: Path) -> str:
+    async def _ignore_rules(self, plan: BuildPlan, tree: Path, folder: str) -> str:
         """Those of the Dockerfile, if it has some of its own, else those of the tree."""
         if plan.dockerfile_path:
-            own = await self._reader.text(folder, f"{plan.dockerfile_path}.dockerignore")
+            own = await self._reader.text(tree, folder, f"{plan.dockerfile_path}.dockerignore")
             if own is not None:
                 return own
-        return await self._reader.text(folder, ".dockerignore") or ""
+        return await self._reader.text(tree, folder, ".dockerignore") or ""
 
     async def _ensure_bases(self, plan: BuildPlan, say: Say) -> tuple[str, str]:
         """(base of the language, base of what runs, if it is another); a site without a build needs only the second."""

@@ -15,7 +15,7 @@ from better_paas.builders.plan import BuildPlan
 from better_paas.caddy.process import CaddyFailed
 from better_paas.db.database import Database
 from better_paas.deployments import service
-from better_paas.deployments.healthy import EXITED, Goal, ListensElsewhere, until_healthy
+from better_paas.deployments.healthy import EXITED, Elsewhere, Goal, ListensElsewhere, until_healthy
 from better_paas.deployments.logbook import APP_OUTPUT
 from better_paas.deployments.models import Release
 from better_paas.deployments.work import DeploySettings, Work
@@ -35,6 +35,8 @@ _HELD_DRAIN_LEAST = 0.1
 _PORT_ATTEMPTS = 5
 _TAIL_LINES = 30
 _FIRST_RETRY, _LONGEST_RETRY = 2.0, 60.0
+# A release that stands listens where it did.
+_AS_GIVEN = Elsewhere(may_be=False)
 _log = structlog.get_logger(__name__)
 
 
@@ -176,12 +178,14 @@ class Releases:
         timeout = self._settings.hold_seconds if started["held"] else self._settings.health_timeout
         timeout = min(timeout, self._settings.health_timeout)
         release = await self._database.read(lambda session: service.starting(session, work.deployment.id))
+        _, serving = await self._database.read(lambda session: _app_and_release(session, work.deployment.app_id))
+        elsewhere = Elsewhere(work.overrides.port is None, serving.container_port if serving is not None else 0)
         try:
-            return await self._wait_and_follow(work, release, timeout)
+            return await self._wait_and_follow(work, release, timeout, elsewhere)
         except ListensElsewhere as found:
             release = await self._move(work, found.port)
         try:
-            return await self._wait_and_follow(work, release, timeout)
+            return await self._wait_and_follow(work, release, timeout, elsewhere)
         except ListensElsewhere as found:
             raise StepFailed(
                 f"the app listens on another port each time, such as {found.port}",
@@ -189,11 +193,11 @@ class Releases:
                 code="unreachable",
             ) from None
 
-    async def _wait_and_follow(self, work: Work, release: Release, timeout: float) -> Probe:
+    async def _wait_and_follow(self, work: Work, release: Release, timeout: float, elsewhere: Elsewhere) -> Probe:
         """What the app says meanwhile is in the deployment's log."""
         follower = asyncio.create_task(self._follow_output(work))
         try:
-            return await self.wait_until_healthy(release, work.log.say, timeout)
+            return await self.wait_until_healthy(release, work.log.say, timeout, elsewhere)
         except StepFailed as error:
             # What the app said last comes with the failure, not after it.
             await asyncio.wait({follower}, timeout=1.0)
@@ -254,7 +258,7 @@ class Releases:
                 await self.bring_up(await self.spec(release, app.name, app.project_id))
                 await self._runtime.settle(release.deployment_id)
                 # It served before: late is better than never.
-                with contextlib.suppress(StepFailed, ListensElsewhere):
+                with contextlib.suppress(StepFailed):
                     await self.wait_until_healthy(release, timeout=self._settings.hold_seconds)
         await self.point(app_id)
 
@@ -345,9 +349,13 @@ class Releases:
         )
 
     async def wait_until_healthy(
-        self, release: Release, say: Callable[[str], None] | None = None, timeout: float = 0
+        self,
+        release: Release,
+        say: Callable[[str], None] | None = None,
+        timeout: float = 0,
+        elsewhere: Elsewhere = _AS_GIVEN,
     ) -> Probe:
-        """Errors: StepFailed, RuntimeFailed, ListensElsewhere. timeout: seconds; 0 for HEALTH_TIMEOUT."""
+        """Errors: StepFailed, RuntimeFailed; ListensElsewhere if it may be. timeout: seconds; 0 for HEALTH_TIMEOUT."""
         kept = release.settings
         goal = Goal(
             release.deployment_id,
@@ -355,6 +363,7 @@ class Releases:
             release.container_port,
             kept["healthPath"],
             kept.get("healthStatus", ""),
+            elsewhere,
         )
         return await until_healthy(self._runtime, goal, timeout or self._settings.health_timeout, say)
 

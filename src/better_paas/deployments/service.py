@@ -345,10 +345,12 @@ def go_live(session: Session, deployment_id: str, watch_minutes: int = 0) -> Rel
         old.state = "draining"
         retire(session, old)
     minutes = watch_minutes if app.watch_minutes is None else app.watch_minutes
-    if deployment.status in ACTIVE and minutes and not deployment.rollback_of:
+    if deployment.status in ACTIVE:
+        minutes = 0 if deployment.rollback_of else minutes
+        # Its first moments are watched of all: a success is one that stays up.
         payload = {"deploymentId": deployment_id, "minutes": minutes}
         queue.enqueue(session, WATCH, payload, dedupe_key=f"watch:{app.id}")
-        deployment.watched_until = now() + timedelta(minutes=minutes)
+        deployment.watched_until = now() + timedelta(minutes=minutes) if minutes else None
     _end(deployment, "success", Statement(""))
     return old
 
@@ -357,7 +359,8 @@ def is_settled(deployment: Deployment) -> bool:
     """Whether it has ended, and a success has stayed up for a while since."""
     if deployment.status != "success":
         return deployment.status not in ACTIVE
-    return deployment.finished_at is None or now() - deployment.finished_at >= SETTLING
+    since = deployment.steady_since or deployment.finished_at
+    return since is None or now() - since >= SETTLING
 
 
 def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
@@ -369,11 +372,12 @@ def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
     return found
 
 
-def disown(deployment: Deployment, trouble: Statement) -> None:
-    """A deployment that had gone live turns out to be no good."""
+def disown(deployment: Deployment, trouble: Statement, *, goes_back: bool) -> None:
+    """A deployment that had gone live turns out to be no good. goes_back: the version before serves again."""
     told = Statement(f"it failed after it had gone live: {trouble.sentence}", trouble.quoted)
     deployment.status, deployment.failure, deployment.watched_until = "failed", told.stored(), None
-    advice = Statement("What it said last is at the end of its log. The version before serves again.")
+    then = "The version before serves again." if goes_back else "It is started again and again until it stays up."
+    advice = Statement(f"What it said last is at the end of its log. {then}")
     deployment.advice = advice.stored()
 
 

@@ -187,10 +187,11 @@ class Deployer:
             return {"image": finished}
         # The app's own folder, or that of the workspace that it belongs to.
         place = work.source.root_dir if plan.context is None else plan.context
-        folder = app_folder(await self._source(work), place)
+        tree = await self._source(work)
+        folder = app_folder(tree, place)
         recipe = None
         if self._runtime.makes_images:
-            recipe = await self._planner.make_recipe(plan, folder, work.build_variables, work.log.say)
+            recipe = await self._planner.make_recipe(plan, tree, place, work.build_variables, work.log.say)
         request = BuildRequest(
             app_id=work.deployment.app_id,
             deployment_id=work.deployment.id,

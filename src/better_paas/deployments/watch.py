@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.kit.quoted import Statement
 from better_paas.runtime import probe
-from better_paas.runtime.protocol import Runtime, RuntimeFailed
+from better_paas.runtime.protocol import Runtime, RuntimeFailed, State
 
 _LOOK_SECONDS = 3.0
 # In its first moments a release is looked at more often, and one end is enough to go back.
@@ -77,34 +77,38 @@ class Watcher:
         # The rest of the time is counted by a clock that nobody sets; a jump of the other can't make it longer.
         ends = time.monotonic() + min(left, timedelta(minutes=run.payload["minutes"])).total_seconds()
         failing_since: float | None = None
-        while time.monotonic() < ends:
-            is_new = not service.is_settled(deployment)
+        restarts = 0
+        while (is_new := not service.is_settled(deployment)) or time.monotonic() < ends:
             await asyncio.sleep(_FIRST_LOOK_SECONDS if is_new else _LOOK_SECONDS)
             found = await self._database.read(lambda session: service.watched(session, deployment_id))
             if found is None:
                 return
+            deployment = await self._database.read(lambda session: service.get(session, deployment_id))
             try:
-                trouble = await self._look(found[1], is_new)
+                state = await self._runtime.state(deployment_id)
+                trouble = await self._look(found[1], state, is_new, restarts)
+                restarts = state.restarts
             except RuntimeFailed:
                 trouble = _Trouble(Statement(""))  # the engine's fault, not the release's
             if not trouble.what:
                 failing_since = None
                 continue
             failing_since = failing_since or time.monotonic()
-            is_over = trouble.is_final or time.monotonic() - failing_since >= _FAILING_SECONDS
-            if is_over and await self._go_back(found[1], trouble):
+            is_long = time.monotonic() - failing_since >= _FAILING_SECONDS
+            is_over = trouble.is_final or is_long
+            trouble = replace(trouble, is_first=trouble.is_first and not is_long)
+            if is_over and await self._go_back(found[1], trouble, may_go_back=run.payload["minutes"] > 0):
                 return
 
     async def watch_failed(self, run: JobRun, error: BaseException) -> None:
         _log.error("a release could not be watched", deployment=run.payload["deploymentId"], exc_info=error)
 
-    async def _look(self, release: Release, is_new: bool) -> _Trouble:
-        """Errors: RuntimeFailed."""
-        state = await self._runtime.state(release.deployment_id)
+    async def _look(self, release: Release, state: State, is_new: bool, restarts: int) -> _Trouble:
+        """restarts: those that are known of. Errors: RuntimeFailed."""
         reason = f": {state.reason}" if state.reason else ""
         if state.restarts >= _MOST_RESTARTS:
             return _Trouble(Statement(f"it ended {state.restarts} times{reason}", state.quoted), is_final=True)
-        if is_new and (state.restarts or not state.running):
+        if is_new and (state.restarts > restarts or not state.running):
             what = Statement(f"it ended as soon as it was live{reason}", state.quoted)
             return _Trouble(what, is_final=True, is_first=True)
         if not state.running:
@@ -116,7 +120,7 @@ class Watcher:
         result = await look
         return _Trouble(Statement("" if result.healthy else result.seen))
 
-    async def _go_back(self, release: Release, found: _Trouble) -> bool:
+    async def _go_back(self, release: Release, found: _Trouble, *, may_go_back: bool) -> bool:
         """Whether the watch is over by that."""
         trouble = found.what
 
@@ -125,13 +129,13 @@ class Watcher:
             deployment = session.get(Deployment, release.deployment_id)
             if app is None or deployment is None or service.watched(session, release.deployment_id) is None:
                 return None
-            try:
-                earlier = service.version_before(session, app)
-            except Invalid:
+            earlier = _version_before(session, app) if may_go_back else None
+            if earlier is None:
                 app.fault = trouble.stored()
-                text = f"{app.name}: the new version fails ({trouble}), and there is none before it to go back to."
-                return app.id, text
-            service.disown(deployment, trouble)
+                if not service.is_settled(deployment):
+                    service.disown(deployment, trouble, goes_back=False)
+                return app.id, f"{app.name}: the new version fails ({trouble}), and nothing is gone back to."
+            service.disown(deployment, trouble, goes_back=True)
             back = service.create(session, app, trigger="watch", actor="system:watch", rollback_of=earlier)
             self._queued(session, back)
             payload = {"reason": trouble.sentence, "from": deployment.id, "to": earlier.id}
@@ -143,7 +147,16 @@ class Watcher:
             version = earlier.commit[:7] or f"deployment {earlier.id}"
             return app.id, f"{app.name}: the new version fails ({trouble}). Going back to {version}."
 
-        if found.is_first and await self._database.write(lambda session: _goes_on(session, release, trouble)):
+        def goes_on(session: Session) -> bool:
+            """It ended once, and there is nothing to go back to: it has to stay up from now on."""
+            app = session.get(App, release.app_id)
+            if app is None or (may_go_back and _version_before(session, app) is not None):
+                return False
+            service.set_event(session, release.deployment_id, trouble)
+            service.get(session, release.deployment_id).steady_since = now()
+            return True
+
+        if found.is_first and await self._database.write(goes_on):
             return False
         await self._keep_evidence(release, trouble)
         outcome = await self._database.write(unit)
@@ -165,14 +178,7 @@ class Watcher:
                 self._logbook.close(release.deployment_id)
 
 
-def _goes_on(session: Session, release: Release, trouble: Statement) -> bool:
-    """Whether there is no version to go back to; then what happened is noted beside the app's state."""
-    app = session.get(App, release.app_id)
-    if app is None:
-        return False
-    try:
-        service.version_before(session, app)
-    except Invalid:
-        service.set_event(session, release.deployment_id, trouble)
-        return True
-    return False
+def _version_before(session: Session, app: App) -> Deployment | None:
+    with contextlib.suppress(Invalid):
+        return service.version_before(session, app)
+    return None

@@ -53,9 +53,9 @@ class SourceReader:
         arguments = {"tree": str(tree), "folder": folder, "overrides": asdict(overrides)}
         return BuildPlan.from_dict(await self._run(tasks.MAKE_PLAN, **arguments))
 
-    async def text(self, folder: Path, path: str) -> str | None:
-        """A file's text, or None if there is no such file."""
-        found: str | None = await self._run(tasks.READ_FILE, folder=str(folder), path=path)
+    async def text(self, tree: Path, folder: str, path: str) -> str | None:
+        """The text of a file below a folder of the tree, or None if there is no such file. Links may lead out of it."""
+        found: str | None = await self._run(tasks.READ_FILE, tree=str(tree), folder=folder, path=path)
         return found
 
     async def allowed(self, dockerfile: str, arguments: dict[str, str]) -> AllowedDockerfile:

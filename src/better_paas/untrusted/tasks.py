@@ -19,9 +19,9 @@ def make_plan(tree: str, folder: str, overrides: dict[str, Any]) -> dict[str, An
     return detect(TreeFiles(Path(tree)), Overrides.from_dict(overrides), folder).as_dict()
 
 
-def read_file(folder: str, path: str) -> str | None:
-    """Text of a file below `folder`, or None if there is none. Errors: NoPlan."""
-    return TreeFiles(Path(folder)).read(path)
+def read_file(tree: str, folder: str, path: str) -> str | None:
+    """Text of a file below `folder` of the tree, or None if there is none. Errors: NoPlan."""
+    return TreeFiles(Path(tree)).below(folder).read(path)
 
 
 def allow_dockerfile(text: str, arguments: dict[str, str]) -> dict[str, Any]:
