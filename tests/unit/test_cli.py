@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from better_paas.cli import client, config, jsonc, output, patience, variables
+from better_paas.cli import client, config, deploy, jsonc, output, patience, variables
 from better_paas.cli.config import Instance
 from better_paas.cli.discovery import discover, normalised
 from better_paas.cli.errors import CliError
 from better_paas.cli.loopback import Loopback
 from better_paas.cli.pack import pack
-from better_paas.cli.run import run
+from better_paas.cli.run import build, run
 from better_paas.kit.plain import one_line, plain
 
 
@@ -273,6 +273,20 @@ def test_a_token_that_can_not_be_kept_is_not_made(home, capsys):
     (home / ".paas" / "config.json").write_text("{")
     assert run(["connect", "http://127.0.0.1:9", "--legacy", "--admin-token", "x"]) == 1
     assert "can't be read" in capsys.readouterr().err
+
+
+def test_what_may_be_repeated_takes_nothing_away():
+    app = {"domains": ["a.example"], "buildArgs": {"A": "1", "B": "2"}, "aptPackages": [], "version": "v1"}
+    settings = {"domains": ["b.example", "a.example"], "buildArgs": {"B": "3"}, "memory": "1g"}
+    assert deploy._beside(app, settings) == {
+        "domains": ["a.example", "b.example"], "buildArgs": {"A": "1", "B": "3"}, "memory": "1g", "version": "v1",
+    }  # fmt: skip
+    assert deploy._beside(app, {"memory": ""}) == {"memory": ""}
+
+
+def test_an_empty_text_takes_a_setting_back():
+    options = build().parse_args(["deploy", ".", "--port", "0", "--install", "", "--no-single-page"])
+    assert deploy._settings(None, options) == {"portOverride": 0, "installCommand": "", "singlePage": False}
 
 
 def test_a_directory_comes_before_a_repository_of_the_same_name(tmp_path, monkeypatch):

@@ -24,6 +24,10 @@ def settings(**urls: str) -> bytes:
         ("../ui.git", "https://git.example.com/team/ui.git"),
         ("../../other/ui", "https://git.example.com/other/ui"),
         ("https://git.example.com/a/b", "https://git.example.com/a/b"),
+        # As they are written for people's own machines: reached as the repository itself is, which was checked.
+        ("git@git.example.com:a/b", "https://git.example.com/a/b"),
+        ("ssh://git@git.example.com/a/b", "https://git.example.com/a/b"),
+        ("http://git.example.com/a/b", "https://git.example.com/a/b"),
     ],
 )
 def test_addresses_on_the_same_host(url, address):
@@ -33,8 +37,8 @@ def test_addresses_on_the_same_host(url, address):
 @pytest.mark.parametrize(
     "url",
     [
-        "https://evil.example/a/b", "http://git.example.com/a/b", "https://git.example.com:8443/a/b", "file:///etc",
-        "../../../../../etc/passwd\n", "ext::sh -c id", "git@git.example.com:a/b", "--upload-pack=x",
+        "https://evil.example/a/b", "git@evil.example:a/b", "https://git.example.com:8443/a/b", "file:///etc",
+        "../../../../../etc/passwd\n", "ext::sh -c id", "ssh://git@git.example.com:2222/a/b", "--upload-pack=x",
     ],
 )  # fmt: skip
 def test_all_others_are_refused(url):

@@ -6,9 +6,8 @@ import { useState } from 'react'
 import { post, type Plan } from '../api/client'
 import { useAction } from '../api/queries'
 import { Fault, Head, Panel } from '../ui/parts'
-import { parse } from './dotenv'
 import { SettingFields } from './SettingFields'
-import { bodyOf, EMPTY, type Fields, filled, LABELS, PLANNED } from './settings'
+import { bodyOf, EMPTY, faults, type Fields, filled, LABELS, PLANNED } from './settings'
 import { asBody, problem, type Variable } from './variables'
 import { VariableEditor } from './VariableEditor'
 
@@ -87,7 +86,7 @@ export function NewAppPage() {
         </Panel>
         {deploy.isError && <Fault error={deploy.error} />}
         <Group>
-          <Button type="submit" loading={deploy.isPending} disabled={!nameFits || !looksComplete(fields.gitRepo) || pending || !(parse(fields.buildArgs) instanceof Map) || variables.some(entry => problem(entry, variables))}>
+          <Button type="submit" loading={deploy.isPending} disabled={!nameFits || !looksComplete(fields.gitRepo) || pending || Object.keys(faults(fields)).length > 0 || variables.some(entry => problem(entry, variables))}>
             Deploy {nameFits ? name : ''}
           </Button>
         </Group>

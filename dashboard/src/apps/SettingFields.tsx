@@ -4,7 +4,7 @@ import { type ReactNode, useState } from 'react'
 import type { Plan } from '../api/client'
 import { isUpload } from '../ui/words'
 import { BuildArguments } from './BuildArguments'
-import { type Fields, filled, LABELS } from './settings'
+import { faults, type Fields, filled, LABELS } from './settings'
 
 /** What a plan found out, of an app that is there or of one to come. */
 export type Found = Partial<Pick<Plan, 'runtime' | 'version' | 'install' | 'build' | 'start' | 'output' | 'port' | 'release' | 'buildPackages' | 'runPackages' | 'singlePage'>>
@@ -19,6 +19,7 @@ export function SettingFields({ fields, set, found, secrets }: { fields: Fields;
   const text = (key: keyof Fields, placeholder?: string, description?: string) => (
     <TextInput label={LABELS[key]} placeholder={placeholder} description={description} value={String(fields[key])} onChange={typed(key)} />
   )
+  const wrong = faults(fields)
   const ownDockerfile = fields.buildMethod === 'dockerfile' || (found.runtime === 'dockerfile' && fields.buildMethod !== 'plan')
   const eligible = [...new Set([...secrets, ...fields.buildSecrets])]
   return (
@@ -38,7 +39,7 @@ export function SettingFields({ fields, set, found, secrets }: { fields: Fields;
       <Fold title="More about building" fields={fields} of={['buildMethod', 'dockerfilePath', 'buildArgs', 'runtimeVersion', 'aptPackages', 'runAptPackages', 'buildSecrets', 'submodules']}>
         <Select label={LABELS.buildMethod} data={METHODS} value={fields.buildMethod} onChange={buildMethod => set({ buildMethod: buildMethod ?? 'auto' })} allowDeselect={false} />
         {text('dockerfilePath', 'Dockerfile, if there is one')}
-        {(ownDockerfile || fields.dockerfilePath || fields.buildArgs) && <BuildArguments value={fields.buildArgs} onChange={typed('buildArgs')} />}
+        {(ownDockerfile || fields.dockerfilePath || fields.buildArgs) && <BuildArguments value={fields.buildArgs} error={wrong.buildArgs} onChange={typed('buildArgs')} />}
         {text('runtimeVersion', found.version || FOUND, 'Of the language, such as 22 or 3.12')}
         {text('aptPackages', found.buildPackages?.join(' ') || FOUND, 'Debian packages with blanks between, such as libpq-dev, beside those that are found out')}
         {text('runAptPackages', found.runPackages?.join(' ') || FOUND, 'What the app needs while it runs, such as ffmpeg')}
@@ -54,7 +55,7 @@ export function SettingFields({ fields, set, found, secrets }: { fields: Fields;
       </Fold>
       <Fold title="More about running" fields={fields} of={['kind', 'processes', 'releaseCommand', 'healthStatus', 'watchMinutes', 'volumes']}>
         <Select label={LABELS.kind} data={KINDS} value={fields.kind} onChange={kind => set({ kind: kind ?? '' })} allowDeselect={false} />
-        <Textarea label={LABELS.processes} description="One a line, such as worker: python worker.py; they win over the Procfile" placeholder="as its Procfile says" autosize minRows={1} value={fields.processes} onChange={typed('processes')} />
+        <Textarea label={LABELS.processes} description="One a line, such as worker: python worker.py; they win over the Procfile" placeholder="as its Procfile says" autosize minRows={1} value={fields.processes} error={wrong.processes} onChange={typed('processes')} />
         {text('releaseCommand', found.release || FOUND, 'Run once before each version, such as a migration')}
         {text('healthStatus', '200-399', 'What the health path may answer with, such as 200-299,401')}
         <NumberInput label={LABELS.watchMinutes} description="One that fails meanwhile is taken back; 0 for not at all" placeholder="the server's setting" value={fields.watchMinutes} onChange={watchMinutes => set({ watchMinutes })} min={0} max={1440} hideControls />

@@ -8,10 +8,9 @@ import { Meanwhile } from '../ui/Meanwhile'
 import { Confirm, Panel } from '../ui/parts'
 import { useFields } from '../ui/useFields'
 import { isUpload } from '../ui/words'
-import { parse } from './dotenv'
 import { ReachPanel } from './ReachPanel'
 import { type Found, SettingFields } from './SettingFields'
-import { bodyOf, type Fields, filled, fromApp, LABELS, worded } from './settings'
+import { bodyOf, faults, type Fields, filled, fromApp, LABELS, worded } from './settings'
 
 export function SettingsTab({ app }: { app: App }) {
   const save = useAction<App>('/api/apps/update', undefined, { stale: () => form.refuse() })
@@ -51,7 +50,7 @@ export function SettingsTab({ app }: { app: App }) {
                 keep="Save mine over it" onKeep={() => submit(app.version, fromApp(app))} busy={save.isPending} />
             )}
             <Group>
-              <Button type="submit" disabled={!changed.length || disputed !== null || !(parse(fields.buildArgs) instanceof Map)} loading={save.isPending}>
+              <Button type="submit" disabled={!changed.length || disputed !== null || Object.keys(faults(fields)).length > 0} loading={save.isPending}>
                 Save {changed.length || ''} {changed.length === 1 ? 'change' : 'changes'}
               </Button>
               {changed.length > 0 && !disputed && <Button variant="subtle" onClick={form.load}>Undo the changes</Button>}

@@ -80,6 +80,20 @@ export const fromApp = (app: App): Fields => ({
   volumes: app.volumes.join(', '),
 })
 
+/** What can't be sent as it was typed, by field and in words. */
+export function faults(fields: Fields): Partial<Record<Key, string>> {
+  const found: Partial<Record<Key, string>> = {}
+  const buildArgs = parse(fields.buildArgs)
+  if (!(buildArgs instanceof Map)) found.buildArgs = `Line ${buildArgs.line}: ${buildArgs.error}`
+  const seen = new Set<string>()
+  for (const [number, line] of fields.processes.split('\n').entries()) {
+    const name = line.slice(0, Math.max(0, line.indexOf(':'))).trim()
+    if (line.trim() && (!name || seen.has(name))) found.processes ??= `Line ${number + 1}: ${name ? `${name} is there twice` : 'a name, a colon and its command'}`
+    seen.add(name)
+  }
+  return found
+}
+
 const names = (text: string) => text.split(/[\s,]+/).filter(Boolean)
 
 /** What is sent of these fields. Their build arguments have to be readable. */

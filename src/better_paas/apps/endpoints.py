@@ -133,7 +133,7 @@ def _app_of_upload(request: Request, session: Session, config: schemas.UploadCon
         changes = config.model_dump(exclude_unset=True, exclude={"id", "name", "project_id", "server_id"})
         _update(request, session, config.id, {**changes, "git_repo": UPLOAD_PREFIX}, rules)
         return config.id
-    wanted = {**config.model_dump(exclude={"id"}), "git_repo": UPLOAD_PREFIX, "git_token": "", "branch": ""}
+    wanted = {**config.model_dump(exclude={"id", "version"}), "git_repo": UPLOAD_PREFIX, "git_token": "", "branch": ""}
     return service.create(session, wanted, rules, caller_of(request).sees_app).id
 
 

@@ -163,6 +163,7 @@ class UploadConfig(BuildSettings, AppSettings):
     """The part `config` of an upload. id: an app that gets these files now; else `name`, of a new one."""
 
     id: str = Field("", max_length=40)
+    version: Version | None = None
     name: fields.Name | None = None
 
     @model_validator(mode="after")

@@ -18,6 +18,8 @@ from better_paas.kit.plain import one_line
 
 _REPOSITORY = re.compile(r"(https?|ssh)://.+|[\w.-]+@[\w.-]+:.+|sample:.+|[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
 _BAR = 30
+# Settings that are made of what is given several times.
+_REPEATED = ("domains", "aptPackages", "runAptPackages", "buildArgs", "buildSecrets")
 
 
 def deploy(options: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def _upload(
             f"{name} is deployed from {one_line(existing['gitRepo'])}", "Choose another name: paas deploy . --name NAME"
         )
     else:
-        config["id"] = existing["id"]
+        config = {**_beside(existing, config), "id": existing["id"]}
         _set_variables(api, existing, config, options)
     with tempfile.NamedTemporaryFile(prefix="paas-", suffix=".tar.gz") as archive:
         packed = pack(folder, archive.file)
@@ -67,13 +69,26 @@ def _again(api: Api, app: dict[str, Any], options: argparse.Namespace) -> dict[s
         raise CliError(
             f"{one_line(app['name'])} is deployed from {one_line(app['gitRepo'])}", "Choose another name with --name."
         )
-    changes = _settings(api, options)
+    changes = _beside(app, _settings(api, options))
     _set_variables(api, app, changes, options)
     if options.branch and options.branch != app["branch"]:
         changes["branch"] = options.branch
     if changes:
         approved(api, options.wait, lambda: api.post("/api/apps/update", id=app["id"], **changes))
     return dict(approved(api, options.wait, lambda: api.once("/api/apps/redeploy", id=app["id"])))
+
+
+def _beside(app: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What may be repeated comes beside what an app that is there has, and takes nothing of it away.
+
+    With the version that was read, so that what others add meanwhile is not lost either.
+    """
+    added = {name: value for name, value in settings.items() if name in _REPEATED}
+    merged = {
+        name: {**app[name], **value} if isinstance(value, dict) else list(dict.fromkeys([*app[name], *value]))
+        for name, value in added.items()
+    }
+    return {**settings, **merged, **({"version": app["version"]} if added else {})}
 
 
 def _set_variables(api: Api, app: dict[str, Any], settings: dict[str, Any], options: argparse.Namespace) -> None:
@@ -136,8 +151,9 @@ def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:
         "startCommand": options.start, "portOverride": options.port, "healthPath": options.health,
         "memory": options.memory, "cpus": options.cpus, "domains": options.domain,
         "runtimeVersion": options.language_version, "aptPackages": options.apt, "runAptPackages": options.run_apt,
-        "outputDir": options.output, "staticSite": options.static, "submodules": options.submodules,
-        "buildSecrets": options.build_secret, "buildMethod": "plan" if options.ignore_dockerfile else None,
+        "outputDir": options.output, "staticSite": options.static, "singlePage": options.single_page,
+        "submodules": options.submodules, "buildSecrets": options.build_secret,
+        "buildMethod": "plan" if options.ignore_dockerfile else None,
     }  # fmt: skip
     if options.build_arg:
         fields["buildArgs"] = assignments(options.build_arg)
@@ -145,7 +161,8 @@ def _settings(api: Api, options: argparse.Namespace) -> dict[str, Any]:
         fields["projectId"] = project_named(api, options.project)
     if options.env:
         fields["envVars"] = assignments(options.env)
-    return {name: value for name, value in fields.items() if value or value is False}
+    # An empty text or 0 takes a setting back.
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _folder(source: str) -> Path | None:

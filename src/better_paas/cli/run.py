@@ -170,7 +170,7 @@ def _deploy_commands(commands: Any) -> None:
         ("memory", "limit such as 512m"), ("cpus", "limit such as 0.5"),
     ):  # fmt: skip
         made.add_argument(f"--{name}", metavar=name.upper(), help=help)
-    made.add_argument("--port", type=int, metavar="PORT", help="port that it listens on")
+    made.add_argument("--port", type=int, metavar="PORT", help="port that it listens on; 0 for as it is found out")
     made.add_argument("--language-version", metavar="VERSION", help="of the language, such as 22 or 3.12")
     made.add_argument(
         "--apt", action="append", metavar="PACKAGE", help="a Debian package to build with; may be repeated"
@@ -180,6 +180,9 @@ def _deploy_commands(commands: Any) -> None:
     )
     made.add_argument("--output", metavar="FOLDER", help="folder that the build makes, or that is served as it is")
     made.add_argument("--static", action=argparse.BooleanOptionalAction, help="serve the output as a static site")
+    made.add_argument(
+        "--single-page", action=argparse.BooleanOptionalAction, help="unknown paths of a site get its index.html"
+    )
     made.add_argument("--build-arg", action="append", metavar="NAME=VALUE", help="for a Dockerfile; may be repeated")
     made.add_argument(
         "--build-secret", action="append", metavar="NAME", help="a secret variable that the build may know"

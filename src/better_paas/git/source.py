@@ -35,9 +35,13 @@ class GitAddress:
     token: str
 
     @property
+    def has_usual_port(self) -> bool:
+        return self.port == _PORTS[self.scheme]
+
+    @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        port = "" if self.has_usual_port else f":{self.port}"
         user = f"{self.user}@" if self.user and self.scheme == "ssh" else ""
         return f"{self.scheme}://{user}{host}{port}/{self.path}"
 

@@ -1,7 +1,7 @@
 """Submodules of a tree: which commit of which repository belongs where. Pure."""
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from better_paas.git.errors import FetchFailed
 from better_paas.git.source import GitAddress, SourceRefused, parse_address
@@ -39,7 +39,10 @@ def addresses_in(settings: bytes, parent: GitAddress) -> dict[str, GitAddress]:
 
 
 def _address(url: str, parent: GitAddress) -> GitAddress:
-    """Errors: FetchFailed if it is on another host: nobody checked that one, and the deploy token is not for it."""
+    """In the way that the repository itself is reached: `git@host:…` often stands where people fetch by HTTPS.
+
+    Errors: FetchFailed if it is on another host: nobody checked that one, and the deploy token is not for it.
+    """
     if url.startswith(("./", "../")):
         base, _, path = parent.url.partition("://")
         url = f"{base}://{posixpath.normpath(posixpath.join(path, url))}"
@@ -47,6 +50,8 @@ def _address(url: str, parent: GitAddress) -> GitAddress:
         address = parse_address(url)
     except SourceRefused as error:
         raise FetchFailed(f"a submodule can't be used: {error}", "Correct .gitmodules.", url) from error
+    if address.host == parent.host and address.scheme != parent.scheme and address.has_usual_port:
+        address = replace(parent, path=address.path, token="")
     if (address.host, address.port, address.scheme) != (parent.host, parent.port, parent.scheme):
         raise FetchFailed(
             "a submodule is on another host than the repository",
