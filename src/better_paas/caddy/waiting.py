@@ -3,7 +3,7 @@
 With each configuration Caddy listens anew and closes the sockets before. Of their connections it goes on with those
 whose request it has read; the others it closes. So new ones are led to sockets of ours meanwhile, where nobody takes
 them: those that Caddy has taken get the time to ask, and with ours closed the kernel gives what waits there to Caddy's
-new sockets. Nothing passes through this process, and if it is killed the kernel does the same.
+new sockets. Nothing passes through this process. If it is killed, another one still holds them until Caddy is done.
 
 Source: Linux, net/core/sock_reuseport.c; SO_ATTACH_REUSEPORT_CBPF in socket(7); tcp_migrate_req in ip-sysctl.
 """
@@ -15,16 +15,17 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterable
+import subprocess
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from better_paas.kit.listeners import Listener, of_process
 
 # From the moment in which a connection is taken until its request is read: for a stranger with TLS, one round trip.
 # It is what a new connection waits in the worst case, beside the loading itself.
-_PLAIN_SECONDS, _TLS_SECONDS = 0.03, 0.25
+_PLAIN_SECONDS, _TLS_SECONDS = 0.1, 0.25
 # A loading that takes longer than that is not waited for: they are Caddy's as ever, which goes on with what it has.
-_MOST_SECONDS = 3.0
+_MOST_SECONDS = 3
 # The kernel keeps to its own, net.core.somaxconn.
 _MOST_WAITING = 4096
 # Whether the system gives what waits at a listener that is closed to another one of the same port (Linux 5.14).
@@ -56,10 +57,29 @@ async def waiting_room(addresses: Iterable[str], has_tls: bool) -> AsyncIterator
             beside = [place for address in addresses for place in _places(address)]
             opened = [rooms.enter_context(room) for room in map(_open, beside) if room is not None]
             if opened:
+                rooms.enter_context(_held(opened))
                 end = asyncio.get_running_loop().call_later(_MOST_SECONDS, rooms.close)
                 rooms.callback(end.cancel)
                 await asyncio.sleep(_TLS_SECONDS if has_tls else _PLAIN_SECONDS)
         yield
+
+
+@contextlib.contextmanager
+def _held(rooms: Sequence[socket.socket]) -> Iterator[None]:
+    """Another process has them open, too: a loading goes on when this one is killed, and so does the waiting."""
+    held = [room.fileno() for room in rooms]
+    try:
+        holder = subprocess.Popen(
+            ["/bin/sleep", str(_MOST_SECONDS)], pass_fds=held, stdin=subprocess.DEVNULL, env={}, start_new_session=True
+        )
+    except OSError:  # there are other limits than those of this process
+        yield
+        return
+    try:
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def _places(address: str) -> set[Listener]:
