@@ -262,6 +262,38 @@ class TestTree:
         with pytest.raises(NoPlan, match="larger than 1 MiB"):
             TreeFiles(tmp_path).read("package.json")
 
+    @pytest.mark.parametrize(
+        ("large", "others", "runtime"),
+        [
+            ("composer.lock", {"composer.json": "{}", "index.php": ""}, "php"),
+            ("Gemfile.lock", {"Gemfile": "gem 'sinatra'\n", "app.rb": ""}, "ruby"),
+            ("Cargo.lock", {"Cargo.toml": '[package]\nname = "a"\n', "src/main.rs": ""}, "rust"),
+            ("uv.lock", {"pyproject.toml": "[project]\nname = 'a'\n", "main.py": ""}, "python"),
+            ("cmd/server/data.go", {"go.mod": "module a\n", "cmd/server/main.go": "package main\n"}, "go"),
+            ("main.py", {"requirements.txt": "flask\n"}, "python"),
+            ("package-lock.json", {"package.json": '{"scripts": {"start": "node x.js"}}'}, "node"),
+            ("index.html", {}, "static"),
+        ],
+    )
+    def test_what_is_only_looked_into_may_be_of_any_size(self, tmp_path, large, others, runtime):
+        for name, text in {**others, large: " " * (1024 * 1024 + 1)}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        assert detect(TreeFiles(tmp_path), Overrides()).runtime == runtime
+
+    def test_the_lock_of_a_large_workspace_may_be_large(self, tmp_path):
+        workspace = "[project]\nname='all'\n[tool.uv.workspace]\nmembers=['api']\n"
+        texts = {"pyproject.toml": workspace, "api/pyproject.toml": "[project]\nname='api'\n", "api/main.py": ""}
+        for name, text in {**texts, "uv.lock": " " * (1024 * 1024 + 1)}.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        assert detect(TreeFiles(tmp_path), Overrides(), "api").package_manager == "uv"
+
+    def test_the_format_of_a_large_lock_is_at_its_top(self, tmp_path):
+        (tmp_path / "package.json").write_text('{"scripts": {"start": "node x.js"}}')
+        (tmp_path / "yarn.lock").write_text("__metadata:\n  version: 8\n" + "# x\n" * 300_000)
+        assert detect(TreeFiles(tmp_path), Overrides()).manager_package == "@yarnpkg/cli-dist@4"
+
     def test_the_mark_that_editors_put_in_front_is_no_part_of_a_file(self, tmp_path):
         (tmp_path / "Dockerfile").write_text("FROM debian\n", encoding="utf-8-sig")
         assert detect(TreeFiles(tmp_path), Overrides()).runtime == "dockerfile"

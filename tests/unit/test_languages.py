@@ -1,6 +1,7 @@
 """How each language is known, and what its plan is."""
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -38,6 +39,20 @@ class TestGo:
         assert plan({"go.mod": "module a\n", "cmd/shop/main.go": MAIN_GO}).build.endswith(" ./cmd/shop")
         both = {"go.mod": "module a\n", "cmd/server/main.go": MAIN_GO, "cmd/import/main.go": MAIN_GO}
         assert plan(both).build.endswith(" ./cmd/server")
+
+    def test_only_what_may_be_a_program_is_read(self):
+        class Counted(MemoryFiles):
+            looked_into: ClassVar[list[str]] = []
+
+            def head(self, path: str, most: int = 1) -> str | None:
+                self.looked_into.append(path)
+                return super().head(path, most)
+
+        tree = {f"internal/p{number}/x.go": "package x\n" for number in range(50)}
+        tree |= {f"lib{number}.go": "package lib\n" for number in range(100)}
+        detect(Counted({**tree, "go.mod": "module a\n", "cmd/shop/main.go": MAIN_GO}), Overrides())
+        sources = [path for path in Counted.looked_into if path.endswith(".go")]
+        assert len(sources) <= 21 and not any(path.startswith("internal/") for path in sources)
 
     def test_several_programs_are_to_be_chosen_from(self):
         files = {"go.mod": "module a\n", "cmd/one/main.go": MAIN_GO, "cmd/two/main.go": MAIN_GO}

@@ -14,7 +14,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     projects = [name for name in files.names() if name.endswith((".csproj", ".fsproj"))]
     if not projects:
         return None
-    web = [name for name in projects if _WEB in (files.read(name) or "")] or projects
+    web = [name for name in projects if _WEB in (files.head(name) or "")] or projects
     if len(web) > 1 and not overrides.build_command:
         raise NoPlan(
             "there are several .NET projects that could be the server",
@@ -22,7 +22,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
             f"projects: {', '.join(web[:6])}",
         )
     chosen = web[0]
-    text = files.read(chosen) or ""
+    text = files.head(chosen) or ""
     name = re.search(r"<AssemblyName>([A-Za-z0-9._-]+)</AssemblyName>", text)
     assembly = name[1] if name else chosen.rpartition("/")[2].rpartition(".")[0]
     version = re.search(r"<TargetFramework>net(\d+\.\d+)</TargetFramework>", text)

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from better_paas.builders import relaxed
 from better_paas.builders.plan import NoPlan
 
-_LARGEST_FILE = 1024 * 1024
+LARGEST_FILE = 1024 * 1024
+# So much of a lock is looked into; what is wrong with one its own program says better.
+LARGEST_LOCK = 4 * LARGEST_FILE
 # The shallow ones come first: what lies deeper than that many files says nothing of how to build.
 _MOST_FILES = 20_000
 _CORRECT = "Correct the file and push again."
@@ -37,7 +39,14 @@ class Files(Protocol):
         ...
 
     def read(self, path: str) -> str | None:
-        """Text of a file, or None if there is no such file."""
+        """Text of a file that has to be understood as a whole, or None if there is no such file.
+
+        Errors: NoPlan if it is too large for that.
+        """
+        ...
+
+    def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
+        """The first `most` bytes as text, of what is only looked into: locks and sources may be of any size."""
         ...
 
     def below(self, folder: str) -> "Files":
@@ -56,6 +65,10 @@ class MemoryFiles:
 
     def read(self, path: str) -> str | None:
         return self._contents.get(path)
+
+    def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
+        text = self._contents.get(path)
+        return None if text is None else text[:most]
 
     def below(self, folder: str) -> "MemoryFiles":
         if not folder:
@@ -116,7 +129,16 @@ class TreeFiles:
         return current
 
     def read(self, path: str) -> str | None:
-        """Errors: NoPlan if the file is too large to be what it is named for."""
+        data = self._bytes(path, LARGEST_FILE + 1)
+        if data is not None and len(data) > LARGEST_FILE:
+            raise NoPlan("a file is larger than 1 MiB", "This is not the file that its name says.", path)
+        return None if data is None else _text(data)
+
+    def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
+        data = self._bytes(path, most)
+        return None if data is None else _text(data)
+
+    def _bytes(self, path: str, most: int) -> bytes | None:
         current = self._reach(f"{self._folder}/{path}")
         if current is None:
             return None
@@ -127,12 +149,18 @@ class TreeFiles:
         with os.fdopen(descriptor, "rb") as handle:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            data = handle.read(_LARGEST_FILE + 1)
-        if len(data) > _LARGEST_FILE:
-            raise NoPlan("a file is larger than 1 MiB", "This is not the file that its name says.", path)
-        # Some editors put a mark in front, which is no part of the text; some write two bytes for each letter, and it.
-        encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-        return data.decode(encoding, errors="replace")
+            return handle.read(most)
+
+
+def _text(data: bytes) -> str:
+    # Some editors put a mark in front, which is no part of the text; some write two bytes for each letter, and it.
+    encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    return data.decode(encoding, errors="replace")
+
+
+def exists(files: Files, path: str) -> bool:
+    """Whether there is such a file, also among those that are no names of the tree (see _SKIPPED)."""
+    return files.head(path, 1) is not None
 
 
 def read_json(files: Files, path: str) -> dict[str, Any]:
@@ -150,6 +178,15 @@ def read_json(files: Files, path: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise NoPlan("a file is not a JSON object", _CORRECT, path)
     return data
+
+
+def read_lock(files: Files, path: str) -> dict[str, Any]:
+    """A lock that is JSON; {} if it is missing, broken, or too large to be looked into."""
+    try:
+        data = json.loads(files.head(path, LARGEST_LOCK) or "")
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def read_yaml(files: Files, path: str) -> dict[str, Any]:

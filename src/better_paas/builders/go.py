@@ -5,12 +5,16 @@ import re
 from dataclasses import replace
 
 from better_paas.builders import procfile, versions
-from better_paas.builders.files import Files
+from better_paas.builders.files import Files, exists
 from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _BINARY = "/app/bin/app"
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
+_PROGRAM_FOLDER = re.compile(r"(?:cmd/[^/]++(?:/[^/]++)?)?")
+_MOST_SOURCES = 20
+# What stands before the package clause: a licence, and what the package is for.
+_LONGEST_PREAMBLE = 64 * 1024
 # What the server is called among several programs.
 _SERVERS = ("server", "web", "app", "api")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
@@ -18,8 +22,8 @@ _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Go module. Errors: NoPlan if it has no program, or several to choose from."""
-    if files.read("go.mod") is None:
-        return _of_workspace(files, overrides) if files.read("go.work") is not None else None
+    if not exists(files, "go.mod"):
+        return _of_workspace(files, overrides) if exists(files, "go.work") else None
     return _plan(files, "", overrides)
 
 
@@ -41,7 +45,7 @@ def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
 
 def _of_workspace(files: Files, overrides: Overrides) -> BuildPlan:
     """The one program of a workspace."""
-    modules = [folder for folder in _used(files.read("go.work") or "") if files.read(f"{folder}/go.mod") is not None]
+    modules = [folder for folder in _used(files.read("go.work") or "") if exists(files, f"{folder}/go.mod")]
     found = []
     for folder in modules:
         try:
@@ -103,11 +107,15 @@ def wanted_version(module: str) -> str:
 
 
 def _main_package(files: Files, names: set[str]) -> str:
-    sources = sorted(name for name in names if name.endswith(".go") and not name.endswith("_test.go"))
-    folders = {name.rpartition("/")[0] for name in sources if _MAIN.search(files.read(name) or "")}
-    if "" in folders:
+    """By place before anything is read: a module may have ten thousand files."""
+    likely: dict[str, list[str]] = {}
+    for name in sorted(names):
+        folder = name.rpartition("/")[0]
+        if name.endswith(".go") and not name.endswith("_test.go") and _PROGRAM_FOLDER.fullmatch(folder):
+            likely.setdefault(folder, []).append(name)
+    programs = [folder for folder, sources in sorted(likely.items()) if _has_main(files, sources)]
+    if "" in programs:
         return "."
-    programs = sorted(folder for folder in folders if folder.startswith("cmd/"))
     if len(programs) == 1:
         return f"./{programs[0]}"
     preferred = next((folder for folder in programs if folder.split("/")[-1] in _SERVERS), None)
@@ -118,6 +126,11 @@ def _main_package(files: Files, names: set[str]) -> str:
         f"Set a build command such as 'go build -o {_BINARY} ./cmd/<name>'.",
         f"programs: {', '.join(programs)}" if programs else "",
     )
+
+
+def _has_main(files: Files, sources: list[str]) -> bool:
+    """All files of a folder are of one package, but for a few that are run by hand."""
+    return any(_MAIN.search(files.head(name, _LONGEST_PREAMBLE) or "") for name in sources[:_MOST_SOURCES])
 
 
 def _framework(module: str) -> str:

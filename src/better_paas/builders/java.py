@@ -23,7 +23,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Java source. Errors: NoPlan if it needs a tool that is not there."""
     names = set(files.names())
     maven = files.read("pom.xml")
-    gradle = [files.read(name) or "" for name in files.names() if _GRADLE.fullmatch(name)]
+    gradle = [files.head(name) or "" for name in files.names() if _GRADLE.fullmatch(name)]
     if maven is not None:
         tool, build, text = "maven", _maven(names), maven
     elif gradle:

@@ -3,7 +3,7 @@
 import re
 
 from better_paas.builders import packages, procfile, versions
-from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.files import Files, read_json, read_lock, table
 from better_paas.builders.plan import BuildPlan, Overrides
 
 SERVER = "apache2 -DFOREGROUND -f /etc/better-paas-apache.conf"
@@ -60,7 +60,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
 def _migrations(files: Files, start: str) -> tuple[str, str, str]:
     """(release, start, note): the database is brought up to date."""
     migrate = "php artisan migrate --force"
-    if re.search(r"env\(\s*+'DB_CONNECTION'\s*+,\s*+'sqlite'\s*+\)", files.read("config/database.php") or ""):
+    if re.search(r"env\(\s*+'DB_CONNECTION'\s*+,\s*+'sqlite'\s*+\)", files.head("config/database.php") or ""):
         # Its database is a file of the app unless a variable says otherwise: only the app itself sees that file.
         inside = start.replace("php artisan optimize;", f"{migrate}; php artisan optimize;")
         return "", inside, f"“{migrate}” is run whenever it starts; set a start command to leave that out."
@@ -74,7 +74,7 @@ def _migrations(files: Files, start: str) -> tuple[str, str, str]:
 def _extensions(files: Files, wanted: dict[str, object], is_laravel: bool) -> tuple[tuple[str, ...], list[str]]:
     """(those to add, those that can't be): of composer.json, and of the packages that its lock holds."""
     asked = {name.removeprefix("ext-").lower() for name in wanted if name.startswith("ext-")}
-    locked = read_json(files, "composer.lock").get("packages")
+    locked = read_lock(files, "composer.lock").get("packages")
     for each in locked if isinstance(locked, list) else []:
         asked |= {name.removeprefix("ext-").lower() for name in table(each, "require") if name.startswith("ext-")}
     known = asked & packages.EXTENSIONS.keys()

@@ -3,7 +3,7 @@
 import re
 
 from better_paas.builders import packages, procfile, versions
-from better_paas.builders.files import Files
+from better_paas.builders.files import LARGEST_LOCK, Files, exists
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 
@@ -35,7 +35,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     build = "SECRET_KEY_BASE=build bundle exec rails assets:precompile" if rails and "Rakefile" in names else ""
     locked = "Gemfile.lock" in names
     named = re.findall(r"^[ \t]*+gem ['\"]([\w-]+)", gems, re.MULTILINE)
-    named += re.findall(r"^    ([\w-]+) \(", (files.read("Gemfile.lock") or ""), re.MULTILINE)
+    named += re.findall(r"^    ([\w-]+) \(", (files.head("Gemfile.lock", LARGEST_LOCK) or ""), re.MULTILINE)
     building, running = packages.needed(packages.RUBY, named)
     release, chosen, notes = (
         _migrations(files, rails, named, overrides, chosen) if chosen == start else ("", chosen, ())
@@ -61,7 +61,7 @@ def _manifests(files: Files, gems: str) -> tuple[str, ...]:
     """Nothing but these, unless gems of the repository itself are installed."""
     if re.search(r"path:|gemspec|:path", gems):
         return ()
-    return ("Gemfile", "Gemfile.lock", *(name for name in (".ruby-version", ".tool-versions") if files.read(name)))
+    return ("Gemfile", "Gemfile.lock", *(name for name in (".ruby-version", ".tool-versions") if exists(files, name)))
 
 
 def _migrations(
@@ -82,5 +82,5 @@ def wanted_version(files: Files) -> str:
     """`3.N.M` of .ruby-version, mise.toml, .tool-versions, the Gemfile or its lock; "" if nothing says."""
     texts = [versions.own_file(".ruby-version", files), versions.pinned("ruby", files)]
     texts += re.findall(r"^ruby[ \t]*+\(?['\"].*$", files.read("Gemfile") or "", re.MULTILINE)
-    texts += re.findall(r"^ {2,4}ruby (\d.*)$", files.read("Gemfile.lock") or "", re.MULTILINE)
+    texts += re.findall(r"^ {2,4}ruby (\d.*)$", files.head("Gemfile.lock", LARGEST_LOCK) or "", re.MULTILINE)
     return next((found for text in texts if (found := versions.parts(text))), "")

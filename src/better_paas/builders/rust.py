@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from better_paas.builders import packages, procfile, versions
-from better_paas.builders.files import Files, read_toml, table
+from better_paas.builders.files import LARGEST_LOCK, Files, exists, read_toml, table
 from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
@@ -16,12 +16,12 @@ _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if there is no Cargo.toml. Errors: NoPlan if it is not clear which program to run."""
-    return _plan(files, "", overrides) if files.read("Cargo.toml") is not None else None
+    return _plan(files, "", overrides) if exists(files, "Cargo.toml") else None
 
 
 def top_of(tree: Files, folder: str) -> str | None:
     """The folder whose Cargo workspace `folder` belongs to, or that has all packages it names by path; None if none."""
-    if tree.read(f"{folder}/Cargo.toml") is None or not _FOLDER.fullmatch(folder):
+    if not exists(tree, f"{folder}/Cargo.toml") or not _FOLDER.fullmatch(folder):
         return None
     for parent in parents(folder):
         workspace = table(read_toml(tree.below(parent), "Cargo.toml"), "workspace")
@@ -48,7 +48,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     manifest = read_toml(files, "Cargo.toml")
     name = _program(files, manifest) if not overrides.build_command else ""
-    locked = " --locked" if top.read("Cargo.lock") is not None else ""
+    locked = " --locked" if exists(top, "Cargo.lock") else ""
     build = overrides.build_command or (
         f"cargo build --release{locked} --bin {name} && mkdir -p /app/bin"
         f" && cp $CARGO_TARGET_DIR/release/{name} {_BINARY}"
@@ -91,7 +91,7 @@ def _program(files: Files, manifest: dict[str, Any]) -> str:
 
 
 def _locked_names(top: Files) -> list[str]:
-    return re.findall(r'^name = "([^"]++)"', top.read("Cargo.lock") or "", re.MULTILINE)
+    return re.findall(r'^name = "([^"]++)"', top.head("Cargo.lock", LARGEST_LOCK) or "", re.MULTILINE)
 
 
 def _version(files: Files, top: Files, manifest: dict[str, Any]) -> str:

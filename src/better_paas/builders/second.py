@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.files import Files, exists, read_json, table
 from better_paas.builders.node import managers, version, workspace
 from better_paas.builders.plan import BuildPlan, Overrides
 
@@ -53,7 +53,7 @@ class _Found:
 
 
 def _assets(files: Files, folder: str) -> _Found | None:
-    if files.read("package.json") is None:
+    if not exists(files, "package.json"):
         return None
     found = _Found(files, folder)
     return found if found.install or found.build else None
@@ -61,5 +61,5 @@ def _assets(files: Files, folder: str) -> _Found | None:
 
 def _runs_scripts(files: Files) -> bool:
     """Gems that call Node when the app runs."""
-    text = (files.read("Gemfile") or "") + (files.read("Gemfile.lock") or "")[:200_000]
+    text = (files.read("Gemfile") or "") + (files.head("Gemfile.lock", 200_000) or "")
     return bool(re.search(r"\b(execjs|uglifier|autoprefixer-rails|react-rails|coffee-rails)\b", text))

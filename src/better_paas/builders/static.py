@@ -2,7 +2,7 @@
 
 import posixpath
 
-from better_paas.builders.files import Files
+from better_paas.builders.files import Files, exists
 from better_paas.builders.plan import BuildPlan, Overrides
 
 _FOLDERS = ("", "public", "dist", "site", "www", "docs", "_site", "build", "out")
@@ -14,6 +14,6 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     folders = ("" if wanted == "." else wanted,) if wanted else _FOLDERS
     for folder in folders:
         # Asked for one by one: some of them are not among the names, being what builds usually make.
-        if files.read(f"{folder}/index.html" if folder else "index.html") is not None:
+        if exists(files, f"{folder}/index.html" if folder else "index.html"):
             return BuildPlan(runtime="static", output=folder or ".")
     return None

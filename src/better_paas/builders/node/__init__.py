@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.files import Files, exists, read_json, table
 from better_paas.builders.node import beside, frameworks, managers, starts, version, workspace
 from better_paas.builders.node.frameworks import App, Made
 from better_paas.builders.node.managers import Manager
@@ -35,7 +35,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     members = [] if "start" in scripts else _apps(files)
     if not members:
         return _plan(alone, overrides)
-    if "build" in scripts or files.read("index.html") is not None:
+    if "build" in scripts or exists(files, "index.html"):
         # The top may be an app itself, or build all and start none.
         with contextlib.suppress(NoPlan):
             return _plan(alone, overrides)
@@ -66,7 +66,7 @@ def _alone(files: Files) -> Source | None:
 
 def manifest(files: Files) -> str:
     """Of the package; "" if this is none. pnpm reads the second one too, and Bun does without."""
-    return next((path for path in ("package.json", "package.json5", *_OF_BUN) if files.read(path) is not None), "")
+    return next((path for path in ("package.json", "package.json5", *_OF_BUN) if exists(files, path)), "")
 
 
 def top_of(tree: Files, folder: str) -> str | None:
@@ -134,7 +134,7 @@ def _of_member(source: Source, known: dict[str, str], manager: Manager, install:
 
 def _nx_build(source: Source) -> str:
     """Nx knows how to build a member that has no script for it."""
-    if source.top.read("nx.json") is None:
+    if not exists(source.top, "nx.json"):
         return ""
     name = read_json(source.files, "project.json").get("name") or source.package.get("name")
     return f"nx build {name}" if isinstance(name, str) and re.fullmatch(r"[\w@/.-]+", name) else ""
@@ -145,7 +145,7 @@ def _build(app: App, made: Made | None, manager: Manager) -> str:
         variables = f"{made.variables} " if made and made.variables else ""
         return variables + manager.runs(name)
     is_site_alone = made and (made.output or made.start) and made.name not in ("NestJS", "Vite")
-    if made and made.build and (is_site_alone or app.files.read("index.html") is not None):
+    if made and made.build and (is_site_alone or exists(app.files, "index.html")):
         return f"{made.variables} {manager.executes(made.build)}".strip()
     return ""
 
@@ -171,6 +171,6 @@ def _apps(top: Files) -> list[str]:
         if folder.endswith("-e2e"):
             continue
         made = frameworks.find(app)
-        if app.script("start") or (made and made.name != "Vite") or app.files.read("index.html") is not None:
+        if app.script("start") or (made and made.name != "Vite") or exists(app.files, "index.html"):
             found.append(folder)
     return sorted(folder for folder in found if folder.startswith("apps/")) or sorted(found)

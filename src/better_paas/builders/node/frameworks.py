@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.files import Files, exists, read_json, table
 
 # Start scripts that are for a developer's desk: they build anew on each change, or show a build to nobody else.
 _DEVELOPMENT = re.compile(
@@ -40,8 +40,8 @@ class App:
 
     def config(self, name: str) -> str:
         """The text of `name`.ts, .js …"""
-        texts = (self.files.read(f"{name}{end}") for end in _CONFIGS)
-        return (next((text for text in texts if text is not None), ""))[:_LONGEST_CONFIG]
+        texts = (self.files.head(f"{name}{end}", _LONGEST_CONFIG) for end in _CONFIGS)
+        return next((text for text in texts if text is not None), "")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _astro(app: App) -> Made:
 
 
 def _angular(app: App) -> Made | None:
-    if app.files.read("angular.json") is None:
+    if not exists(app.files, "angular.json"):
         return None
     workspace = read_json(app.files, "angular.json")
     projects = table(workspace, "projects")
@@ -190,7 +190,7 @@ def _press(name: str) -> Callable[[App], Made]:
 
 
 def _hexo(app: App) -> Made:
-    found = re.search(r"^public_dir:[ \t]*+([\w.-]++)", app.files.read("_config.yml") or "", re.MULTILINE)
+    found = re.search(r"^public_dir:[ \t]*+([\w.-]++)", app.files.head("_config.yml") or "", re.MULTILINE)
     return Made("Hexo", "hexo generate", found[1] if found else "public")
 
 
@@ -205,7 +205,7 @@ def _vite(app: App) -> Made | None:
 
 def _nest(app: App) -> Made:
     entry = (
-        "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", app.files.read("tsconfig.json") or "") else "dist/main"
+        "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", app.files.head("tsconfig.json") or "") else "dist/main"
     )
     return Made("NestJS", "nest build", start=f"node {entry}")
 

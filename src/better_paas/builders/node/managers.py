@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from better_paas.builders import relaxed, versions
-from better_paas.builders.files import Files, table
-from better_paas.builders.plan import NoPlan
+from better_paas.builders import versions
+from better_paas.builders.files import Files, read_lock, table
 
 LOCKS = {
     "bun.lock": "bun",
@@ -62,7 +61,7 @@ def choose(files: Files, package: dict[str, Any]) -> Manager:
     lock = next((lock for lock in locks if LOCKS[lock] == name), "")
     version = versions.parts(pinned, 3) or _of_engines(package, name) or versions.parts(versions.pinned(name, files), 3)
     if name == "pnpm":
-        written = re.match(r"lockfileVersion:\s*+['\"]?(\d)", _text(files, lock)[:200]) if lock else None
+        written = re.match(r"lockfileVersion:\s*+['\"]?(\d)", files.head(lock, 200) or "") if lock else None
         version = version or (_PNPM_FORMATS.get(written[1], _PNPM) if written else _PNPM)
         return Manager(name, f"pnpm@{version}", lock)
     if name == "yarn":
@@ -93,7 +92,7 @@ def _of_engines(package: dict[str, Any], name: str) -> str:
 
 def _yarn(files: Files, lock: str, version: str) -> Manager:
     """From its second major on, Yarn has another name, and keeps packages in archives unless told not to."""
-    text = _text(files, lock)[:1000] if lock else ""
+    text = (files.head(lock, 1000) or "") if lock else ""
     settings = files.read(".yarnrc.yml")
     is_berry = int(version.split(".")[0]) > 1 if version else "__metadata" in text or settings is not None
     if not is_berry:
@@ -135,10 +134,7 @@ def _command(manager: Manager, files: Files, package: dict[str, Any], notes: lis
 
 def _out_of_step(files: Files, lock: str, package: dict[str, Any]) -> list[str]:
     """Dependencies of package.json that the lock has otherwise, or not."""
-    try:
-        locked = table(relaxed.loads(_text(files, lock)), "packages", "")
-    except (ValueError, RecursionError):
-        return []  # npm says better what is wrong with it
+    locked = table(read_lock(files, lock), "packages", "")
     if not locked:
         return []
     return [
@@ -147,14 +143,6 @@ def _out_of_step(files: Files, lock: str, package: dict[str, Any]) -> list[str]:
         for name, wanted in table(package, kind).items()
         if table(locked, kind).get(name, table(locked, "optionalDependencies").get(name)) != wanted
     ]
-
-
-def _text(files: Files, path: str) -> str:
-    """Of a lock; "{}" if it is too large to be read here, which its manager does not mind."""
-    try:
-        return files.read(path) or "{}"
-    except NoPlan:
-        return "{}"
 
 
 def _manifests(files: Files, package: dict[str, Any], members: Iterable[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import posixpath
 import re
 from typing import Any
 
-from better_paas.builders.files import Files, read_json, read_yaml, table
+from better_paas.builders.files import Files, exists, read_json, read_yaml, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
 from better_paas.builders.node.managers import Manager
@@ -28,7 +28,7 @@ def patterns(top: Files) -> list[str]:
 
 def top_of(tree: Files, folder: str) -> str | None:
     """The folder whose workspace `folder` belongs to; None if it belongs to none."""
-    if tree.read(f"{folder}/package.json") is None or not _FOLDER.fullmatch(folder):
+    if not exists(tree, f"{folder}/package.json") or not _FOLDER.fullmatch(folder):
         return None
     for parent in parents(folder):
         if matches(folder[len(parent) :].lstrip("/"), patterns(tree.below(parent))):

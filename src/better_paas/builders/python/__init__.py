@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from better_paas.builders import packages, procfile
-from better_paas.builders.files import Files, read_toml, table
+from better_paas.builders.files import Files, exists, read_toml, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
@@ -29,7 +29,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
 
 def top_of(tree: Files, folder: str) -> str | None:
     """The folder whose uv workspace `folder` belongs to; None if it belongs to none."""
-    if tree.read(f"{folder}/pyproject.toml") is None or tree.read(f"{folder}/uv.lock") is not None:
+    if not exists(tree, f"{folder}/pyproject.toml") or exists(tree, f"{folder}/uv.lock"):
         return None
     for parent in parents(folder):
         if posixpath.relpath(folder, parent or ".") in _members(tree.below(parent)):
@@ -39,7 +39,7 @@ def top_of(tree: Files, folder: str) -> str | None:
 
 def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     """The plan of one package of a uv workspace. Errors: NoPlan."""
-    if top.read("uv.lock") is None:
+    if not exists(top, "uv.lock"):
         raise NoPlan(
             "this uv workspace has no lock, so its packages could come from a public registry",
             "Run 'uv lock' at its top, and commit uv.lock.",
@@ -128,7 +128,7 @@ def _django(files: Files, found: Start | None, overrides: Overrides, start: str)
         return overrides.build_command, "", start, []
     folder = frameworks.manage_folder(set(files.names()))
     manage = f"python {folder}/manage.py" if folder else "python manage.py"
-    settings = [files.read(name) or "" for name in files.names() if _is_settings(name)]
+    settings = [files.head(name) or "" for name in files.names() if _is_settings(name)]
     collects = any("STATIC_ROOT" in text for text in settings)
     build = overrides.build_command or (f"SECRET_KEY=build {manage} collectstatic --noinput" if collects else "")
     has_database = any("DATABASES" in text for text in settings)

@@ -58,7 +58,7 @@ def celery_app(files: Files, required: set[str]) -> str:
     names = [name for name in files.names() if name.endswith(".py") and name.count("/") < 4]
     likely = ("celery.py", "celery_app.py", "tasks.py", "worker.py", "celeryapp.py", *ENTRY_FILES)
     for path in [name for name in names if name.rpartition("/")[2] in likely and not name.startswith(_NO_APP)]:
-        if match := _CELERY.search(files.read(path) or ""):
+        if match := _CELERY.search(files.head(path) or ""):
             return f"{_module(path)}:{match[1]}"
     return ""
 
@@ -84,7 +84,7 @@ def _django(files: Files, names: set[str], required: set[str]) -> Start | None:
     kind = "asgi.py" if asynchronous else "wsgi.py"
     for path in sorted((name for name in inside if name.endswith(kind)), key=lambda name: (name.count("/"), name)):
         full = f"{folder}/{path}" if folder else path
-        if "django" not in (files.read(full) or "") or not re.fullmatch(r"[\w/.]+", full):
+        if "django" not in (files.head(full) or "") or not re.fullmatch(r"[\w/.]+", full):
             continue
         if asynchronous:
             place = f" --app-dir {folder}" if folder else ""
@@ -103,7 +103,7 @@ def _handed(files: Files, names: set[str], required: set[str]) -> Start | None:
         likely += sorted(name for name in names if name.endswith(".py") and name.count("/") < 2)
         for path in dict.fromkeys(likely):
             if path in names and re.fullmatch(r"[\w./-]+", path) and not path.startswith(_NO_APP):
-                text = files.read(path) or ""
+                text = files.head(path) or ""
                 if re.search(rf"^(?:import|from) {package}\b", text, re.MULTILINE) and not _APPLICATION.search(text):
                     return Start(framework, command.format(file=path))
     return None
@@ -124,7 +124,7 @@ def _candidates(names: set[str]) -> list[str]:
 
 def _application(files: Files, names: set[str], required: set[str]) -> Start | None:
     for path in _candidates(names):
-        text = files.read(path) or ""
+        text = files.head(path) or ""
         module, in_source = _module(path), path.startswith("src/")
         found = _APPLICATION.search(text)
         name, framework = (found[1], found[2]) if found else ("", "")

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from better_paas.builders.files import Files, read_toml, table
+from better_paas.builders.files import Files, exists, read_toml, table
 
 _LOCAL = re.compile(r"^[ \t]*+(-e|--editable|\.|file:|[./])", re.MULTILINE)
 _OTHER_FILE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]*+([^\s#]++)", re.MULTILINE)
@@ -86,7 +86,7 @@ def _read_files(files: Files) -> list[str]:
         for other in _OTHER_FILE.findall(files.read(path) or ""):
             folder = path.rpartition("/")[0]
             full = f"{folder}/{other}".lstrip("/") if not other.startswith("/") else ""
-            if full not in found and len(found) < _MOST_FILES and files.read(full) is not None:
+            if full not in found and len(found) < _MOST_FILES and exists(files, full):
                 found.append(full)
     return found
 
