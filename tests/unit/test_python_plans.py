@@ -83,6 +83,35 @@ class TestInstall:
         found = plan({"main.py": "", **files})
         assert (found.package_manager, found.install) == (manager, command)
 
+    @pytest.mark.parametrize(
+        "where",
+        [
+            "[tool.uv.sources]\nacme-lib = {workspace = true}\n",
+            "[tool.uv.sources]\nacme-lib = {path = 'lib'}\n",
+            "[tool.uv.sources]\nacme-lib = {git = 'https://a.test/b'}\n",
+            "[[tool.uv.index]]\nurl = 'https://a.test/simple'\n",
+            "[tool.uv]\nextra-index-url = ['https://a.test/simple']\n",
+        ],
+    )
+    def test_what_uv_has_from_elsewhere_never_comes_from_a_registry(self, where):
+        project = f'[project]\nname="a"\ndependencies=["fastapi", "acme-lib"]\n{where}'
+        found = plan({"main.py": "", "pyproject.toml": project, "setup.py": ""})
+        assert (found.package_manager, found.install) == ("uv", "uv sync --no-dev --no-editable")
+        assert (found.manifests, found.install_app) == ((), ""), "what it names may be anywhere in the source"
+
+    def test_a_file_of_requirements_may_not_name_it_either(self):
+        files = {"main.py": "", "pyproject.toml": "[tool.uv.sources]\nacme-lib = {path = 'lib'}\n"}
+        with pytest.raises(NoPlan, match="fetched from a public registry") as error:
+            plan({**files, "requirements.txt": "fastapi\nAcme_Lib==1.0\n"})
+        assert error.value.quoted == "Acme_Lib"
+        assert (
+            plan({**files, "requirements.txt": "fastapi\nacme-lib @ https://a.test/b.whl\n"}).package_manager == "pip"
+        )
+
+    def test_the_sources_of_pdm_are_read_by_pdm(self):
+        project = '[project]\nname="a"\ndependencies=["b"]\n[[tool.pdm.source]]\nurl="https://a.test"\nname="a"\n'
+        assert plan({"main.py": "", "pyproject.toml": project}).install == "pdm install --prod --no-self"
+
     def test_files_that_are_named_by_files(self):
         files = {"requirements.txt": "-r requirements/base.txt\n", "requirements/base.txt": "psycopg2\n", "main.py": ""}
         found = plan(files)

@@ -72,6 +72,33 @@ def test_a_package_of_the_workspace_never_comes_from_a_registry(wanted):
     assert error.value.quoted == f"apps/web wants @acme/ui {wanted}"
 
 
+def test_nor_does_one_that_the_top_or_another_member_wants():
+    unlocked = {name: value for name, value in NPM.items() if name != "package-lock.json"}
+    top = {"workspaces": ["apps/*", "packages/*"], "dependencies": {"@acme/ui": "latest"}}
+    start = {"scripts": {"start": "node x.js"}}
+    for folder, package in (("apps/web", top), ("", {**top, **start})):
+        with pytest.raises(NoPlan, match="public registry") as error:
+            plan({**workspace(), "package.json": package}, folder)
+        assert error.value.quoted == "the top wants @acme/ui latest"
+    with pytest.raises(NoPlan, match="public registry") as error:
+        plan({**workspace("latest"), "package.json": {**NPM["package.json"], **start}}, "")
+    assert error.value.quoted == "apps/web wants @acme/ui latest"
+    peer = {"name": "kit", "peerDependencies": {"@acme/ui": "latest"}}
+    with pytest.raises(NoPlan, match="public registry"):
+        plan(
+            {
+                **unlocked,
+                **workspace(),
+                "package.json": {**NPM["package.json"], **start},
+                "packages/kit/package.json": peer,
+            },
+            "",
+        )
+    beside = {"requirements.txt": "flask\n", "main.py": "", "package.json": {**top, "scripts": {"build": "vite build"}}}
+    with pytest.raises(NoPlan, match="public registry"):
+        plan({**workspace(), **beside}, "")
+
+
 @pytest.mark.parametrize("wanted", ["workspace:*", "*", "^1.1.0", "1.2.0", "file:../../packages/ui"])
 def test_what_only_the_member_can_mean_is_no_danger(wanted):
     unlocked = {name: value for name, value in NPM.items() if name != "package-lock.json"}

@@ -43,8 +43,9 @@ class _Found:
         package = read_json(files, "package.json")
         self.scripts = table(package, "scripts")
         self.manager = managers.choose(files, package)
-        members = workspace.members(files).values()
-        install, manifests, self.notes = managers.install(self.manager, files, package, members)
+        members = workspace.members(files)
+        workspace.refuse_strangers(files, "", members, self.manager)
+        install, manifests, self.notes = managers.install(self.manager, files, package, members.values())
         within = f"cd {folder} && " if folder else ""
         self.install = f"({within}{install})" if folder and install else install
         self.manifests = () if folder else manifests

@@ -82,6 +82,7 @@ def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
 def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     manager = managers.choose(source.top, source.top_package)
     known = workspace.members(source.top)
+    workspace.refuse_strangers(source.top, source.folder, known, manager)
     install, manifests, notes = managers.install(manager, source.top, source.top_package, known.values())
     app = App(source.files, source.package, source.dependencies)
     made = frameworks.find(app)
@@ -123,7 +124,6 @@ def _with_engines(source: Source) -> Mapping[str, Any]:
 
 def _of_member(source: Source, known: dict[str, str], manager: Manager, install: str, build: str) -> tuple[str, str]:
     others = workspace.needed(source.top, source.folder, known)
-    workspace.refuse_strangers(source.top, [*others, source.folder], known, manager)
     own = _nx_build(source) if "build" not in table(source.package, "scripts") else ""
     own = own or build
     return (

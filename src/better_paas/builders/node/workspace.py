@@ -66,26 +66,32 @@ def needed(top: Files, folder: str, known: dict[str, str]) -> list[str]:
     return order[:-1]
 
 
-def _dependencies(top: Files, folder: str) -> dict[str, str]:
-    package = read_json(top, f"{folder}/package.json")
-    kinds = ("dependencies", "devDependencies", "optionalDependencies")
+_KINDS = ("dependencies", "devDependencies", "optionalDependencies")
+
+
+def _dependencies(top: Files, folder: str, kinds: tuple[str, ...] = _KINDS) -> dict[str, str]:
+    package = read_json(top, f"{folder}/package.json".lstrip("/"))
     return {name: str(value) for kind in kinds for name, value in table(package, kind).items()}
 
 
-def refuse_strangers(top: Files, folders: list[str], known: dict[str, str], manager: Manager) -> None:
+def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Manager) -> None:
     """A package of this repository is never taken from a registry, where anyone may publish its name. Errors: NoPlan.
 
-    A lock says where each comes from. Without one, only a range that the member itself fits is sure to mean it.
+    folder: of the member that is installed, "" for all of them. A lock says where each comes from. Without one, only a
+    range that the member itself fits is sure to mean it.
     """
     if manager.lock:
         return
-    for folder in folders:
-        for name, wanted in _dependencies(top, folder).items():
+    is_all = not folder or not _installs_apart(manager)
+    installed = known.values() if is_all else [*needed(top, folder, known), folder]
+    for place in ["", *installed]:
+        # Peers are installed as well.
+        for name, wanted in _dependencies(top, place, (*_KINDS, "peerDependencies")).items():
             if name in known and not _means_member(wanted, read_json(top, f"{known[name]}/package.json"), manager):
                 raise NoPlan(
                     "a package of this workspace would be fetched from a public registry",
                     "Ask for it as 'workspace:*' (or by its own version), or commit the lock file.",
-                    f"{folder} wants {name} {wanted}",
+                    f"{place or 'the top'} wants {name} {wanted}",
                 )
 
 
@@ -105,6 +111,11 @@ def _means_member(wanted: str, member: dict[str, Any], manager: Manager) -> bool
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d{1,9}", version.partition("-")[0])[:3]]
+
+
+def _installs_apart(manager: Manager) -> bool:
+    """Whether it can install a member without the others."""
+    return manager.name in ("pnpm", "npm")
 
 
 def install_command(command: str, manager: Manager, folder: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from better_paas.builders.files import Files, exists, read_toml, table
+from better_paas.builders.plan import NoPlan
 
 _LOCAL = re.compile(r"^[ \t]*+(-e|--editable|\.|file:|[./])", re.MULTILINE)
 _OTHER_FILE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]*+([^\s#]++)", re.MULTILINE)
@@ -21,6 +22,9 @@ _FILES = (
     "requirements-prod.txt",
     "requirements_prod.txt",
 )
+# What of uv's settings says where packages come from, which pip does not read.
+_ORIGINS = ("sources", "workspace", "index", "index-url", "extra-index-url", "find-links", "no-index")
+_UNLOCKED = "There is no lock file: versions may change from build to build."
 _PIP = "/venv/bin/python -m pip install"
 _MOST_FILES = 10
 
@@ -69,8 +73,13 @@ def _extras(value: Any) -> str:
 
 
 def _with_extras(match: re.Match[str]) -> list[str]:
-    name = re.sub(r"[-_.]++", "-", match[1]).lower()
+    name = _normal(match[1])
     return [name, *(f"{name}[{extra.strip().lower()}]" for extra in (match[2] or "").split(",") if extra.strip())]
+
+
+def _normal(name: str) -> str:
+    """As registries compare it."""
+    return re.sub(r"[-_.]++", "-", name).lower()
 
 
 def _main_file(files: Files) -> str:
@@ -92,7 +101,10 @@ def _read_files(files: Files) -> list[str]:
 
 
 def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Installed:
-    """By the lock, else by what names the requirements. package: of a uv workspace, if but one is wanted."""
+    """By the lock, else by what names the requirements. package: of a uv workspace, if but one is wanted.
+
+    Errors: NoPlan where what is required would come from elsewhere than the project says.
+    """
     present = {name for name in files.names() if "/" not in name}
     project = read_toml(files, "pyproject.toml")
     if "uv.lock" in present:
@@ -103,6 +115,7 @@ def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Inst
         app = "pdm install --check --prod --no-editable" if _is_package(project) else ""
         return Installed("pdm", "pdm sync --prod --no-self", app, ("pyproject.toml", "pdm.lock"))
     if _main_file(files):
+        _refuse_strangers(files, project)
         return _pip(files)
     if "Pipfile" in present:
         if "Pipfile.lock" in present:
@@ -144,12 +157,32 @@ def _pip(files: Files) -> Installed:
     return Installed("pip", f"{_PIP} -r {read[0]}", "", tuple(read) if is_simple else ())
 
 
+def _refuse_strangers(files: Files, project: dict[str, Any]) -> None:
+    """What uv has from elsewhere is never taken from a registry, where anyone may publish its name. Errors: NoPlan."""
+    sources = {_normal(name) for name in table(project, "tool", "uv", "sources")}
+    lines = [line for path in _read_files(files) for line in (files.read(path) or "").splitlines()]
+    # With an address behind it, it comes from there.
+    named = [match[1] for line in lines if "@" not in line and (match := _NAME.match(line))]
+    if found := [name for name in named if _normal(name) in sources]:
+        raise NoPlan(
+            "a requirement would be fetched from a public registry, though pyproject.toml says it is elsewhere",
+            "Run 'uv lock' and commit uv.lock; or take it out of [tool.uv.sources], or the file of requirements away.",
+            found[0],
+        )
+
+
 def _by_project(project: dict[str, Any], present: set[str]) -> Installed:
+    if any(key in table(project, "tool", "uv") for key in _ORIGINS):
+        # What it names may be anywhere in the source.
+        return Installed("uv", "uv sync --no-dev --no-editable", notes=(_UNLOCKED,))
+    if table(project, "tool", "pdm").get("source"):
+        app = "pdm install --check --prod --no-editable" if _is_package(project) else ""
+        return Installed("pdm", "pdm install --prod --no-self", app, ("pyproject.toml",), (_UNLOCKED,))
     listed = _listed(table(project, "project").get("dependencies"))
     is_dynamic = "dependencies" in _listed(table(project, "project").get("dynamic"))
     if "setup.py" in present or (_is_package(project) and is_dynamic):
         return Installed("pip", f"{_PIP} .")
-    notes = ("There is no lock file: versions may change from build to build.",) if listed else ()
+    notes = (_UNLOCKED,) if listed else ()
     command = f"{_PIP} {shlex.join(listed)}" if listed else ""
     # Without a build system the sources are no package: they run where they are.
     app = f"{_PIP} --no-deps ." if _is_package(project) else ""
