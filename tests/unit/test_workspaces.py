@@ -126,6 +126,83 @@ def test_nx_builds_a_member_that_has_no_script():
     assert (found.build, found.start) == ("nx build @acme/web", "next start")
 
 
+class TestNx:
+    TOP = {"package.json": {"dependencies": {"next": "1", "@angular/core": "1", "vite": "5"}}, "nx.json": {}}
+
+    @pytest.mark.parametrize(
+        ("executor", "path", "start", "output"),
+        [
+            ("@nx/webpack:webpack", "dist/apps/web", "node ../../dist/apps/web/main.js", ""),
+            ("@nx/js:tsc", "dist/apps/web", "node ../../dist/apps/web/src/main.js", ""),
+            ("@nx/next:build", "dist/apps/web", "next start ../../dist/apps/web", ""),
+            ("@nx/vite:build", "dist/apps/web", "", "../../dist/apps/web"),
+            ("@angular/build:application", "dist/apps/web", "", "../../dist/apps/web/browser"),
+            ("@nx/webpack:webpack", {"base": "dist/web"}, "node ../../dist/web/main.js", ""),
+        ],
+    )
+    def test_a_project_without_a_package(self, executor, path, start, output):
+        project = {"name": "web", "targets": {"build": {"executor": executor, "options": {"outputPath": path}}}}
+        found = plan({**self.TOP, "apps/web/project.json": project}, "apps/web")
+        assert (found.context, found.folder, found.install) == ("", "apps/web", "npm install")
+        assert (found.build, found.start, found.output) == ("nx build web", start, output)
+
+    def test_what_is_built_may_be_at_the_top(self):
+        files = {**self.TOP, "apps/web/project.json": {"name": "web"}}
+        for folder, output in (("../../dist/apps/web", "../../dist/apps/web"), ("../../../x", "dist")):
+            config = f"export default {{ build: {{ outDir: '{folder}' }} }}"
+            found = plan({**files, "apps/web/vite.config.ts": config}, "apps/web")
+            assert (found.runtime, found.output) == ("static", output)
+        assert plan({**files, "apps/web/vite.config.ts": ""}, "apps/web", output="../../www").site == "www"
+        with pytest.raises(NoPlan, match="no folder that a site can be in"):
+            plan({**files, "apps/web/vite.config.ts": ""}, "apps/web", output="../../../www")
+
+
+class TestDependenciesOfTheTop:
+    def test_a_framework_is_found_there(self):
+        top = {**NPM["package.json"], "dependencies": {"next": "1"}}
+        found = plan({**NPM, "package.json": top, "apps/web/package.json": {"name": "web"}}, "apps/web")
+        assert (found.framework, found.build, found.start) == ("Next.js", "next build", "next start")
+
+    def test_of_several_it_is_the_one_that_the_member_speaks_of(self):
+        top = {**NPM["package.json"], "dependencies": {"next": "1", "astro": "1", "@nestjs/core": "1"}}
+        files = {**NPM, "package.json": top, "apps/api/nest-cli.json": {}, "apps/docs/astro.config.mjs": ""}
+        files |= {f"apps/{name}/package.json": {"name": name} for name in ("api", "docs")}
+        assert plan(files, "apps/api").start == "node dist/main"
+        assert plan(files, "apps/docs").output == "dist"
+
+    def test_what_they_need_of_debian_is_there(self):
+        top = {
+            **NPM["package.json"],
+            "dependencies": {"prisma": "5", "puppeteer": "1"},
+            "devDependencies": {"canvas": "1"},
+        }
+        web = {"name": "web", "scripts": {"start": "node x.js"}}
+        found = plan({**NPM, "package.json": top, "apps/web/package.json": web}, "apps/web")
+        assert {"openssl", "libnss3"} <= set(found.run_packages) and "libcairo2-dev" not in found.build_packages
+        assert "puppeteer browsers install" in found.install_app
+
+
+class TestHooks:
+    def test_those_of_members_get_what_they_read(self):
+        web = {**WEB, "scripts": {**WEB["scripts"], "postinstall": "prisma generate"}}
+        files = {**NPM, **workspace(), "apps/web/package.json": web, "apps/web/prisma/schema.prisma": ""}
+        assert {"apps/web/prisma/", "apps/web/package.json"} <= set(plan(files, "apps/web").manifests)
+        named = {**web, "prisma": {"schema": "db/schema.prisma"}}
+        found = plan({**files, "apps/web/package.json": named, "apps/web/db/schema.prisma": ""}, "apps/web")
+        assert "apps/web/db/" in found.manifests
+        outside = {**web, "prisma": {"schema": "../../../x"}}
+        assert plan({**files, "apps/web/package.json": outside}, "apps/web").manifests == ()
+        elsewhere = {**web, "scripts": {**web["scripts"], "postinstall": "prisma generate --schema db/x.prisma"}}
+        assert plan({**files, "apps/web/package.json": elsewhere}, "apps/web").manifests == ()
+
+    @pytest.mark.parametrize(("top", "is_run"), [(NPM, False), (PNPM, False), (YARN, True), (BUN, True)])
+    def test_one_that_reads_anything_gets_everything(self, top, is_run):
+        hook = {"scripts": {"postinstall": "node scripts/gen.js"}}
+        assert plan({**top, **workspace(), "packages/ui/package.json": {**UI, **hook}}, "apps/web").manifests == ()
+        other = {"packages/other/package.json": {"name": "other", **hook}}
+        assert (plan({**top, **workspace(), **other}, "apps/web").manifests == ()) is is_run
+
+
 class TestOtherLanguages:
     UV = {
         "pyproject.toml": '[project]\nname="all"\n[tool.uv.workspace]\nmembers=["packages/*"]\n',

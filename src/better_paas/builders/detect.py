@@ -113,7 +113,7 @@ def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
 
 def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     """Served as files where that is wanted: what the build leaves in `output`."""
-    output = _output(wanted.output)
+    output = _output(wanted.output, plan.folder)
     if wanted.site and plan.runtime in ("node", "bun"):
         tools = {**plan.tools, "bun": plan.version} if plan.runtime == "bun" else plan.tools
         version = plan.tools.get("node", "") if plan.runtime == "bun" else plan.version
@@ -126,10 +126,12 @@ def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     return replace(plan, output=output or plan.output, single_page=single_page)
 
 
-def _output(text: str) -> str:
-    """A folder below the app. Errors: NoPlan."""
+def _output(text: str, app: str) -> str:
+    """A folder below the app, or elsewhere in what is built. Errors: NoPlan."""
     folder = posixpath.normpath(text.strip("/")) if text.strip("/") else ""
-    if folder.startswith("..") or not re.fullmatch(r"[\w.@-]*+(?:/[\w.@-]++)*+", folder):
+    if posixpath.normpath(posixpath.join(app, folder)).startswith("..") or not re.fullmatch(
+        r"[\w.@-]*+(?:/[\w.@-]++)*+", folder
+    ):
         raise NoPlan("this is no folder that a site can be in", "Give it relative to the app, like dist.", text)
     return folder
 

@@ -45,7 +45,9 @@ class _Found:
         self.manager = managers.choose(files, package)
         members = workspace.members(files)
         workspace.refuse_strangers(files, "", members, self.manager)
-        install, manifests, self.notes = managers.install(self.manager, files, package, members.values())
+        install, manifests, self.notes = managers.install(
+            self.manager, files, package, members.values(), ["", *members.values()]
+        )
         within = f"cd {folder} && " if folder else ""
         self.install = f"({within}{install})" if folder and install else install
         self.manifests = () if folder else manifests

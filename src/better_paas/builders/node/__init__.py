@@ -1,13 +1,12 @@
 """Node and Bun: a server, or a static site that a build makes; alone, or as a member of a workspace."""
 
 import contextlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from better_paas.builders.files import Files, exists, read_json, table
-from better_paas.builders.node import beside, frameworks, managers, starts, version, workspace
+from better_paas.builders.node import beside, frameworks, managers, nx, starts, version, workspace
 from better_paas.builders.node.frameworks import App, Made
 from better_paas.builders.node.managers import Manager
 from better_paas.builders.node.source import Source
@@ -83,9 +82,15 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     manager = managers.choose(source.top, source.top_package)
     known = workspace.members(source.top)
     workspace.refuse_strangers(source.top, source.folder, known, manager)
-    install, manifests, notes = managers.install(manager, source.top, source.top_package, known.values())
-    app = App(source.files, source.package, source.dependencies)
-    made = frameworks.find(app)
+    install, manifests, notes = managers.install(
+        manager,
+        source.top,
+        source.top_package,
+        known.values(),
+        workspace.installed(source.top, source.folder, known, manager),
+    )
+    app = App(source.files, source.package, source.dependencies, source.inherited, source.folder)
+    made = nx.placed(source, frameworks.find(app) or frameworks.only(app))
     build = _build(app, made, manager)
     if source.folder:
         install, build = _of_member(source, known, manager, install, build)
@@ -114,7 +119,7 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
         environment={"YARN_CACHE_FOLDER": "/app/.yarn/cache"} if manager.plug_and_play else {},
         notes=tuple([*notes, version_note] if version_note else notes),
     )
-    return beside.with_tools(beside.with_packages(plan, app), source, manager, app)
+    return beside.with_tools(beside.with_packages(plan, source), source, manager, app)
 
 
 def _with_engines(source: Source) -> Mapping[str, Any]:
@@ -124,20 +129,12 @@ def _with_engines(source: Source) -> Mapping[str, Any]:
 
 def _of_member(source: Source, known: dict[str, str], manager: Manager, install: str, build: str) -> tuple[str, str]:
     others = workspace.needed(source.top, source.folder, known)
-    own = _nx_build(source) if "build" not in table(source.package, "scripts") else ""
+    own = nx.build(source) if "build" not in table(source.package, "scripts") else ""
     own = own or build
     return (
-        workspace.install_command(install, manager, source.folder) if install else "",
+        workspace.install_command(install, manager, source.folder) if source.folder in known.values() else install,
         workspace.build_command(source.top, source.folder, [] if own.startswith("nx ") else others, own, manager),
     )
-
-
-def _nx_build(source: Source) -> str:
-    """Nx knows how to build a member that has no script for it."""
-    if not exists(source.top, "nx.json"):
-        return ""
-    name = read_json(source.files, "project.json").get("name") or source.package.get("name")
-    return f"nx build {name}" if isinstance(name, str) and re.fullmatch(r"[\w@/.-]+", name) else ""
 
 
 def _build(app: App, made: Made | None, manager: Manager) -> str:
@@ -158,7 +155,7 @@ def _build_script(package: Mapping[str, Any]) -> str:
 def _framework(app: App, made: Made | None) -> str:
     if made and made.name != "Vite":
         return made.name
-    return next((name for key, name in _SERVERS.items() if key in app.dependencies), made.name if made else "")
+    return next((name for key, name in _SERVERS.items() if key in app.own), made.name if made else "")
 
 
 def _apps(top: Files) -> list[str]:
@@ -167,7 +164,7 @@ def _apps(top: Files) -> list[str]:
     for folder in list(workspace.members(top).values())[:_MOST_APPS]:
         package = read_json(top, f"{folder}/package.json")
         source = Source(top, folder, package)
-        app = App(source.files, package, source.dependencies)
+        app = App(source.files, package, source.dependencies, source.inherited, source.folder)
         if folder.endswith("-e2e"):
             continue
         made = frameworks.find(app)

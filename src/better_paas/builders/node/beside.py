@@ -17,10 +17,11 @@ _PYTHON_PACKAGES = ("python3", "python3-pip", "python-is-python3")
 _BROWSERS = {"puppeteer": "puppeteer browsers install chrome", "playwright": "playwright install chromium"}
 
 
-def with_packages(plan: BuildPlan, app: App) -> BuildPlan:
+def with_packages(plan: BuildPlan, source: Source) -> BuildPlan:
     """What dependencies need of Debian, and browsers that are driven."""
-    building, running = packages.needed(packages.NODE, app.dependencies)
-    wanted = [name for name in _BROWSERS if name in table(app.package, "dependencies")]
+    building, running = packages.needed(packages.NODE, source.running)
+    placed = {**table(source.top_package, "dependencies"), **table(source.package, "dependencies")}
+    wanted = [name for name in _BROWSERS if name in placed]
     environment = dict(plan.environment)
     if "puppeteer" in wanted:
         environment["PUPPETEER_CACHE_DIR"] = "/app/.cache/puppeteer"

@@ -1,8 +1,9 @@
 """What a framework's build makes, and how that is served: as files, or by a program."""
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from better_paas.builders.files import Files, exists, read_json, table
@@ -25,11 +26,32 @@ _LONGEST_CONFIG = 100_000
 
 @dataclass(frozen=True)
 class App:
-    """What is looked at. dependencies: of all kinds."""
+    """What is looked at. own: dependencies of all kinds. inherited: those of the workspace's top. folder: its place."""
 
     files: Files
     package: Mapping[str, Any]
-    dependencies: Mapping[str, Any]
+    own: Mapping[str, Any]
+    inherited: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
+
+    def has_place(self, folder: str) -> bool:
+        """Whether a path from the app's folder is one of the source, in its workspace at the most."""
+        inside = posixpath.normpath(posixpath.join(self.folder, folder))
+        return bool(_FOLDER.fullmatch(folder)) and not inside.startswith("..")
+
+    @property
+    def dependencies(self) -> Mapping[str, Any]:
+        return {**self.inherited, **self.own}
+
+    def names(self, dependency: str) -> bool:
+        """Whether its scripts, its settings or those of Nx speak of a dependency, which the top may have for others."""
+        program = _PROGRAMS.get(dependency, dependency)
+        settings = [
+            name for name in self.files.names() if "/" not in name and name.startswith((f"{program}.", f"{program}-"))
+        ]
+        texts = [str(text) for text in table(self.package, "scripts").values()]
+        texts.append(self.files.head("project.json") or "")
+        return bool(settings) or any(re.search(rf"(?<![\w-]){re.escape(program)}(?![\w-])", text) for text in texts)
 
     def script(self, name: str) -> str:
         """With the one that it calls in its place."""
@@ -65,20 +87,29 @@ def is_development(script: str) -> bool:
 
 
 def find(app: App) -> Made | None:
-    """Of the first framework that the app depends on."""
-    return next((made for key, look in _FRAMEWORKS.items() if key in app.dependencies and (made := look(app))), None)
+    """Of the first framework that the app depends on: by itself, or by the top of its workspace, if it speaks of it."""
+    own = [key for key in _FRAMEWORKS if key in app.own]
+    keys = own or [key for key in _FRAMEWORKS if key in app.inherited and app.names(key)]
+    return next((made for key in keys if (made := _FRAMEWORKS[key](app))), None)
 
 
-def _setting(text: str, name: str) -> str:
+def only(app: App) -> Made | None:
+    """Of the one framework of the workspace's top, for a member that has none and nothing to start."""
+    keys = [key for key in _FRAMEWORKS if key in app.inherited and key != "vite"]
+    starts = app.script("start") or app.package.get("main") or app.package.get("module")
+    return None if starts or len(keys) != 1 else _FRAMEWORKS[keys[0]](app)
+
+
+def _setting(app: App, text: str, name: str) -> str:
     """A folder that a configuration names: `name: "folder"`."""
     found = re.search(rf"\b{name}\s*+:\s*+['\"](?:\./)?([^'\"\n]{{1,200}})['\"]", text)
     folder = found[1].strip("/") if found else ""
-    return folder if _FOLDER.fullmatch(folder) and ".." not in folder else ""
+    return folder if app.has_place(folder) else ""
 
 
 def _next(app: App) -> Made:
     if re.search(r"\boutput\s*+:\s*+['\"]export['\"]", app.config("next.config")):
-        return Made("Next.js", "next build", _setting(app.config("next.config"), "distDir") or "out")
+        return Made("Next.js", "next build", _setting(app, app.config("next.config"), "distDir") or "out")
     return Made("Next.js", "next build", start="next start")
 
 
@@ -91,17 +122,17 @@ def _nuxt(app: App) -> Made:
 def _svelte_kit(app: App) -> Made:
     config = app.config("svelte.config")
     if "@sveltejs/adapter-static" in app.dependencies:
-        fallback = _setting(config, "fallback")
-        return Made("SvelteKit", "vite build", _setting(config, "pages") or "build", fallback == "index.html")
+        fallback = _setting(app, config, "fallback")
+        return Made("SvelteKit", "vite build", _setting(app, config, "pages") or "build", fallback == "index.html")
     # The adapter that chooses for itself chooses Node where it sees this variable.
     automatic = "GCP_BUILDPACKS=1" if "@sveltejs/adapter-auto" in app.dependencies else ""
-    folder = _setting(config, "out") or "build"
+    folder = _setting(app, config, "out") or "build"
     return Made("SvelteKit", "vite build", start=f"node {folder}", variables=automatic)
 
 
 def _react_router(app: App) -> Made:
     config = app.config("react-router.config")
-    folder = _setting(config, "buildDirectory") or "build"
+    folder = _setting(app, config, "buildDirectory") or "build"
     if re.search(r"\bssr\s*+:\s*+false", config):
         return Made("React Router", "react-router build", f"{folder}/client", True)
     return Made("React Router", "react-router build", start=f"react-router-serve ./{folder}/server/index.js")
@@ -128,7 +159,7 @@ def _is_with_nitro(app: App) -> bool:
 
 def _astro(app: App) -> Made:
     config = app.config("astro.config")
-    folder = _setting(config, "outDir") or "dist"
+    folder = _setting(app, config, "outDir") or "dist"
     if "@astrojs/node" in app.dependencies and "@astrojs/node" in config:
         return Made("Astro", "astro build", start=f"HOST=0.0.0.0 node {folder}/server/entry.mjs")
     return Made("Astro", "astro build", folder)
@@ -150,14 +181,14 @@ def _angular(app: App) -> Made | None:
         path = path.get("base")
     folder = path.strip("./") if isinstance(path, str) else f"dist/{name}"
     if not str(build.get("builder") or "").endswith(":application"):
-        return Made("Angular", "ng build", _safe(folder), True)
+        return Made("Angular", "ng build", _safe(app, folder), True)
     if options.get("ssr") and options.get("outputMode") != "static":
-        return Made("Angular", "ng build", start=f"node {_safe(folder)}/server/server.mjs")
-    return Made("Angular", "ng build", _safe(f"{folder}/{below}".rstrip("/")), True)
+        return Made("Angular", "ng build", start=f"node {_safe(app, folder)}/server/server.mjs")
+    return Made("Angular", "ng build", _safe(app, f"{folder}/{below}".rstrip("/")), True)
 
 
-def _safe(folder: str) -> str:
-    return folder if _FOLDER.fullmatch(folder) and ".." not in folder else "dist"
+def _safe(app: App, folder: str) -> str:
+    return folder if app.has_place(folder) else "dist"
 
 
 def _expo(app: App) -> Made | None:
@@ -171,7 +202,7 @@ def _expo(app: App) -> Made | None:
 def _eleventy(app: App) -> Made:
     text = app.config(".eleventy") + app.config("eleventy.config")
     flag = re.search(r"--output[= ]([\w./-]{1,100})", app.script("build"))
-    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(text, "output")
+    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(app, text, "output")
     return Made("Eleventy", "eleventy", folder or "_site")
 
 
@@ -199,8 +230,8 @@ def _vite(app: App) -> Made | None:
         return None
     flag = re.search(r"--outDir[= ]([\w./-]{1,100})", app.script("build"))
     config = app.config("vite.config")
-    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(config, "outDir")
-    return Made("Vite", "vite build", _safe(folder) if folder else "dist", True)
+    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(app, config, "outDir")
+    return Made("Vite", "vite build", _safe(app, folder) if folder else "dist", True)
 
 
 def _nest(app: App) -> Made:
@@ -218,6 +249,22 @@ def _nitro(name: str, build: str) -> Callable[[App], Made]:
     return lambda app: Made(name, build, start="node .output/server/index.mjs")
 
 
+# What scripts and settings call those that have another name.
+_PROGRAMS = {
+    "@sveltejs/kit": "svelte",
+    "@react-router/dev": "react-router",
+    "@remix-run/dev": "remix",
+    "@tanstack/react-start": "vinxi",
+    "@tanstack/solid-start": "vinxi",
+    "@solidjs/start": "vinxi",
+    "@angular/core": "angular",
+    "@nestjs/core": "nest",
+    "@docusaurus/core": "docusaurus",
+    "@11ty/eleventy": "eleventy",
+    "@vue/cli-service": "vue-cli-service",
+    "vuepress-vite": "vuepress",
+    "vuepress-webpack": "vuepress",
+}
 # The more special ones come first: most of them depend on Vite.
 _FRAMEWORKS: dict[str, Callable[[App], Made | None]] = {
     "next": _next,

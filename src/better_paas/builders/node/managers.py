@@ -1,12 +1,13 @@
 """npm, pnpm, Yarn and Bun: which one, in which version, and how it installs."""
 
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from better_paas.builders import versions
-from better_paas.builders.files import Files, read_lock, table
+from better_paas.builders.files import Files, read_json, read_lock, table
 
 LOCKS = {
     "bun.lock": "bun",
@@ -17,13 +18,15 @@ LOCKS = {
     "npm-shrinkwrap.json": "npm",
 }
 _SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml", ".pnpmfile.cjs")
-# Folders that install hooks read: patches of packages, Yarn's own releases and plugins, Prisma's schema.
-_FOLDERS = ("patches/", ".yarn/releases/", ".yarn/plugins/", ".yarn/patches/", ".yarn/cache/", "prisma/")
+# Folders of the top that are read beside patches of packages and Prisma's schemas: Yarn's own releases and plugins.
+_FOLDERS = ("patches/", ".yarn/releases/", ".yarn/plugins/", ".yarn/patches/", ".yarn/cache/")
+_FOLDER = re.compile(r"[\w@.-]++(?:/[\w@.-]++)*+")
 _HOOKS = ("preinstall", "install", "postinstall", "prepare")
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies")
 # Hooks that find all that they need among the files above, or do without.
 _HARMLESS_HOOK = re.compile(
-    r"(husky|prisma generate|patch-package|lefthook|simple-git-hooks|is-ci|echo)\b[\w \-./:\"']*+"
+    r"(husky|prisma generate|patch-package|lefthook|simple-git-hooks|is-ci|echo)\b"
+    r"(?!.*--(?:schema|config|patch-dir))[\w \-./:\"']*+"
 )
 # The formats that locks are written in, and the versions that write them: a newer one would change the lock.
 _PNPM_FORMATS = {"5": "7", "6": "8", "9": "9"}
@@ -104,9 +107,16 @@ def _yarn(files: Files, lock: str, version: str) -> Manager:
 
 
 def install(
-    manager: Manager, files: Files, package: dict[str, Any], members: Iterable[str] = ()
+    manager: Manager,
+    files: Files,
+    package: dict[str, Any],
+    members: Iterable[str] = (),
+    installed: Iterable[str] = ("",),
 ) -> tuple[str, tuple[str, ...], list[str]]:
-    """(command, the files that it needs or () for all, notes). members: folders of the workspace's packages."""
+    """(command, the files that it needs or () for all, notes).
+
+    members: folders of the workspace's packages. installed: of those whose hooks run, with "" for the top.
+    """
     needs = any(table(package, kind) for kind in _KINDS) or bool(package.get("workspaces"))
     notes: list[str] = []
     if not needs and not manager.lock:
@@ -114,7 +124,7 @@ def install(
     if not manager.lock:
         notes.append("There is no lock file: versions may change from build to build.")
     command = _command(manager, files, package, notes)
-    return command, _manifests(files, package, members), notes
+    return command, _manifests(files, members, installed), notes
 
 
 def _command(manager: Manager, files: Files, package: dict[str, Any], notes: list[str]) -> str:
@@ -145,17 +155,29 @@ def _out_of_step(files: Files, lock: str, package: dict[str, Any]) -> list[str]:
     ]
 
 
-def _manifests(files: Files, package: dict[str, Any], members: Iterable[str]) -> tuple[str, ...]:
+def _manifests(files: Files, members: Iterable[str], installed: Iterable[str]) -> tuple[str, ...]:
     """What makes the step repeat when it changes; () where a hook may read anything."""
-    hooks = [str(command) for name, command in table(package, "scripts").items() if name in _HOOKS]
-    dependencies = {name: str(value) for kind in _KINDS for name, value in table(package, kind).items()}
-    if any(not _HARMLESS_HOOK.fullmatch(step.strip()) for hook in hooks for step in re.split(r"&&|\|\|", hook)):
-        return ()
-    if any(value.startswith(("file:", "link:", "portal:")) for value in dependencies.values()):
-        return ()
     names = files.names()
     present = set(names)
+    folders = list(_FOLDERS)
+    for place in installed:
+        package = read_json(files, posixpath.join(place, "package.json"))
+        schema = posixpath.normpath(posixpath.join(place, str(table(package, "prisma").get("schema") or "prisma")))
+        # A schema may have several files, all in its folder.
+        schema = posixpath.dirname(schema) if schema in present else schema
+        if _may_read_anything(package) or not _FOLDER.fullmatch(schema) or ".." in schema:
+            return ()
+        folders += [f"{schema}/", posixpath.join(place, "patches/")]
     found = [name for name in ("package.json", "package.json5", *LOCKS, *_SETTINGS) if name in present]
     found += [f"{folder}/package.json" for folder in sorted(members)]
-    found += [folder for folder in _FOLDERS if any(name.startswith(folder) for name in names)]
+    found += [folder for folder in dict.fromkeys(folders) if any(name.startswith(folder) for name in names)]
     return tuple(found)
+
+
+def _may_read_anything(package: dict[str, Any]) -> bool:
+    """Whether what is run or linked when it is installed can be anywhere in the source."""
+    hooks = [str(command) for name, command in table(package, "scripts").items() if name in _HOOKS]
+    if any(not _HARMLESS_HOOK.fullmatch(step.strip()) for hook in hooks for step in re.split(r"&&|\|\|", hook)):
+        return True
+    wanted = (str(value) for kind in _KINDS for value in table(package, kind).values())
+    return any(value.startswith(("file:", "link:", "portal:")) for value in wanted)

@@ -29,6 +29,20 @@ class Source:
 
     @property
     def dependencies(self) -> dict[str, Any]:
-        """Those of the top are there for its members as well."""
-        kinds = ("devDependencies", "optionalDependencies", "dependencies")
-        return {name: value for kind in kinds for name, value in table(self.package, kind).items()}
+        """Of all kinds: the app's own."""
+        return _dependencies(self.package)
+
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """Those of the top, which are there for its members as well."""
+        return _dependencies(self.top_package) if self.folder else {}
+
+    @property
+    def running(self) -> dict[str, Any]:
+        """Those that may be there when it runs; of its own those for development too, which is often a mistake."""
+        return {**(table(self.top_package, "dependencies") if self.folder else {}), **self.dependencies}
+
+
+def _dependencies(package: dict[str, Any]) -> dict[str, Any]:
+    kinds = ("devDependencies", "optionalDependencies", "dependencies")
+    return {name: value for kind in kinds for name, value in table(package, kind).items()}

@@ -28,9 +28,12 @@ def patterns(top: Files) -> list[str]:
 
 def top_of(tree: Files, folder: str) -> str | None:
     """The folder whose workspace `folder` belongs to; None if it belongs to none."""
-    if not exists(tree, f"{folder}/package.json") or not _FOLDER.fullmatch(folder):
+    is_package, is_project = (exists(tree, f"{folder}/{name}") for name in ("package.json", "project.json"))
+    if not _FOLDER.fullmatch(folder) or not (is_package or is_project):
         return None
     for parent in parents(folder):
+        if not is_package and exists(tree.below(parent), "nx.json"):
+            return parent
         if matches(folder[len(parent) :].lstrip("/"), patterns(tree.below(parent))):
             return parent
     return None
@@ -77,14 +80,12 @@ def _dependencies(top: Files, folder: str, kinds: tuple[str, ...] = _KINDS) -> d
 def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Manager) -> None:
     """A package of this repository is never taken from a registry, where anyone may publish its name. Errors: NoPlan.
 
-    folder: of the member that is installed, "" for all of them. A lock says where each comes from. Without one, only a
+    folder: of the member that is installed, "" for the top. A lock says where each comes from. Without one, only a
     range that the member itself fits is sure to mean it.
     """
     if manager.lock:
         return
-    is_all = not folder or not _installs_apart(manager)
-    installed = known.values() if is_all else [*needed(top, folder, known), folder]
-    for place in ["", *installed]:
+    for place in installed(top, folder, known, manager):
         # Peers are installed as well.
         for name, wanted in _dependencies(top, place, (*_KINDS, "peerDependencies")).items():
             if name in known and not _means_member(wanted, read_json(top, f"{known[name]}/package.json"), manager):
@@ -113,13 +114,19 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d{1,9}", version.partition("-")[0])[:3]]
 
 
-def _installs_apart(manager: Manager) -> bool:
-    """Whether it can install a member without the others."""
-    return manager.name in ("pnpm", "npm")
+def installed(top: Files, folder: str, known: dict[str, str], manager: Manager) -> list[str]:
+    """Folders of what is installed, hooks and all, for the member in `folder` or, with "", for the top; "" is the top.
+
+    Not all managers can install one member without the others.
+    """
+    apart = folder in known.values() and manager.name in ("pnpm", "npm")
+    return ["", *([*needed(top, folder, known), folder] if apart else known.values())]
 
 
 def install_command(command: str, manager: Manager, folder: str) -> str:
     """With nothing but what the member and the top need, where the manager can do that."""
+    if not command:
+        return ""
     if manager.name == "pnpm":
         return f"{command} --filter . --filter '{{./{folder}}}...'"
     if manager.name == "npm":
