@@ -102,6 +102,40 @@ class TestPython:
     def test_versions(self, files, version):
         assert plan({"main.py": "", **files}).version == version
 
+    @pytest.mark.parametrize(
+        ("wanted", "version"),
+        [
+            ("<3.13,>=3.9", "3.11"),
+            ("<3.14,>=3.12", "3.12"),
+            ("!=3.9.0,>=3.12", "3.12"),
+            ("!=3.12.*,>=3.12", "3.13"),
+            (">=3.9,!=3.11.*", "3.10"),
+            ("<=3.10", "3.10"),
+            ("<3.9", "3.8"),
+            ("~=3.10.0", "3.10"),
+            ("~=3.9", "3.11"),
+            ("==3.9.*", "3.9"),
+            ("3.9.*", "3.9"),
+            ("3.10", "3.10"),
+            ("~3.10", "3.10"),
+            ("^3.8", "3.11"),
+            ("^3.12.1", "3.12"),
+            (">3.11", "3.12"),
+            ("*", "3.11"),
+        ],
+    )
+    def test_a_range_holds_with_all_its_bounds(self, wanted, version):
+        for project in (
+            f'[project]\nrequires-python = "{wanted}"\n',
+            f'[tool.poetry.dependencies]\npython = "{wanted}"\n',
+        ):
+            found = plan({"main.py": "", "pyproject.toml": project})
+            assert found.version == version and "no image" not in " ".join(found.notes)
+
+    def test_a_version_that_can_not_be_had_is_said(self):
+        found = plan({"main.py": "", "pyproject.toml": '[project]\nrequires-python = "<3.5"\n'})
+        assert found.version == "3.11" and "There is no image of Python <3.5; 3.11 is used." in found.notes
+
     def test_no_way_to_start(self):
         with pytest.raises(NoPlan, match="how to start"):
             plan({"requirements.txt": "requests\n", "shop/a.py": ""})
@@ -196,6 +230,15 @@ class TestNode:
             ("lts/*", "24"),
             ("lts/iron", "20"),
             (">=20 <23", "20"),
+            ("<23", "22"),
+            ("<20", "18"),
+            ("<=19", "18"),
+            ("^21", "21"),
+            ("18 - 20", "18"),
+            (">=18.0.0 || ^16", "22"),
+            ("~20.11.0", "20"),
+            ("v20.x", "20"),
+            ("31", "22"),
         ],
     )
     def test_versions(self, wanted, version):

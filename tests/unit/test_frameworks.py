@@ -195,6 +195,23 @@ class TestManagers:
     def test_engines_name_a_version(self):
         assert plan({"start": "node x"}, "a", engines={"pnpm": "8.15.x"}).manager_package == "pnpm@8.15"
 
+    @pytest.mark.parametrize(
+        ("lock", "text", "wanted", "package"),
+        [
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", ">=8", "pnpm@9"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", ">=10", "pnpm@10"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "^9.5.0", "pnpm@9.5.0"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "^8", "pnpm@9"),
+            ("yarn.lock", "__metadata:\n  version: 8\n", ">=1.22", "@yarnpkg/cli-dist@4"),
+            ("yarn.lock", "__metadata:\n  version: 6\n", ">=1.22", "@yarnpkg/cli-dist@3"),
+            ("yarn.lock", "# yarn lockfile v1\n", ">=1.22", "yarn@1.22"),
+            ("yarn.lock", "# yarn lockfile v1\n", ">=3", "yarn@1"),
+        ],
+    )
+    def test_engines_name_no_version_that_can_not_read_the_lock(self, lock, text, wanted, package):
+        engines = {lock.partition("-lock")[0].partition(".")[0]: wanted}
+        assert plan({"start": "node x"}, "a", {lock: text}, engines=engines).manager_package == package
+
     def test_hooks_get_what_they_read(self):
         files = {"package-lock.json": "{}", "patches/a.patch": "", "prisma/schema.prisma": "", ".npmrc": ""}
         found = plan({"start": "node x", "postinstall": "patch-package && prisma generate"}, "a", files)

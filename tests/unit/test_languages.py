@@ -94,8 +94,21 @@ class TestPhp:
         assert (found.framework, found.output, found.version) == ("Laravel", "public", "")
         assert "composer install --no-dev" in found.install
 
-    def test_a_pinned_version(self):
-        assert plan({"composer.json": '{"require": {"php": "~8.3.0"}}', "index.php": ""}).version == "8.3"
+    @pytest.mark.parametrize(
+        ("wanted", "version"),
+        [
+            ("~8.3.0", "8.3"), ("^8.1", ""), ("~8.1", ""), (">=8.1 <8.4", "8.3"), ("8.1.*", "8.1"), ("^7.4|^8.0", ""),
+            (">=8.0,<8.2", "8.1"), (">=8.5", "8.5"),
+        ],
+    )  # fmt: skip
+    def test_a_version_that_fits(self, wanted, version):
+        found = plan({"composer.json": json.dumps({"require": {"php": wanted}}), "index.php": ""})
+        assert found.version == version and "no image" not in " ".join(found.notes)
+
+    @pytest.mark.parametrize("wanted", ["^7.4", ">=5.6 <8.0"])
+    def test_a_version_that_can_not_be_had_is_said(self, wanted):
+        found = plan({"composer.json": json.dumps({"require": {"php": wanted}}), "index.php": ""})
+        assert f"There is no image of PHP {wanted}; 8.4 is used." in found.notes
 
 
 class TestRuby:
@@ -261,6 +274,9 @@ def test_a_base_that_is_made_here_serves_what_it_can():
         ({"build.gradle": "sourceCompatibility = '17'\n", "gradlew": ""}, "17"),
         ({"settings.gradle.kts": "", "app/build.gradle.kts": "kotlin { jvmToolchain(21) }", "gradlew": ""}, "21"),
         ({"Gemfile": "", "app.rb": "", "Gemfile.lock": "RUBY VERSION\n   ruby 3.2.1p31\n"}, "3.2"),
+        ({"Gemfile": "ruby '3.3.1'\n", "app.rb": ""}, "3.3"),
+        ({"Gemfile": "ruby '~> 3.2.0'\n", "app.rb": ""}, "3.2"),
+        ({"Gemfile": "ruby '>= 2.7', '< 3.4'\n", "app.rb": ""}, "3.3"),
         ({"Gemfile": "", "app.rb": "", "mise.toml": '[tools]\nruby = "3.3.0"\n'}, "3.3"),
         ({"deno.json": "{}", "main.ts": "", ".deno-version": "2.2.2\n"}, "2.2.2"),
         (

@@ -4,8 +4,11 @@ import re
 
 from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import Files, read_json, read_lock, table
+from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, Overrides
 
+# Those that there are images of.
+_OFFERED = ("8.0", "8.1", "8.2", "8.3", "8.4", "8.5")
 SERVER = "apache2 -DFOREGROUND -f /etc/better-paas-apache.conf"
 _FRAMEWORKS = {"laravel/framework": "Laravel", "symfony/framework-bundle": "Symfony"}
 _COMPOSER = "composer install --no-dev --no-interaction --no-progress --optimize-autoloader"
@@ -34,6 +37,9 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append("There is no composer.lock: versions may change from build to build.")
     needs = bool(set(wanted) - {"php"}) or bool(table(composer, "autoload"))
     is_laravel = framework == "Laravel"
+    version, note = wanted_version(str(wanted.get("php") or ""))
+    if note:
+        notes.append(note)
     extensions, unknown = _extensions(files, wanted, is_laravel)
     notes += [f"The PHP extension {name} is not known here; install it with a Dockerfile." for name in unknown]
     start = procfile.start(files, overrides, _LARAVEL_START if is_laravel else SERVER)
@@ -43,7 +49,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append(note)
     return BuildPlan(
         runtime="php",
-        version=wanted_version(str(wanted.get("php") or "")) or versions.parts(versions.pinned("php", files)),
+        version=version or versions.parts(versions.pinned("php", files)),
         framework=framework,
         install=overrides.install_command or (_COMPOSER if needs else ""),
         build=overrides.build_command or (_LARAVEL_FOLDERS if is_laravel else ""),
@@ -83,7 +89,10 @@ def _extensions(files: Files, wanted: dict[str, object], is_laravel: bool) -> tu
     return tuple(sorted(added)), sorted(named - packages.EXTENSIONS.keys() - packages.EXTENSIONS_OF_BASE)
 
 
-def wanted_version(constraint: str) -> str:
-    """`8.N` that composer.json pins from below; "" if it does not matter."""
-    found = re.search(r"(?<!\d)\d++\.\d++", constraint)
-    return found[0] if found and not constraint[: found.start()].rstrip().endswith(("^", ">=")) else ""
+def wanted_version(constraint: str) -> tuple[str, str]:
+    """(`8.N`, note) by composer.json; "" where the newest will do."""
+    newest = LANGUAGES["php"].newest
+    # What a tilde keeps is one number more than elsewhere.
+    found = versions.nearest(constraint.replace("~", "~="), _OFFERED, newest)
+    note = "" if found else f"There is no image of PHP {constraint[:100]}; {newest} is used."
+    return "" if found == newest else found, note

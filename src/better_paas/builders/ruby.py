@@ -4,7 +4,11 @@ import re
 
 from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import LARGEST_LOCK, Files, exists
+from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+# Those that there are images of, but for what is named as it is.
+_OFFERED = ("3.1", "3.2", "3.3", "3.4")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -81,6 +85,10 @@ def _migrations(
 def wanted_version(files: Files) -> str:
     """`3.N.M` of .ruby-version, mise.toml, .tool-versions, the Gemfile or its lock; "" if nothing says."""
     texts = [versions.own_file(".ruby-version", files), versions.pinned("ruby", files)]
-    texts += re.findall(r"^ruby[ \t]*+\(?['\"].*$", files.read("Gemfile") or "", re.MULTILINE)
+    named = re.search(r"^ruby[ \t]*+\(?(['\"].*)$", files.read("Gemfile") or "", re.MULTILINE)
+    if named:
+        is_range = any(sign in named[1] for sign in "<>~!")
+        wanted = re.sub(r"['\")]", "", named[1])
+        texts.append(versions.nearest(wanted, _OFFERED, LANGUAGES["ruby"].newest) if is_range else wanted)
     texts += re.findall(r"^ {2,4}ruby (\d.*)$", files.head("Gemfile.lock", LARGEST_LOCK) or "", re.MULTILINE)
     return next((found for text in texts if (found := versions.parts(text))), "")

@@ -29,7 +29,7 @@ _HARMLESS_HOOK = re.compile(
     r"(?!.*--(?:schema|config|patch-dir))[\w \-./:\"']*+"
 )
 # The formats that locks are written in, and the versions that write them: a newer one would change the lock.
-_PNPM_FORMATS = {"5": "7", "6": "8", "9": "9"}
+_PNPM_FORMATS = {"5": ("7", "6"), "6": ("8",), "9": ("9", "10")}
 _BERRY_FORMATS = {"4": "2", "5": "3", "6": "3"}
 _PNPM, _BERRY = "10", "4"
 
@@ -62,14 +62,25 @@ def choose(files: Files, package: dict[str, Any]) -> Manager:
     name = named if named in LOCKS.values() else ""
     name = name or next((LOCKS[lock] for lock in locks), "") or _by_settings(names, package)
     lock = next((lock for lock in locks if LOCKS[lock] == name), "")
-    version = versions.parts(pinned, 3) or _of_engines(package, name) or versions.parts(versions.pinned(name, files), 3)
+    allowed = _writers(name, (files.head(lock, 1000) or "") if lock else "")
+    version = versions.parts(pinned, 3) or _of_engines(package, name, allowed)
+    version = version or versions.parts(versions.pinned(name, files), 3) or (allowed[0] if allowed else "")
     if name == "pnpm":
-        written = re.match(r"lockfileVersion:\s*+['\"]?(\d)", files.head(lock, 200) or "") if lock else None
-        version = version or (_PNPM_FORMATS.get(written[1], _PNPM) if written else _PNPM)
-        return Manager(name, f"pnpm@{version}", lock)
+        return Manager(name, f"pnpm@{version or _PNPM}", lock)
     if name == "yarn":
         return _yarn(files, lock, version)
     return Manager(name, f"npm@{version}" if name == "npm" and named == "npm" and version else "", lock)
+
+
+def _writers(name: str, lock: str) -> tuple[str, ...]:
+    """Major versions that write a lock's format, the likeliest first; () where that is not known. lock: its head."""
+    if name == "pnpm":
+        written = re.match(r"lockfileVersion:\s*+['\"]?(\d)", lock)
+        return _PNPM_FORMATS.get(written[1], ()) if written else ()
+    if name == "yarn" and "__metadata" in lock:
+        written = re.search(r"^  version: (\d)", lock, re.MULTILINE)
+        return (_BERRY_FORMATS.get(written[1], _BERRY) if written else _BERRY,)
+    return ("1",) if name == "yarn" and lock.strip() else ()
 
 
 def _by_settings(names: set[str], package: dict[str, Any]) -> str:
@@ -85,25 +96,27 @@ def _by_settings(names: set[str], package: dict[str, Any]) -> str:
     return next((name for name in ("pnpm", "yarn") if name in engines), "npm")
 
 
-def _of_engines(package: dict[str, Any], name: str) -> str:
-    """The lowest version that `engines` allows: a range says no more."""
+def _of_engines(package: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
+    """The lowest version that `engines` allows: a range says no more. Not one that could not read the lock."""
     text = table(package, "engines").get(name)
     if not isinstance(text, str) or (name == "npm" and ">" in text):
         return ""
-    return versions.parts(text.replace(".x", "").replace(".*", ""), 3) if "<" not in text.partition(" ")[0] else ""
+    lowest = versions.parts(text.replace(".x", "").replace(".*", ""), 3) if "<" not in text.partition(" ")[0] else ""
+    if not allowed or lowest.partition(".")[0] in allowed:
+        return lowest
+    return versions.nearest(text, allowed, allowed[0])
 
 
 def _yarn(files: Files, lock: str, version: str) -> Manager:
     """From its second major on, Yarn has another name, and keeps packages in archives unless told not to."""
-    text = (files.head(lock, 1000) or "") if lock else ""
     settings = files.read(".yarnrc.yml")
-    is_berry = int(version.split(".")[0]) > 1 if version else "__metadata" in text or settings is not None
+    is_berry = int(version.split(".")[0]) > 1 if version else settings is not None
     if not is_berry:
         return Manager("yarn", f"yarn@{version or '1'}", lock)
     linker = re.search(r"^nodeLinker:\s*+[\"']?([a-z-]+)", settings or "", re.MULTILINE)
-    written = re.search(r"^  version: (\d)", text, re.MULTILINE)
-    version = version or (_BERRY_FORMATS.get(written[1], _BERRY) if written else _BERRY)
-    return Manager("yarn", f"@yarnpkg/cli-dist@{version}", lock, plug_and_play=not linker or linker[1] == "pnp")
+    return Manager(
+        "yarn", f"@yarnpkg/cli-dist@{version or _BERRY}", lock, plug_and_play=not linker or linker[1] == "pnp"
+    )
 
 
 def install(

@@ -26,15 +26,11 @@ def wanted(package: Mapping[str, Any], *places: Files) -> tuple[str, str]:
     places: where those files may lie, the app's own folder first.
     """
     text = _text(package, *places).strip().lower()[:_LONGEST]
-    chosen, lowest = _major(text)
+    chosen = _chosen(text)
     if not chosen:
-        return DEFAULT, ""
-    if lowest < _OLDEST and chosen < _OLDEST:
-        return DEFAULT, f"There is no image of Node {chosen} ({text}); {DEFAULT} is used."
-    ended = (
-        f"Node {chosen} ({text}) has reached its end of life: nobody mends its faults." if chosen < _SUPPORTED else ""
-    )
-    return str(chosen), ended
+        return DEFAULT, f"There is no image of Node {text}; {DEFAULT} is used."
+    ended = int(chosen) < _SUPPORTED
+    return chosen, f"Node {chosen} ({text}) has reached its end of life: nobody mends its faults." if ended else ""
 
 
 def _text(package: Mapping[str, Any], *places: Files) -> str:
@@ -50,17 +46,19 @@ def _text(package: Mapping[str, Any], *places: Files) -> str:
     return ""
 
 
-def _major(text: str) -> tuple[int, int]:
-    """(what is chosen of what fits, the lowest that fits); (0, 0) if it does not matter."""
+def _chosen(text: str) -> str:
+    """The major version; "" if none fits."""
     if text in ("node", "latest", "current", "stable"):
-        return _NEWEST, _NEWEST
+        return str(_NEWEST)
     if text.startswith("lts"):
-        line = _LINES.get(text.rpartition("/")[2].rpartition("-")[2], _NEWEST_LINE)
-        return line, line
-    default = int(DEFAULT)
-    majors = [int(number) for number in re.findall(r"(?<![\d.])(\d{1,2})(?=[.\sx*|<>=-]|$)", text)]
-    if not majors:
-        return 0, 0
-    lowest = min(majors)
-    open_ended = ">" in text and "<" not in text
-    return max(lowest, default) if open_ended else max(majors) if "||" in text else lowest, lowest
+        return str(_LINES.get(text.rpartition("/")[2].rpartition("-")[2], _NEWEST_LINE))
+    fits = [int(line) for line in versions.fitting(text, map(str, range(_OLDEST, _NEWEST + 1)))]
+    if not fits:
+        return ""
+    is_open, is_bounded = fits[-1] == _NEWEST, fits[0] > _OLDEST
+    # Odd ones are supported for half a year.
+    lines = [major for major in fits if major % 2 == 0] or fits
+    if is_open or not is_bounded:
+        return versions.nearest("", map(str, lines), DEFAULT)
+    # Whoever names both ends runs the first one; of several he has tried the last as well.
+    return str(max(lines) if "||" in text else min(lines))

@@ -74,6 +74,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "this is a Python app, but nothing says how to start it",
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
         )
+    wanted, version_note = version.wanted(files, top) if folder else version.wanted(files)
     building, running = packages.needed(packages.PYTHON, _linked(required))
     build, release, chosen, notes = _django(files, found, overrides, chosen)
     browsers = "playwright install chromium" if "playwright" in required else ""
@@ -84,7 +85,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         notes.append("environment.yml is not used: Conda is not supported.")
     return BuildPlan(
         runtime="python",
-        version=version.wanted(files, top) if folder else version.wanted(files),
+        version=wanted,
         framework=found.framework if found else "",
         package_manager=installed.manager,
         install=overrides.install_command or installed.command,
@@ -98,7 +99,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         build_packages=tuple(sorted({*building, *(running if browsers else ())})),
         run_packages=running,
         environment={"PLAYWRIGHT_BROWSERS_PATH": "/app/.cache/playwright"} if browsers else {},
-        notes=(*installed.notes, *notes),
+        notes=(*installed.notes, *notes, *([version_note] if version_note else [])),
     )
 
 

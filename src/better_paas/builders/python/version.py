@@ -6,10 +6,12 @@ from better_paas.builders import versions
 from better_paas.builders.files import Files, read_toml, table
 
 DEFAULT = "3.11"
+# Those that there are images of.
+_OFFERED = tuple(f"3.{minor}" for minor in range(7, 15))
 
 
-def wanted(*places: Files) -> str:
-    """`3.N`: of .python-version, runtime.txt, mise.toml, .tool-versions, the Pipfile, or a bound in pyproject.toml.
+def wanted(*places: Files) -> tuple[str, str]:
+    """(`3.N`, note): of .python-version, runtime.txt, mise.toml, .tool-versions, the Pipfile, or pyproject.toml.
 
     places: where those may lie, the app's own folder first.
     """
@@ -22,8 +24,10 @@ def wanted(*places: Files) -> str:
         )
         for text in texts:
             if match := re.search(r"3\.(\d{1,2})", text):
-                return f"3.{match[1]}"
-    return next((found for files in places if (found := _of_project(files))), DEFAULT)
+                return f"3.{match[1]}", ""
+    bound = next((found for files in places if (found := _of_project(files))), "")
+    chosen = versions.nearest(bound, _OFFERED, DEFAULT)
+    return chosen or DEFAULT, "" if chosen else f"There is no image of Python {bound}; {DEFAULT} is used."
 
 
 def _of_pipfile(files: Files) -> str:
@@ -32,18 +36,10 @@ def _of_pipfile(files: Files) -> str:
 
 
 def _of_project(files: Files) -> str:
+    """The range that it asks for."""
     project = read_toml(files, "pyproject.toml")
-    bound = str(table(project, "project").get("requires-python") or "")
-    poetry = table(project, "tool", "poetry", "dependencies").get("python")
-    bound = (bound or (poetry if isinstance(poetry, str) else ""))[:200]
-    default = int(DEFAULT.split(".")[1])
-    match = re.search(r"3\.(\d{1,2})", bound)
-    if match is None:
-        return ""
-    before = bound[: match.start()].rstrip()
-    lower = int(match[1]) + (1 if before.endswith(">") else 0)
-    if before.endswith("==") or lower > default:
-        return f"3.{lower}"
-    if upper := re.search(r"<\s*3\.(\d{1,2})", bound):
-        return f"3.{min(default, int(upper[1]) - 1)}"
-    return ""
+    bound = table(project, "project").get("requires-python")
+    bound = bound or table(project, "tool", "poetry", "dependencies").get("python")
+    if isinstance(bound, dict):
+        bound = bound.get("version")
+    return bound.strip()[:200] if isinstance(bound, str) else ""
