@@ -144,6 +144,44 @@ def test_tools_of_another_language_are_no_app_of_it():
         plan({"start": "node x.js"}, "express", several)
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Gemfile": "source 'https://rubygems.org'\ngem 'fastlane'\n", "Gemfile.lock": ""},
+        {"Cargo.toml": "[package]\nname = 'x'\n[lib]\ncrate-type = ['cdylib']\n", "src/lib.rs": ""},
+        {"deno.lock": "{}"},
+        {"deno.json": '{"fmt": {}}'},
+        {"android/build.gradle": "", "android/gradlew": ""},
+        {"android/build.gradle": "", "android/settings.gradle": "", "ios/Podfile": ""},
+    ],
+)
+def test_what_has_no_app_of_another_language_is_one_of_node(files):
+    assert plan({"start": "node x.js"}, "express", files).start == "node x.js"
+    assert plan({}, "express", {**files, "Procfile": "web: node x.js\n"}).runtime == "node"
+
+
+@pytest.mark.parametrize(
+    ("files", "runtime"),
+    [
+        ({"Gemfile": "gem 'rails'\n"}, "ruby"),
+        ({"Gemfile": "gem 'hanami'\n"}, ""),
+        ({"Gemfile": "gem 'x'\n", "config.ru": ""}, "ruby"),
+        ({"Gemfile": "gem 'x'\n", "Procfile": "web: bundle exec x\n"}, "ruby"),
+        ({"composer.json": '{"require": {"laravel/framework": "11"}}', "public/index.php": ""}, "php"),
+        ({"Cargo.toml": "[package]\nname = 'x'\n", "src/main.rs": ""}, "rust"),
+        ({"Cargo.toml": "[package]\nname = 'x'\n", "src/bin/web.rs": ""}, "rust"),
+        ({"deno.json": '{"tasks": {"start": "deno run x.ts"}}'}, "deno"),
+        ({"build.gradle": ""}, ""),
+    ],
+)
+def test_an_app_of_another_language_is_none_of_node(files, runtime):
+    if runtime:
+        assert plan({"start": "node x.js"}, "express", files).runtime == runtime
+    else:
+        with pytest.raises(NoPlan):
+            plan({"start": "node x.js"}, "express", files)
+
+
 def test_pages_beside_tools_are_served_as_they_are():
     found = plan({"lint": "eslint ."}, "eslint", {"index.html": "x"})
     assert (found.runtime, found.output, found.build) == ("static", ".", "")

@@ -2,15 +2,17 @@
 
 from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files, read_json, table
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import BuildPlan, NoApp, Overrides
 
 _ENTRIES = ("main.ts", "server.ts", "mod.ts", "index.ts", "main.js", "server.js")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
-    """A plan, or None if this is not for Deno. Errors: NoPlan if nothing says how to start it."""
+    """A plan, or None if this is not for Deno. Errors: NoApp if nothing says how to start it."""
     names = set(files.names())
-    if not {"deno.json", "deno.jsonc", "deno.lock"} & names:
+    # Deno locks what it runs of a package of Node as well.
+    is_locked_alone = "deno.lock" in names and "package.json" not in names
+    if not {"deno.json", "deno.jsonc"} & names and not is_locked_alone:
         return None
     tasks = table(read_json(files, "deno.json") or read_json(files, "deno.jsonc"), "tasks")
     entry = next((name for name in _ENTRIES if name in names), "")
@@ -19,8 +21,9 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     if "start" in tasks:
         start = "deno task start"
     chosen = procfile.start(files, overrides, start)
-    if not chosen:
-        raise NoPlan("this is for Deno, but nothing says how to start it", "Add a 'start' task to deno.json.")
+    runs_deno = bool(start) or chosen.startswith("deno ")
+    if not chosen or (not runs_deno and "package.json" in names):
+        raise NoApp("this is for Deno, but nothing says how to start it", "Add a 'start' task to deno.json.")
     build = "deno task build" if "build" in tasks else f"deno cache {entry}" if entry else ""
     return BuildPlan(
         runtime="deno",

@@ -9,6 +9,7 @@ from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 _JAR = "/app/app.jar"
 # Of the build itself, and of its parts one folder down.
 _GRADLE = re.compile(r"(?:[\w.-]+/)?(?:build|settings)\.gradle(?:\.kts)?")
+_GRADLE_TOP = tuple(f"{kind}.gradle{end}" for kind in ("build", "settings") for end in ("", ".kts"))
 _SPRING = "org.springframework.boot"
 
 _IN_BUILD_FILE = (
@@ -23,10 +24,12 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Java source. Errors: NoPlan if it needs a tool that is not there."""
     names = set(files.names())
     maven = files.read("pom.xml")
+    # A part alone is no build: apps for telephones have one in a folder of their own.
+    is_gradle = any(name in names for name in ("gradlew", *_GRADLE_TOP))
     gradle = [files.head(name) or "" for name in files.names() if _GRADLE.fullmatch(name)]
     if maven is not None:
         tool, build, text = "maven", _maven(names), maven
-    elif gradle:
+    elif gradle and is_gradle:
         tool, build, text = "gradle", _gradle(names, overrides), "\n".join(gradle)
     elif "Main.java" in names:
         return _single_file(files, overrides)

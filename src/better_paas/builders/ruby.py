@@ -5,16 +5,24 @@ import re
 from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import LARGEST_LOCK, Files, exists
 from better_paas.builders.languages import LANGUAGES
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 # Those that there are images of, but for what is named as it is.
 _OFFERED = ("3.1", "3.2", "3.3", "3.4")
+# What makes a Gemfile that of an app.
+_SERVES = re.compile(
+    r"^[ \t]*+gem ['\"](?:rail(?:s|ties)|rack|rackup|sinatra|hanami|roda|grape|cuba|padrino|puma|unicorn|falcon|thin|"
+    r"jekyll|middleman|bridgetown|nanoc|sidekiq|resque)['\"]",
+    re.MULTILINE,
+)
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
-    """A plan, or None if this is no Ruby source. Errors: NoPlan if nothing says how to start it."""
+    """A plan, or None if this is no Ruby source. Errors: NoPlan if nothing says how to start it, NoApp if it has
+    nothing but tools, as those that publish an app for telephones."""
     names = set(files.names())
-    runs_ruby = any(re.match(r"(ruby|bundle|rackup|puma|rails)\b", line) for line in procfile.commands(files).values())
+    commands = [overrides.start_command, *procfile.commands(files).values()]
+    runs_ruby = any(re.match(r"(ruby|bundle|rackup|puma|rails)\b", line) for line in commands)
     scripts = [name for name in ("app.rb", "server.rb", "main.rb") if name in names]
     if not {"Gemfile", "config.ru"} & names and not runs_ruby and not scripts:
         return None
@@ -30,8 +38,9 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     elif scripts:
         start = f"{prefix}ruby {scripts[0]}"
     chosen = procfile.start(files, overrides, start)
-    if not chosen:
-        raise NoPlan(
+    is_app = bool(start) or runs_ruby or bool(_SERVES.search(gems))
+    if not chosen or (not is_app and "package.json" in names):
+        raise (NoPlan if is_app else NoApp)(
             "this is a Ruby source, but nothing says how to start it",
             "Set a start command, or add a Procfile with a line such as 'web: bundle exec ruby app.rb'.",
         )

@@ -8,14 +8,16 @@ from better_paas.builders import packages, procfile, versions
 from better_paas.builders.files import LARGEST_LOCK, Files, exists, read_toml, table
 from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.globs import matches
-from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _BINARY = "/app/bin/app"
+_OF_FOLDER = re.compile(r"src/bin/([\w-]++)(?:\.rs|/main\.rs)")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
-    """A plan, or None if there is no Cargo.toml. Errors: NoPlan if it is not clear which program to run."""
+    """A plan, or None if there is no Cargo.toml. Errors: NoPlan if it is not clear which program to run, NoApp if there
+    is none."""
     return _plan(files, "", overrides) if exists(files, "Cargo.toml") else None
 
 
@@ -47,7 +49,13 @@ def _texts(values: Any) -> list[str]:
 def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     manifest = read_toml(files, "Cargo.toml")
-    name = _program(files, manifest) if not overrides.build_command else ""
+    programs = _programs(files, manifest)
+    if not programs and (not overrides.build_command or exists(files, "package.json")):
+        raise NoApp(
+            "this Rust source is a library: it has no program",
+            f"Add src/main.rs, or a build command that puts the program at {_BINARY}.",
+        )
+    name = _program(files, manifest, programs) if not overrides.build_command else ""
     locked = " --locked" if exists(top, "Cargo.lock") else ""
     build = overrides.build_command or (
         f"cargo build --release{locked} --bin {name} && mkdir -p /app/bin"
@@ -69,18 +77,24 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     )
 
 
-def _program(files: Files, manifest: dict[str, Any]) -> str:
+def _programs(files: Files, manifest: dict[str, Any]) -> list[str]:
+    """Names of the package's programs; where it has none, of those of the packages in it."""
     names = set(files.names())
     programs = [str(entry.get("name")) for entry in manifest.get("bin") or [] if isinstance(entry, dict)]
     if "src/main.rs" in names:
         programs.insert(0, str(table(manifest, "package").get("name")))
+    programs += sorted(match[1] for name in names if (match := _OF_FOLDER.fullmatch(name)))
     if not programs:
         members = [name.rpartition("/src/main.rs")[0] for name in names if name.endswith("/src/main.rs")]
         programs = [
             str(table(read_toml(files, f"{member}/Cargo.toml"), "package").get("name")) for member in sorted(members)
         ]
+    return list(dict.fromkeys(programs))
+
+
+def _program(files: Files, manifest: dict[str, Any], programs: list[str]) -> str:
     default = table(manifest, "package").get("default-run")
-    chosen = str(default) if default else programs[0] if len(programs) == 1 or "src/main.rs" in names else ""
+    chosen = str(default) if default else programs[0] if len(programs) == 1 or exists(files, "src/main.rs") else ""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", chosen):
         raise NoPlan(
             "it is not clear which program of this Rust source to run",
