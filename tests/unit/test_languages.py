@@ -125,6 +125,10 @@ class TestRuby:
         assert "assets:precompile" in found.build
         assert found.manifests == ("Gemfile", "Gemfile.lock")
 
+    def test_assets_are_compiled_for_production(self):
+        text = generate(plan({"Gemfile": "gem 'rails'\n", "Rakefile": ""}), "base:1", "", False)
+        assert "RAILS_ENV=production" in text[: text.index("assets:precompile")]
+
     def test_rack_with_and_without_puma(self):
         assert plan({"Gemfile": "gem 'puma'\n", "config.ru": ""}).start == "bundle exec puma -b tcp://0.0.0.0:$PORT"
         assert plan({"config.ru": ""}).start == "rackup -o 0.0.0.0 -p $PORT"

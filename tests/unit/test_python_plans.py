@@ -56,6 +56,31 @@ def test_programs(files, start):
     assert plan(files).start == start
 
 
+@pytest.mark.parametrize(
+    ("requires", "files", "start"),
+    [
+        ("fastapi", {"main.py": "app = create_app()\n"}, "uvicorn main:app --host 0.0.0.0 --port $PORT"),
+        ("fastapi", {"main.py": "api: FastAPI = shop.create_app(1)\n"}, "uvicorn main:api --host 0.0.0.0 --port $PORT"),
+        (
+            "fastapi",
+            {"shop/app.py": "def create_app():\n"},
+            "uvicorn shop.app:create_app --factory --host 0.0.0.0 --port $PORT",
+        ),
+        ("flask", {"wsgi.py": "app = create_app()\n"}, "gunicorn wsgi:app --bind 0.0.0.0:$PORT"),
+        ("flask", {"app.py": "def create_app():\n"}, "gunicorn 'app:create_app()' --bind 0.0.0.0:$PORT"),
+        ("requests", {"main.py": "app = create_app()\n"}, "python main.py"),
+    ],
+)
+def test_an_app_that_a_function_makes(requires, files, start):
+    assert plan({"requirements.txt": f"{requires}\n", **files}).start == start
+
+
+def test_of_streamlit_no_page_is_started():
+    page = "import streamlit as st\n"
+    found = plan({"stocks.py": page, "pages/1_A.py": page, "a/x.py": page, "requirements.txt": "streamlit\n"})
+    assert found.start.startswith("streamlit run stocks.py ")
+
+
 def test_a_program_of_a_package_is_installed():
     found = plan({"pyproject.toml": '[project]\nname="a"\n[project.scripts]\na="a:m"\n[build-system]\n'})
     assert found.install_app == "/venv/bin/python -m pip install --no-deps ."
@@ -111,6 +136,22 @@ class TestInstall:
     def test_the_sources_of_pdm_are_read_by_pdm(self):
         project = '[project]\nname="a"\ndependencies=["b"]\n[[tool.pdm.source]]\nurl="https://a.test"\nname="a"\n'
         assert plan({"main.py": "", "pyproject.toml": project}).install == "pdm install --prod --no-self"
+
+    @pytest.mark.parametrize("where", ["setup.cfg", "setup.py"])
+    def test_what_only_its_build_knows_is_installed_by_it(self, where):
+        found = plan({"main.py": "", "pyproject.toml": "[build-system]\nrequires=['setuptools']\n", where: ""})
+        assert (found.install, found.install_app, found.manifests) == ("/venv/bin/python -m pip install .", "", ())
+
+    def test_the_only_file_of_requirements_is_the_one(self):
+        assert plan({"main.py": "", "requirements/common.txt": "", "requirements/dev.txt": ""}).install.endswith(
+            "common.txt"
+        )
+        for name in ("requirements/dev.txt", "requirements-app.txt"):
+            found = plan({"main.py": "", name: "flask\n"})
+            assert found.install.endswith(f"-r {name}") and name in found.notes[0]
+        found = plan({"main.py": "", "requirements/a.txt": "", "requirements/b.txt": ""})
+        assert not found.install and "Nothing is installed of requirements/a.txt, requirements/b.txt" in found.notes[0]
+        assert not plan({"main.py": "", "pyproject.toml": "[project]\n", "requirements-dev.txt": "pytest\n"}).install
 
     def test_files_that_are_named_by_files(self):
         files = {"requirements.txt": "-r requirements/base.txt\n", "requirements/base.txt": "psycopg2\n", "main.py": ""}

@@ -46,6 +46,20 @@ def test_a_member_is_installed_by_the_lock_of_the_top(top, install, run):
     assert {"apps/web/package.json", "packages/ui/package.json"} <= set(found.manifests)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "packages: ['apps/*', \"packages/*\"]\n",
+        "packages: [\n  'apps/*', # ours\n  packages/*,\n]\ncatalog:\n  a: 1\n",
+        "catalog: {react: ^19, a: {b: c}}\npackages:\n  # ours\n  - 'apps/*'\n\n  - packages/*   # and these\n  - '!x'\n",
+        "packages:\n- apps/*\n- packages/*\nanchors: &x\n  - no/*\noverrides: *x\n",
+    ],
+)
+def test_of_pnpm_the_list_alone_is_read(text):
+    found = plan({**workspace(), **PNPM, "pnpm-workspace.yaml": text}, "apps/web")
+    assert found.folder == "apps/web" and "packages/ui/package.json" in found.manifests
+
+
 def test_its_image_is_made_of_the_top_and_starts_in_its_folder():
     text = dockerfile.generate(plan({**workspace(), **PNPM}, "apps/web"), "base:1", "", has_variables=False)
     assert "COPY source/apps/web/package.json ./apps/web/" in text

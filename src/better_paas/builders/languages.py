@@ -123,7 +123,13 @@ LANGUAGES: dict[str, Language] = {
         "ruby:{version}-bookworm",
         "3.4",
         Made("3.1", "ruby ruby-dev ruby-bundler build-essential git libyaml-dev libpq-dev libsqlite3-dev zlib1g-dev"),
-        build_environment={"BUNDLE_PATH": "/app/vendor/bundle", "BUNDLE_WITHOUT": "development:test"},
+        # Without the two of production assets are compiled for development, whose gems are not there.
+        build_environment={
+            "BUNDLE_PATH": "/app/vendor/bundle",
+            "BUNDLE_WITHOUT": "development:test",
+            "RACK_ENV": "production",
+            "RAILS_ENV": "production",
+        },
         run_environment={
             "BUNDLE_PATH": "/app/vendor/bundle",
             "BUNDLE_WITHOUT": "development:test",

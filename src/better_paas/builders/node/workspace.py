@@ -4,7 +4,7 @@ import posixpath
 import re
 from typing import Any
 
-from better_paas.builders.files import Files, exists, read_json, read_yaml, table
+from better_paas.builders.files import Files, exists, read_json, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
 from better_paas.builders.node.managers import Manager
@@ -12,6 +12,9 @@ from better_paas.builders.plan import NoPlan
 
 _MOST_PATTERNS = 50
 _MOST_MEMBERS = 5000
+_PACKAGES = re.compile(r"['\"]?packages['\"]?[ \t]*+:(.*)")
+_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*")
+_ITEM = re.compile(r"""'([^'\n]*+)'|"([^"\n]*+)"|([^\s,\[\]'"-][^\s,\[\]]*+)""")
 # Folders of the repository are parts of commands and of COPY lines.
 _FOLDER = re.compile(r"[\w@.-]++(?:/[\w@.-]++)*+")
 
@@ -22,8 +25,20 @@ def patterns(top: Files) -> list[str]:
     if isinstance(named, dict):
         named = named.get("packages")
     if not isinstance(named, list):
-        named = read_yaml(top, "pnpm-workspace.yaml").get("packages") if top.read("pnpm-workspace.yaml") else []
-    return [str(pattern) for pattern in named or []][:_MOST_PATTERNS] if isinstance(named, list) else []
+        named = _listed(top.read("pnpm-workspace.yaml") or "")
+    return [str(pattern) for pattern in named][:_MOST_PATTERNS]
+
+
+def _listed(settings: str) -> list[str]:
+    """`packages` of a pnpm-workspace.yaml, in either style of lists, whatever else stands there."""
+    inside, lines = False, list[str]()
+    for line in settings.splitlines():
+        key = _PACKAGES.match(line)
+        # A list ends with the next key.
+        inside = bool(key) or (inside and line[:1] in ("", " ", "\t", "-", "#", "]"))
+        if inside:
+            lines.append(_COMMENT.sub("", key[1] if key else line))
+    return ["".join(found) for found in _ITEM.findall("\n".join(lines))]
 
 
 def top_of(tree: Files, folder: str) -> str | None:

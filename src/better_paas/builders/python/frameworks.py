@@ -15,6 +15,10 @@ _APPLICATION = re.compile(
 _FAST_APP = re.compile(r"^(\w++)[ \t]*+,[^=\n]*+=[ \t]*+(?:\w++\.)?+fast_app\(", re.MULTILINE)
 _DASH_SERVER = re.compile(r"^(\w++)[ \t]*+=[ \t]*+\w++\.server\b", re.MULTILINE)
 _CELERY = re.compile(r"^(\w++)[ \t]*+=[ \t]*+(?:\w++\.)?+Celery\(", re.MULTILINE)
+_MADE = re.compile(
+    r"^(\w++)[ \t]*+(?::[ \t]*+[\w.]++[ \t]*+)?+=[ \t]*+(?:\w++\.)?+(?:create|make|build|get)_app(?:lication)?\(",
+    re.MULTILINE,
+)
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
 _ASYNCHRONOUS = ("FastAPI", "Quart", "Starlette", "Litestar", "FastHTML")
 _NO_APP = ("tests/", "test/", "docs/", "examples/", "migrations/")
@@ -100,7 +104,10 @@ def _handed(files: Files, names: set[str], required: set[str]) -> Start | None:
         if package not in required:
             continue
         likely = [f"{package}_app.py", "app.py", "main.py", "Home.py", "home.py", "Main.py", "demo.py"]
-        likely += sorted(name for name in names if name.endswith(".py") and name.count("/") < 2)
+        others = [name for name in names if name.endswith(".py") and name.count("/") < 2]
+        # Pages of Streamlit are shown by the one that is started.
+        others = [name for name in others if not name.startswith("pages/")]
+        likely += sorted(others, key=lambda name: (name.count("/"), name))
         for path in dict.fromkeys(likely):
             if path in names and re.fullmatch(r"[\w./-]+", path) and not path.startswith(_NO_APP):
                 text = files.head(path) or ""
@@ -133,6 +140,8 @@ def _application(files: Files, names: set[str], required: set[str]) -> Start | N
         if framework in _ASYNCHRONOUS:
             folder = " --app-dir src" if in_source else ""
             return Start(framework, f"uvicorn {module}:{name} --host 0.0.0.0 --port $PORT{folder}", "uvicorn")
+        if not found and (made := _by_factory(text, module, required, in_source)):
+            return made
         chdir = " --chdir src" if in_source else ""
         if framework == "Flask":
             return Start("Flask", f"gunicorn {module}:{name} --bind 0.0.0.0:$PORT{chdir}", "gunicorn")
@@ -140,9 +149,24 @@ def _application(files: Files, names: set[str], required: set[str]) -> Start | N
             return Start("Sanic", f"sanic {module}:{name} --host 0.0.0.0 --port $PORT")
         if framework == "Dash":
             return _dash(path, module, text, chdir)
-        if (match := _FACTORY.search(text)) and "flask" in required:
-            return Start("Flask", f"gunicorn '{module}:{match[1]}()' --bind 0.0.0.0:$PORT{chdir}", "gunicorn")
     return None
+
+
+def _by_factory(text: str, module: str, required: set[str], in_source: bool) -> Start | None:
+    """For an app that a function makes, which the module calls or only has."""
+    made, factory = _MADE.search(text), _FACTORY.search(text)
+    if not made and not factory:
+        return None
+    if "flask" in required:
+        app = made[1] if made else f"{factory[1]}()" if factory else ""
+        app = f"{module}:{app}" if made else f"'{module}:{app}'"
+        return Start("Flask", f"gunicorn {app} --bind 0.0.0.0:$PORT{' --chdir src' if in_source else ''}", "gunicorn")
+    framework = next((each for each in _ASYNCHRONOUS if each.lower() in required), None)
+    if framework is None:
+        return None
+    app = made[1] if made else f"{factory[1]} --factory" if factory else ""
+    folder = " --app-dir src" if in_source else ""
+    return Start(framework, f"uvicorn {module}:{app} --host 0.0.0.0 --port $PORT{folder}", "uvicorn")
 
 
 def _dash(path: str, module: str, text: str, chdir: str) -> Start:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from better_paas.builders.files import Files, exists, read_toml, table
@@ -19,12 +19,16 @@ _FILES = (
     "requirements/prod.txt",
     "requirements/main.txt",
     "requirements/base.txt",
+    "requirements/common.txt",
+    "requirements/default.txt",
+    "requirements/requirements.txt",
     "requirements-prod.txt",
     "requirements_prod.txt",
 )
 # What of uv's settings says where packages come from, which pip does not read.
 _ORIGINS = ("sources", "workspace", "index", "index-url", "extra-index-url", "find-links", "no-index")
 _UNLOCKED = "There is no lock file: versions may change from build to build."
+_OTHER = re.compile(r"requirements[/_-][\w.-]++(?<=\.txt)")
 _PIP = "/venv/bin/python -m pip install"
 _MOST_FILES = 10
 
@@ -84,7 +88,13 @@ def _normal(name: str) -> str:
 
 def _main_file(files: Files) -> str:
     present = set(files.names())
-    return next((path for path in _FILES if path in present), "")
+    others = _other_files(files) if present.isdisjoint(("pyproject.toml", "Pipfile", "setup.py")) else []
+    return next((path for path in _FILES if path in present), others[0] if len(others) == 1 else "")
+
+
+def _other_files(files: Files) -> list[str]:
+    """Files of requirements whose names do not say that they are for the server."""
+    return [name for name in files.names() if name not in _FILES and _OTHER.fullmatch(name)]
 
 
 def _read_files(files: Files) -> list[str]:
@@ -122,7 +132,10 @@ def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Inst
             return Installed("pipenv", "pipenv install --deploy --ignore-pipfile", "", ("Pipfile", "Pipfile.lock"))
         note = "There is no Pipfile.lock: versions may change from build to build."
         return Installed("pipenv", "pipenv install --skip-lock", "", ("Pipfile",), (note,))
-    return _by_project(project, present)
+    found = _by_project(project, present)
+    others = [] if found.command or found.app else _other_files(files)
+    note = f"Nothing is installed of {', '.join(others[:3])}: set an install command, or add a requirements.txt."
+    return replace(found, notes=(*found.notes, note)) if others else found
 
 
 def _is_package(project: dict[str, Any]) -> bool:
@@ -154,7 +167,8 @@ def _pip(files: Files) -> Installed:
     named = sum(len(_OTHER_FILE.findall(text)) for text in texts)
     is_simple = not any(_LOCAL.search(text) for text in texts) and named == len(read) - 1
     is_simple = is_simple and all(_PATH.fullmatch(path) and ".." not in path for path in read)
-    return Installed("pip", f"{_PIP} -r {read[0]}", "", tuple(read) if is_simple else ())
+    notes = () if read[0] in _FILES else (f"{read[0]} is installed: it is the only file of requirements.",)
+    return Installed("pip", f"{_PIP} -r {read[0]}", "", tuple(read) if is_simple else (), notes)
 
 
 def _refuse_strangers(files: Files, project: dict[str, Any]) -> None:
@@ -180,7 +194,8 @@ def _by_project(project: dict[str, Any], present: set[str]) -> Installed:
         return Installed("pdm", "pdm install --prod --no-self", app, ("pyproject.toml",), (_UNLOCKED,))
     listed = _listed(table(project, "project").get("dependencies"))
     is_dynamic = "dependencies" in _listed(table(project, "project").get("dynamic"))
-    if "setup.py" in present or (_is_package(project) and is_dynamic):
+    is_elsewhere = is_dynamic or "project" not in project  # in setup.cfg, or what else its build reads
+    if "setup.py" in present or (_is_package(project) and is_elsewhere):
         return Installed("pip", f"{_PIP} .")
     notes = (_UNLOCKED,) if listed else ()
     command = f"{_PIP} {shlex.join(listed)}" if listed else ""
