@@ -118,6 +118,7 @@ def test_variables_of_a_repository_come_as_they_are(value):
         (["dist/index.html"], True),
         (["dist/200.html"], True),
         (["dist/server/index.js", "dist/client/index.html"], False),
+        (["dist/404.html", "dist/client/index.html"], False),
         ([], False),
     ],
 )

@@ -117,6 +117,39 @@ def test_what_has_a_server_is_started_for_production(scripts, dependencies, file
     assert (found.runtime, found.start) == ("node", start)
 
 
+@pytest.mark.parametrize(
+    ("main", "dependencies", "files", "start"),
+    [
+        ("dist/index.js", "express", {}, "node dist/index.js"),
+        ("./dist/server/main.mjs", "express", {"public/index.html": ""}, "node dist/server/main.mjs"),
+        ("build/bot", "discord.js", {}, "node build/bot"),
+        ("dist/index.js", "gulp", {"src/index.html": ""}, ""),
+        ("dist/../../x.js", "express", {}, ""),
+        ("src/missing.js", "express", {}, ""),
+    ],
+)
+def test_an_entry_may_be_made_by_the_build(main, dependencies, files, start):
+    found = plan({"build": "tsc"}, dependencies, files, main=main)
+    assert (found.start, found.runtime) == (start, "node" if start else "static")
+    with pytest.raises(NoPlan, match="how to start"):
+        plan({}, "express", main="dist/index.js")
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "files", "start"),
+    [
+        ("next", {"next.config.mjs": "export default {\n  // output: 'export',\n}"}, "next start"),
+        ("next", {"next.config.ts": "const x = {} // output: 'export'"}, "next start"),
+        ("next", {"next.config.js": "/* for pages:\n  output: 'export',\n*/\nmodule.exports = {}"}, "next start"),
+        ("next", {"next.config.js": "x = ['https://a.test/**/*.png']; y = { output: 'export' }"}, ""),
+        ("@remix-run/dev", {"vite.config.ts": "remix({\n  // ssr: false\n})"}, "remix-serve ./build/server/index.js"),
+        ("@nestjs/core", {"tsconfig.json": '{"compilerOptions": {\n  // "rootDir": "./",\n}}'}, "node dist/main"),
+    ],
+)
+def test_comments_in_settings_say_nothing(dependencies, files, start):
+    assert plan({"build": "x"}, dependencies, files).start == start
+
+
 def test_what_can_be_built_and_not_started_is_said_to_be_taken_for_a_site():
     found = plan({"build": "gulp build"}, "gulp")
     assert "Nothing says how to start it" in found.notes[-1] and "dist" in found.notes[-1]

@@ -294,7 +294,7 @@ def site_check(output: str) -> str:
     pages = "find . -name index.html -not -path '*/node_modules/*' -not -path './public/*'"
     found = f"{pages} | sed 's,/index.html$,,' | head -n 5"
     return (
-        f"test -f {place}/index.html || test -f {place}/200.html || test -f {place}/404.html || {{ "
+        f"test -f {place}/index.html || test -f {place}/200.html || {{ "
         f"echo 'The build left no index.html in '{place}'. Folders that have one:' >&2; ({found}) >&2; "
         "echo 'Folders at the top:' >&2; ls -d ./*/ >&2; "
         "echo 'Set the output folder, or a start command if this is a server.' >&2; exit 1; }"

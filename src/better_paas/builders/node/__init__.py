@@ -12,14 +12,6 @@ from better_paas.builders.node.managers import Manager
 from better_paas.builders.node.source import Source
 from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
-_SERVERS = {
-    "express": "Express",
-    "fastify": "Fastify",
-    "koa": "Koa",
-    "hono": "Hono",
-    "@hapi/hapi": "hapi",
-    "elysia": "Elysia",
-}
 # Of a workspace so many are looked at, to find its one app; there is none in a larger one.
 _MOST_APPS = 500
 _OF_BUN = ("bunfig.toml", "bun.lock")
@@ -155,7 +147,7 @@ def _build_script(package: Mapping[str, Any]) -> str:
 def _framework(app: App, made: Made | None) -> str:
     if made and made.name != "Vite":
         return made.name
-    return next((name for key, name in _SERVERS.items() if key in app.own), made.name if made else "")
+    return next((name for key, name in frameworks.SERVERS.items() if key in app.own), made.name if made else "")
 
 
 def _apps(top: Files) -> list[str]:

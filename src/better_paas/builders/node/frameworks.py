@@ -19,8 +19,18 @@ _DEVELOPMENT = re.compile(
     r"|live-server|lite-server|browser-sync|rollup[^&|;]*\s(?:-w|--watch)\b|snowpack dev|storybook dev"
     r"|gridsome develop)"
 )
+SERVERS = {
+    "express": "Express",
+    "fastify": "Fastify",
+    "koa": "Koa",
+    "hono": "Hono",
+    "@hapi/hapi": "hapi",
+    "elysia": "Elysia",
+}
 _CONFIGS = (".ts", ".js", ".mjs", ".mts", ".cjs")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+# Neither addresses nor patterns of paths, which are in quotes.
+_COMMENT = re.compile(r"(?:^|(?<=[\s,;{}()\[\]]))//.*|^[ \t]*+/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?", re.MULTILINE)
 _LONGEST_CONFIG = 100_000
 
 
@@ -61,9 +71,9 @@ class App:
         return str(scripts.get(called[1]) or "") if called and called[1] != name else text
 
     def config(self, name: str) -> str:
-        """The text of `name`.ts, .js …"""
+        """The text of `name`.ts, .js …, without its comments."""
         texts = (self.files.head(f"{name}{end}", _LONGEST_CONFIG) for end in _CONFIGS)
-        return next((text for text in texts if text is not None), "")
+        return _COMMENT.sub("", next((text for text in texts if text is not None), ""))
 
 
 @dataclass(frozen=True)
@@ -235,9 +245,8 @@ def _vite(app: App) -> Made | None:
 
 
 def _nest(app: App) -> Made:
-    entry = (
-        "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", app.files.head("tsconfig.json") or "") else "dist/main"
-    )
+    settings = _COMMENT.sub("", app.files.head("tsconfig.json") or "")
+    entry = "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", settings) else "dist/main"
     return Made("NestJS", "nest build", start=f"node {entry}")
 
 

@@ -3,7 +3,7 @@
 import re
 
 from better_paas.builders import procfile
-from better_paas.builders.files import table
+from better_paas.builders.files import exists, table
 from better_paas.builders.node import frameworks
 from better_paas.builders.node.frameworks import App, Made
 from better_paas.builders.node.managers import Manager
@@ -13,6 +13,8 @@ _ENTRIES = ("server.js", "index.js", "app.js", "main.js", "server.mjs", "index.m
 _BUN_ENTRIES = ("server.ts", "index.ts", "src/index.ts", "src/server.ts", "app.ts", *_ENTRIES)
 # Where builds leave sites.
 _SITES = ("dist", "build", "public", "out", "_site", "site")
+# The entry that a build makes.
+_BUILT = re.compile(r"(?:dist|build|lib|out)/[\w/-]++(?:\.[cm]?js)?")
 _PATH = re.compile(r"[\w./-]+")
 
 
@@ -45,7 +47,7 @@ def find(
     if script:
         notes.append(f"The start script “{script[:80]}” is for development; set a start command for production.")
         return _runs(app, manager, "start"), ""
-    if entry := _entry(app, manager):
+    if entry := _entry(app, manager, builds):
         return entry, ""
     return "", (site or _SITES[0]) if overrides.site else ""
 
@@ -75,13 +77,20 @@ def _runs(app: App, manager: Manager, name: str) -> str:
     return manager.runs(name)
 
 
-def _entry(app: App, manager: Manager) -> str:
+def _is_page(app: App) -> bool:
+    """Whether what is built is for a browser, as far as the sources say."""
+    pages = ("index.html", "src/index.html", *(f"{folder}/index.html" for folder in _SITES))
+    return not any(key in app.own for key in frameworks.SERVERS) and any(exists(app.files, page) for page in pages)
+
+
+def _entry(app: App, manager: Manager, builds: bool) -> str:
     names = set(app.files.names())
     main = app.package.get("main")
     module = app.package.get("module")
     runs = "bun" if manager.name == "bun" else "node"
     named = [path.removeprefix("./") for path in (main, module) if isinstance(path, str)]
     for path in [*named, *(_BUN_ENTRIES if runs == "bun" else _ENTRIES)]:
-        if path in names and _PATH.fullmatch(path) and ".." not in path:
+        is_made = builds and path in named and bool(_BUILT.fullmatch(path)) and not _is_page(app)
+        if (path in names or is_made) and _PATH.fullmatch(path) and ".." not in path:
             return f"yarn node {path}" if manager.plug_and_play else f"{runs} {path}"
     return ""
