@@ -22,7 +22,10 @@ SECONDS_A_MATCH = 4e-7
 # Characters of the longest text that reaches an expression, where what is before it sees to that.
 BOUNDS = {
     "builders/node/frameworks.py _DEVELOPMENT": 2000,
+    "builders/node/frameworks.py _COMMENT": 100_000,
     "builders/own.py REFERENCE": 512,
+    "builders/versions.py _BOUND": 200,
+    "builders/versions.py _HYPHEN": 200,
     "builders/instructions.py _WORDS": 64 * 1024,
     "engine/build.py _OURS": 4096,
     "runtime/cause.py _STEP": 1000,

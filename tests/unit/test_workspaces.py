@@ -250,6 +250,11 @@ class TestOtherLanguages:
         assert "cargo build --release --locked --bin server" in found.build
         assert found.run_packages == ("libpq5",)
 
+    def test_a_library_of_rust_hides_no_member_of_node(self):
+        crate = {"Cargo.toml": '[workspace]\nmembers=["apps/web"]\n', "apps/web/Cargo.toml": '[package]\nname="w"\n'}
+        found = plan({**workspace(), **NPM, **crate, "apps/web/src/lib.rs": ""}, "apps/web")
+        assert (found.runtime, found.context, found.folder) == ("node", "", "apps/web")
+
     def test_go(self):
         files = {
             "go.work": "go 1.23\n\nuse (\n\t./api\n\t./shared // both\n)\n",

@@ -54,13 +54,8 @@ def _plan(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPla
 
 
 def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPlan:
-    if folder:
-        for language in _WITH_WORKSPACES:
-            top = language.top_of(tree, folder)
-            if top is not None:
-                inside = posixpath.relpath(folder, top or ".")
-                member: BuildPlan = language.member(tree.below(top), inside, wanted)
-                return replace(member, context=top)
+    if folder and (member := _of_workspace(tree, folder, wanted)):
+        return member
     if wanted.site and (plan := static.detect(files, wanted)) and node.manifest(files) == "":
         return plan
     refused: dict[ModuleType, NoApp] = {}
@@ -88,6 +83,22 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
         f"Looked for: Dockerfile, {_KNOWN_BY}, index.html. If the app is in a subfolder, set the root directory.",
         f"found: {seen}",
     )
+
+
+def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | None:
+    for language in _WITH_WORKSPACES:
+        top = language.top_of(tree, folder)
+        if top is None:
+            continue
+        try:
+            found: BuildPlan = language.member(tree.below(top), posixpath.relpath(folder, top or "."), wanted)
+        except NoApp:
+            # Alone, a member of Node would be installed without its workspace's lock.
+            if language is node:
+                raise
+            continue
+        return replace(found, context=top)
+    return None
 
 
 def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:

@@ -14,9 +14,9 @@ _MISE = ("mise.toml", ".mise.toml", "mise/config.toml", ".config/mise.toml")
 _LONGEST = 200
 
 _BOUND = re.compile(
-    r"(\^|~[=>]?|[<>]=?|={1,3}|!=)?\s*+v?(\d{1,5}|[xX*])(?:\.(\d{1,5}|[xX*]))?(?:\.(\d{1,5}|[xX*]))?[^\s,|]*+"
+    r"(\^|~[=>]?|[<>]=?|={1,3}|!=)? ?v?(\d{1,5}|[xX*])(?:\.(\d{1,5}|[xX*]))?(?:\.(\d{1,5}|[xX*]))?[^\s,|]*+"
 )
-_HYPHEN = re.compile(r"(\S{1,50}) - (\S{1,50})")
+_HYPHEN = re.compile(r"(?<![\w.])([\w.]++) - ([\w.]++)")
 _END = (10**6, 0, 0)
 
 
@@ -56,7 +56,7 @@ def parts(version: str, most: int = 2) -> str:
 
 def fitting(wanted: str, offered: Iterable[str]) -> list[str]:
     """Of lines of versions such as 3.12 or 22 those that have a version in the range; all where it says nothing."""
-    wanted = _HYPHEN.sub(r">=\1 <=\2", wanted[:_LONGEST])
+    wanted = _HYPHEN.sub(r">=\1 <=\2", " ".join(wanted[:_LONGEST].split()))
     alternatives = [_BOUND.findall(part) for part in wanted.split("|") if part.strip()]
     ranges = [[(bound[0], _numbers(bound[1:])) for bound in bounds] for bounds in alternatives if bounds]
     return [line for line in offered if not ranges or any(_has(bounds, _numbers(line.split("."))) for bounds in ranges)]

@@ -245,7 +245,7 @@ def _vite(app: App) -> Made | None:
 
 
 def _nest(app: App) -> Made:
-    settings = _COMMENT.sub("", app.files.head("tsconfig.json") or "")
+    settings = _COMMENT.sub("", app.files.head("tsconfig.json", _LONGEST_CONFIG) or "")
     entry = "dist/src/main" if re.search(r"\brootDir\b[^\n]*\"\.", settings) else "dist/main"
     return Made("NestJS", "nest build", start=f"node {entry}")
 

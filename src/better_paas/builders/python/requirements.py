@@ -186,7 +186,7 @@ def _refuse_strangers(files: Files, project: dict[str, Any]) -> None:
 
 
 def _by_project(project: dict[str, Any], present: set[str]) -> Installed:
-    if any(key in table(project, "tool", "uv") for key in _ORIGINS):
+    if "project" in project and any(key in table(project, "tool", "uv") for key in _ORIGINS):
         # What it names may be anywhere in the source.
         return Installed("uv", "uv sync --no-dev --no-editable", notes=(_UNLOCKED,))
     if table(project, "tool", "pdm").get("source"):
