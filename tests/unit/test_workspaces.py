@@ -108,6 +108,9 @@ def test_nor_does_one_that_the_top_or_another_member_wants():
             },
             "",
         )
+    lock = {"package-lock.json": {"packages": {"": {"dependencies": {"left-pad": "1"}}}}}
+    with pytest.raises(NoPlan, match="public registry"):
+        plan({**workspace(), **lock, "package.json": top}, "apps/web")
     beside = {"requirements.txt": "flask\n", "main.py": "", "package.json": {**top, "scripts": {"build": "vite build"}}}
     with pytest.raises(NoPlan, match="public registry"):
         plan({**workspace(), **beside}, "")

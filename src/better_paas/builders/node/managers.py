@@ -146,7 +146,7 @@ def _command(manager: Manager, files: Files, package: dict[str, Any], notes: lis
     if manager.name != "npm":
         berry = manager.package.startswith("@yarnpkg/")
         return f"{manager.name} install {'--immutable' if berry else '--frozen-lockfile'}"
-    if unlocked := _out_of_step(files, manager.lock, package):
+    if unlocked := out_of_step(manager, files, package):
         notes.append(
             f"{manager.lock} is out of step with package.json ({', '.join(unlocked[:5])}): it is installed without the "
             "lock's guarantee. Run 'npm install' and commit the lock."
@@ -155,9 +155,11 @@ def _command(manager: Manager, files: Files, package: dict[str, Any], notes: lis
     return "npm ci"
 
 
-def _out_of_step(files: Files, lock: str, package: dict[str, Any]) -> list[str]:
-    """Dependencies of package.json that the lock has otherwise, or not."""
-    locked = table(read_lock(files, lock), "packages", "")
+def out_of_step(manager: Manager, files: Files, package: dict[str, Any]) -> list[str]:
+    """Dependencies of package.json that the lock has otherwise, or not, where npm would install them all the same."""
+    if manager.name != "npm" or not manager.lock:
+        return []
+    locked = table(read_lock(files, manager.lock), "packages", "")
     if not locked:
         return []
     return [

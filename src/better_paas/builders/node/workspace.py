@@ -7,7 +7,7 @@ from typing import Any
 from better_paas.builders.files import Files, exists, read_json, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
-from better_paas.builders.node.managers import Manager
+from better_paas.builders.node.managers import Manager, out_of_step
 from better_paas.builders.plan import NoPlan
 
 _MOST_PATTERNS = 50
@@ -95,10 +95,10 @@ def _dependencies(top: Files, folder: str, kinds: tuple[str, ...] = _KINDS) -> d
 def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Manager) -> None:
     """A package of this repository is never taken from a registry, where anyone may publish its name. Errors: NoPlan.
 
-    folder: of the member that is installed, "" for the top. A lock says where each comes from. Without one, only a
-    range that the member itself fits is sure to mean it.
+    folder: of the member that is installed, "" for the top. A lock that is in step says where each comes from. Without
+    one, only a range that the member itself fits is sure to mean it.
     """
-    if manager.lock:
+    if manager.lock and not out_of_step(manager, top, read_json(top, "package.json")):
         return
     for place in installed(top, folder, known, manager):
         # Peers are installed as well.
