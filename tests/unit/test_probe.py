@@ -51,6 +51,14 @@ async def test_an_answer_without_end_does_not_hold_the_probe(status):
         assert (await probe.once(port, "/stream")).healthy is (status == 200)
 
 
+@pytest.mark.parametrize("path", ["@127.0.0.1:{port}/", "healthz", "/a#b", "/ä", "/\n"])
+async def test_no_path_leads_to_another_host(path):
+    async with listening(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n") as port:
+        found = await probe.once(port, path.format(port=port))
+        assert not found.healthy and "no path of a URL" in found.seen
+        assert (await probe.once(port, "//127.0.0.2/x?y=1")).healthy
+
+
 async def test_nothing_listens():
     assert not (await probe.once(1, "/")).healthy
     assert not (await probe.once(1, "")).healthy

@@ -79,8 +79,10 @@ def is_good(status: int, good: str) -> bool:
 
 
 async def _health(port: int, path: str, good_status: str) -> Probe:
-    url, headers = f"http://127.0.0.1:{port}{path}", {"User-Agent": _AGENT}
+    headers = {"User-Agent": _AGENT}
     try:
+        # Of parts: no path, whoever wrote it, leads to another host.
+        url = httpx2.URL(scheme="http", host="127.0.0.1", port=port, raw_path=path.encode())
         # The whole attempt is bounded: an answer may also never end. Reading the certificates of all authorities,
         # which nobody needs here, would stop the server for 60 ms.
         async with (
@@ -93,6 +95,8 @@ async def _health(port: int, path: str, good_status: str) -> Probe:
             return Probe(healthy, seen, "" if healthy else await _head(response))
     except TimeoutError:
         return Probe(False, f"the health path gave no answer within {_ATTEMPT_SECONDS:.0f} s")
+    except (httpx2.InvalidURL, UnicodeError):
+        return Probe(False, "the health path is no path of a URL, such as /healthz")
     except httpx2.HTTPError as error:
         return Probe(False, f"the health path can't be asked: nothing listens yet ({type(error).__name__})")
 
