@@ -171,6 +171,7 @@ def plans(data: bytes) -> None:
     plan = detect.detect(MemoryFiles(files), Overrides(), folder)
     assert BuildPlan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
     assert plan.summary
+    assert re.fullmatch(r"(/[!-~]*)?", plan.health_path), f"{plan.health_path!r} is no path of a URL"
     lists = (*plan.manifests, *plan.build_packages, *plan.run_packages, *plan.extensions, *plan.tools.values())
     for text in (plan.output, plan.version, plan.manager_package, plan.folder, *lists):
         assert not re.search(r"[\s\0]", text), f"{text!r} is more than one word of a Dockerfile"

@@ -20,7 +20,7 @@ HARMLESS = {
     "limits.file_bytes // 2 ** 20", "most_bytes // 2 ** 20", "FILE_BYTES // 2 ** 20", "LARGEST_TEXT // 2 ** 20",
     "_MOST_SOURCES // 2", "timeout", "request.timeout", "limits.seconds", "state.restarts", "found.port", "submodules.MOST", "submodules.DEEPEST", "left", "line", "number", "queue.MOST_ATTEMPTS",
     # Of a set that is fixed in the code.
-    "what", "kind", "flag", "way", "runtime", "verb", "builders/instructions.py:name", "builders/said/own.py:wanted", "runtime/process/runtime.py:name", "stop", "self._escape", "type(error).__name__",
+    "what", "kind", "flag", "way", "runtime", "verb", "builders/instructions.py:name", "builders/said/own.py:wanted", "builders/said/own.py:key.path", "runtime/process/runtime.py:name", "stop", "self._escape", "type(error).__name__",
     "action.name", "also", "tail", "often",
     # Of the server's own settings and machine.
     "self.bundle", "error.strerror", "release", "closed", "issuer",

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from better_paas.builders import procfile
+from better_paas.builders.faults import MOST_PACKAGES, PACKAGE, are_statuses, is_health_path
+from better_paas.builders.plan import NoPlan
 from better_paas.domains.hosts import check_label
 from better_paas.errors import Invalid
 from better_paas.firewall.rules import Opening
@@ -21,10 +23,6 @@ _MEMORY = re.compile(r"[1-9][0-9]{0,11}[bkmgBKMG]?")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}")
 _CONTAINER_PATH = re.compile(r"(?:/[A-Za-z0-9._-]++)++")
 _PATH = re.compile(r"[A-Za-z0-9._@+-]++(?:/[A-Za-z0-9._@+-]++)*+")
-_HEALTH_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,299}")
-# As Debian names them (Policy, section 5.6.7).
-_PACKAGE = r"^[a-z0-9][a-z0-9.+-]{1,100}$"
-_STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 _MOST_VARIABLES, _LARGEST_VALUE, _LARGEST_ENVIRONMENT = 500, 32 * 1024, 256 * 1024
 _SMALLEST_MEMORY = 6 * 2**20
@@ -80,15 +78,14 @@ def _check_command(value: str) -> str:
 
 
 def _check_health_path(value: str) -> str:
-    if value and not _HEALTH_PATH.fullmatch(value):
+    if value and not is_health_path(value):
         raise ValueError("must begin with '/' and be a plain URL path")
     return value
 
 
 def _check_health_status(value: str) -> str:
-    for part in value.split(",") if value else ():
-        if not (match := _STATUSES.fullmatch(part.strip())) or int(match[1]) > int(match[2] or match[1]):
-            raise ValueError("must be statuses or ranges of them, such as 200-399,401")
+    if value and not are_statuses(value):
+        raise ValueError("must be statuses or ranges of them, such as 200-399,401")
     return value
 
 
@@ -157,7 +154,10 @@ def _check_volumes(value: list[str]) -> list[str]:
 
 
 def _check_processes(value: dict[str, str]) -> dict[str, str]:
-    procfile.check_names(value)
+    try:
+        procfile.check_names(value)
+    except NoPlan as error:
+        raise ValueError(str(error)) from None
     for name, command in value.items():
         if len(command) > _LONGEST_COMMAND:
             raise ValueError(f"the command of {name} must be at most {_LONGEST_COMMAND} characters")
@@ -189,7 +189,7 @@ Processes = Annotated[dict[str, str], AfterValidator(_check_processes)]
 WatchMinutes = Annotated[int, Field(ge=0, le=24 * 60)]
 HealthPath = Annotated[str, TRIMMED, Field(max_length=300), AfterValidator(_check_health_path)]
 HealthStatus = Annotated[str, TRIMMED, Field(max_length=100), AfterValidator(_check_health_status)]
-Packages = Annotated[list[Annotated[str, TRIMMED, Field(pattern=_PACKAGE)]], Field(max_length=100)]
+Packages = Annotated[list[Annotated[str, TRIMMED, Field(pattern=f"^{PACKAGE}$")]], Field(max_length=MOST_PACKAGES)]
 RuntimeVersion = Annotated[str, TRIMMED, Field(pattern=r"^(\d{1,4}(\.\d{1,4}){0,2})?$")]
 Memory = Annotated[str, TRIMMED, Field(max_length=20), AfterValidator(_check_memory)]
 Cpus = Annotated[str, TRIMMED, Field(max_length=10), AfterValidator(_check_cpus)]

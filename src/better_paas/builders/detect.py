@@ -5,11 +5,26 @@ import re
 from dataclasses import replace
 from types import ModuleType
 
-from better_paas.builders import deno, dotnet, elixir, go, java, node, php, procfile, python, ruby, rust, second, static
+from better_paas.builders import (
+    deno,
+    dotnet,
+    elixir,
+    go,
+    going_on,
+    java,
+    node,
+    php,
+    procfile,
+    python,
+    ruby,
+    rust,
+    second,
+    static,
+)
 from better_paas.builders.files import Files
 from better_paas.builders.instructions import parse
 from better_paas.builders.languages import TOOLS
-from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides, check_packages
+from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
 from better_paas.builders.said import wishes
 
 # The first that knows the source wins: what names its language plainly stands before what many sources have besides
@@ -21,8 +36,6 @@ _KNOWN_BY = (
     "requirements.txt, pyproject.toml, package.json, go.mod, Cargo.toml, composer.json, Gemfile, pom.xml, "
     "build.gradle, mix.exs, *.csproj, deno.json"
 )
-# A command that goes on from what was found.
-_FOUND = "... && "
 
 
 def detect(tree: Files, overrides: Overrides, folder: str = "") -> BuildPlan:
@@ -33,10 +46,8 @@ def detect(tree: Files, overrides: Overrides, folder: str = "") -> BuildPlan:
     """
     folder = folder.strip("/")
     files = tree.below(folder)
-    said = wishes(files)
-    wanted = overrides.over(said.overrides)
-    check_packages(wanted.packages)
-    check_packages(wanted.run_packages)
+    said = wishes(files, overrides)
+    wanted = said.overrides
     found = procfile.with_processes(_plan(tree, files, folder, wanted), files, wanted)
     return replace(found, notes=(*found.notes, *said.notes))
 
@@ -44,13 +55,9 @@ def detect(tree: Files, overrides: Overrides, folder: str = "") -> BuildPlan:
 def _plan(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPlan:
     if (own := _by_dockerfile(files, wanted)) is not None:
         return own
-    goes_on = wanted.build_command.startswith(_FOUND)
-    plan = _by_language(tree, files, folder, replace(wanted, build_command="") if goes_on else wanted)
-    if goes_on:
-        plan = replace(
-            plan, build=" && ".join(part for part in (plan.build, wanted.build_command[len(_FOUND) :]) if part)
-        )
-    return _as_site(_with_wishes(second.with_assets(plan, files, wanted), wanted), wanted)
+    bare = going_on.without(wanted)
+    found = second.with_assets(_by_language(tree, files, folder, bare), files, bare)
+    return _as_site(_with_wishes(going_on.filled(found, wanted), bare), bare)
 
 
 def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> BuildPlan:
@@ -103,8 +110,6 @@ def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | No
 
 def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     """What holds for every language."""
-    if not re.fullmatch(r"[\w.+-]{0,50}", wanted.version):
-        raise NoPlan("this is no version of a language", "Versions are like 3.12 or 22.", wanted.version)
     beside = {name: version for name, version in wanted.tools.items() if name != plan.runtime and name in TOOLS}
     # Python comes from Debian where it is the second language.
     python = ("python3", "python3-pip", "python-is-python3") if "python" in wanted.tools else ()
@@ -118,13 +123,14 @@ def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
         run_tools=tuple(dict.fromkeys([*plan.run_tools, *beside])),
         environment={**plan.environment, **wanted.environment},
         health_path=wanted.health_path,
+        health_status=wanted.health_status,
         install_app="" if wanted.install_command else plan.install_app,
     )
 
 
 def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     """Served as files where that is wanted: what the build leaves in `output`."""
-    output = _output(wanted.output, plan.folder)
+    output = posixpath.normpath(folder) if (folder := wanted.output.strip("/")) else ""
     if wanted.site and plan.runtime in ("node", "bun"):
         tools = {**plan.tools, "bun": plan.version} if plan.runtime == "bun" else plan.tools
         version = plan.tools.get("node", "") if plan.runtime == "bun" else plan.version
@@ -135,16 +141,6 @@ def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
         return plan
     single_page = plan.single_page if wanted.single_page is None else wanted.single_page
     return replace(plan, output=output or plan.output, single_page=single_page)
-
-
-def _output(text: str, app: str) -> str:
-    """A folder below the app, or elsewhere in what is built. Errors: NoPlan."""
-    folder = posixpath.normpath(text.strip("/")) if text.strip("/") else ""
-    if posixpath.normpath(posixpath.join(app, folder)).startswith("..") or not re.fullmatch(
-        r"[\w.@-]*+(?:/[\w.@-]++)*+", folder
-    ):
-        raise NoPlan("this is no folder that a site can be in", "Give it relative to the app, like dist.", text)
-    return folder
 
 
 def _by_dockerfile(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -178,5 +174,7 @@ def _own_dockerfile(path: str, text: str, overrides: Overrides) -> BuildPlan:
         port=exposed[-1] if exposed else DEFAULT_PORT,
         dockerfile_path=path,
         build_args=overrides.build_args,
+        environment=overrides.environment,
         health_path=overrides.health_path,
+        health_status=overrides.health_status,
     )

@@ -1,7 +1,6 @@
 """What detection decided, as pure data that is shown to the user."""
 
 import posixpath
-import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -41,7 +40,8 @@ class Overrides:
 
     build_method: auto, dockerfile, or plan to pass a Dockerfile over. packages, run_packages: of Debian, for building
     and for running. output: folder of a static site. site: whether to serve it as one. version: of the language.
-    build_args: of an own Dockerfile. environment: plain variables of the image. health_path: what the probe asks for.
+    build_args: of an own Dockerfile. environment: plain variables of the image, or of an own Dockerfile's containers.
+    health_path: what the probe asks for. health_status: its good answers, such as 200-399,401.
     """
 
     build_method: str = "auto"
@@ -62,6 +62,7 @@ class Overrides:
     build_args: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     health_path: str = ""
+    health_status: str = ""
     tools: dict[str, str] = field(default_factory=dict)
 
     def over(self, other: "Overrides") -> "Overrides":
@@ -82,17 +83,6 @@ class Overrides:
 
 
 _NO_WISH: tuple[Any, ...] = ("", "auto", None, ())
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,100}")
-_MOST_PACKAGES = 100
-
-
-def check_packages(names: tuple[str, ...]) -> None:
-    """Of Debian packages. Errors: NoPlan."""
-    for name in names:
-        if not _PACKAGE.fullmatch(name):
-            raise NoPlan("this is no name of a Debian package", "Names are like libpq-dev.", name)
-    if len(names) > _MOST_PACKAGES:
-        raise NoPlan(f"at most {_MOST_PACKAGES} Debian packages", "Build an image of your own with a Dockerfile.")
 
 
 @dataclass(frozen=True)
@@ -103,7 +93,8 @@ class BuildPlan:
     install_app: what makes the sources themselves importable, once they are there.
     processes: commands of those beside the main one. release: a command that is run once before the release starts.
     build_packages, run_packages: of Debian. tools: second languages of the build, by version; run_tools: those that are
-    also there when it runs. output: folder of a static site that the build makes. environment: variables of the image.
+    also there when it runs. output: folder of a static site that the build makes. environment: variables of the image,
+    or of an own Dockerfile's containers.
     notes: what the user should know.
     """
 
@@ -135,6 +126,7 @@ class BuildPlan:
     environment: dict[str, str] = field(default_factory=dict)
     build_args: dict[str, str] = field(default_factory=dict)
     health_path: str = ""
+    health_status: str = ""
     # Whose caches its build may read and write: the project's.
     cache_scope: str = ""
     # Where volumes are mounted: a generated image has these folders, owned by the user that it runs as.

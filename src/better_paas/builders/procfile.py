@@ -33,21 +33,26 @@ def start(files: Files, overrides: Overrides, found: str) -> str:
     return overrides.start_command or main_command(files) or found
 
 
-class BadName(ValueError):
-    """A process can't be called so. quoted: the name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("a process can't have this name: use a-z, 0-9 and '-', such as worker")
-        self.quoted = name
-
-
 def check_names(processes: Collection[str]) -> None:
-    """Of the processes beside the main one. Errors: ValueError, for people."""
+    """Of the processes beside the main one. Errors: NoPlan."""
     for name in processes:
         if not _NAME.fullmatch(name) or name in _RESERVED:
-            raise BadName(name)
+            raise NoPlan(
+                "a process can't have this name: use a-z, 0-9 and '-', such as worker",
+                "Change it in the Procfile, or where else the process is named.",
+                name,
+            )
     if len(processes) > _MOST_PROCESSES:
-        raise ValueError(f"at most {_MOST_PROCESSES} processes")
+        raise NoPlan(
+            f"at most {_MOST_PROCESSES} processes", "Further processes can be apps of their own in the same project."
+        )
+
+
+def beside(files: Files) -> dict[str, str]:
+    """The commands of the processes beside the main one, by name."""
+    found = commands(files)
+    main = _WEB if _WEB in found else next((name for name in found if name != _RELEASE), _WEB)
+    return {name: command for name, command in found.items() if name not in (main, _RELEASE)}
 
 
 def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> BuildPlan:
@@ -56,17 +61,8 @@ def with_processes(plan: BuildPlan, files: Files, overrides: Overrides) -> Build
     is_worker = overrides.kind == "worker" or (
         not overrides.kind and bool(main_command(files)) and _WEB not in found and not overrides.start_command
     )
-    main = _WEB if _WEB in found else next((name for name in found if name != _RELEASE), _WEB)
-    beside = {name: command for name, command in found.items() if name not in (main, _RELEASE)}
-    wanted = {name: command for name, command in {**beside, **overrides.processes}.items() if command}
-    try:
-        check_names(wanted)
-    except ValueError as error:
-        raise NoPlan(
-            str(error),
-            "Change the Procfile. Further processes can be apps of their own in the same project.",
-            getattr(error, "quoted", ""),
-        ) from None
+    wanted = {name: command for name, command in {**beside(files), **overrides.processes}.items() if command}
+    check_names(wanted)
     return replace(
         plan,
         port=0 if is_worker else overrides.port or plan.port,

@@ -138,4 +138,5 @@ def _scalar(text: str) -> Any:
         return text == "true"
     if text in ("null", "~", ""):
         return None
-    return int(text) if re.fullmatch(r"-?\d{1,15}", text) else text
+    # One that begins with 0 is a word that would not be the same again.
+    return int(text) if re.fullmatch(r"0|-?[1-9]\d{0,14}", text, re.ASCII) else text

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from better_paas.builders import procfile
+from better_paas.builders.faults import faults
 from better_paas.builders.files import Files
 from better_paas.builders.plan import NoPlan, Overrides
 from better_paas.builders.said import builders, hosts, own, sites
 from better_paas.builders.said.wish import Said
+from better_paas.kit.quoted import Statement, quote
 
 # The nearer to building comes first: its wishes win over those below.
 _FOREIGN: dict[str, Callable[[Files], Said]] = {
@@ -25,27 +28,51 @@ _FOREIGN: dict[str, Callable[[Files], Said]] = {
 }
 
 
-def wishes(files: Files) -> Said:
-    """Our file's before all others'. Errors: NoPlan, for what is wrong in our file; others are passed over then."""
-    wanted, notes = own.read(files).overrides, []
+# What says how to build without a Dockerfile: where there is one, its builder does not read it either.
+_WITHOUT_DOCKERFILE = ("railpack.json", "nixpacks.toml")
+_NO_WISH = Overrides()
+_LONGEST_NOTE = 1_000
+
+
+def wishes(files: Files, settings: Overrides = _NO_WISH) -> Said:
+    """What is wanted in the end: by the app's settings, then by our file, then by others.
+
+    Errors: NoPlan, for what is wrong in the first two; of others' files what can't be is passed over, and noted.
+    """
+    wanted, notes = settings.over(own.read(files)), []
+    for _, fault in faults(wanted):
+        raise fault
     present = {name for name in files.names() if "/" not in name}
     for name, read in _FOREIGN.items():
         if name not in present or (name == "railway.toml" and "railway.json" in present):
             continue
+        if name in _WITHOUT_DOCKERFILE and _has_dockerfile(files, wanted):
+            notes.append(f"{name} is not read: there is a Dockerfile")
+            continue
         try:
             said = read(files)
+            asked, unused = _usable(said.overrides, wanted, files)
         except NoPlan as error:
             notes.append(f"{name} is not read: {error}")
             continue
-        asked, missing = _without_missing(said.overrides, files)
         wanted = wanted.over(asked)
-        notes += [*said.notes, *(f"{name}: there is no {path}" for path in missing)]
-    return Said(wanted, tuple(notes))
+        notes += [*said.notes, *(f"{name}: {reason}" for reason in unused)]
+    return Said(wanted, tuple(quote(note, longest=_LONGEST_NOTE) for note in notes))
 
 
-def _without_missing(asked: Overrides, files: Files) -> tuple[Overrides, list[str]]:
-    """Paths in files for others may be meant from elsewhere."""
+def _has_dockerfile(files: Files, wanted: Overrides) -> bool:
+    return wanted.build_method != "plan" and files.read(wanted.dockerfile_path or "Dockerfile") is not None
+
+
+def _usable(asked: Overrides, wanted: Overrides, files: Files) -> tuple[Overrides, list[str]]:
+    """(what of it can be done beside what is wanted already, why the rest can't)."""
+    unused = []
     path = asked.dockerfile_path
-    if path and files.read(path) is None:
-        return replace(asked, dockerfile_path=""), [path]
-    return asked, []
+    if path and files.read(path) is None:  # it may be meant from elsewhere
+        asked, unused = replace(asked, dockerfile_path=""), [f"there is no {path}"]
+    both = wanted.over(asked)
+    for field, fault in faults(replace(both, processes={**procfile.beside(files), **both.processes})):
+        if getattr(asked, field):
+            asked = replace(asked, **{field: getattr(_NO_WISH, field)})
+            unused.append(f"{field.replace('_', ' ')} not used: {Statement.of(fault)}")
+    return asked, unused

@@ -4,7 +4,7 @@ from typing import Any
 
 from better_paas.builders.files import Files, read_json, read_toml, read_yaml, table
 from better_paas.builders.plan import Overrides
-from better_paas.builders.said.wish import Said, by_name, commands, number, text, unread, variables
+from better_paas.builders.said.wish import Said, by_name, commands, number, text, to_be_set, unread, variables
 
 _MAIN = ("web", "app")
 # Keys of a service that are read, or that say nothing of building and running.
@@ -38,10 +38,8 @@ def app_json(files: Files) -> Said:
     env = table(data, "env")
     values = {name: each.get("value") if isinstance(each, dict) else each for name, each in env.items()}
     known = ("env", "name", "description", "keywords", "website", "repository", "logo", "success_url")
-    missing = [name for name, each in env.items() if not variables({name: values[name]}) and _is_required(each)]
-    notes = unread("app.json", data, *known)
-    if missing:
-        notes += (f"app.json asks for variables that have to be set: {', '.join(str(name) for name in missing[:20])}",)
+    required = {name: values[name] for name, each in env.items() if _is_required(each)}
+    notes = unread("app.json", data, *known) + to_be_set("app.json", required)
     return Said(Overrides(environment=variables(values)), notes)
 
 
@@ -51,10 +49,15 @@ def _is_required(each: Any) -> bool:
 
 def heroku(files: Files) -> Said:
     data = read_yaml(files, "heroku.yml")
-    docker = table(data, "build", "docker")
-    start, processes = _processes(by_name(table(data, "run")))
+    docker, run = table(data, "build", "docker"), table(data, "run")
+    named = by_name(run)
+    start, processes = _processes(named)
     notes = unread("heroku.yml", data, "build", "run", "release")
+    notes += unread("heroku.yml build", table(data, "build"), "docker", "config")
     notes += unread("heroku.yml build.docker", docker, "web")
+    notes += unread("heroku.yml run", run, *named)
+    notes += unread("heroku.yml", _beside_command({f"run.{name}": run[name] for name in run}))
+    notes += unread("heroku.yml", _beside_command({"release": data.get("release")}))
     return Said(
         Overrides(
             dockerfile_path=text(docker.get("web")),
@@ -65,6 +68,16 @@ def heroku(files: Files) -> Said:
         ),
         notes,
     )
+
+
+def _beside_command(processes: dict[str, Any]) -> dict[str, Any]:
+    """What processes have besides; all of them run in the image of the main one."""
+    return {
+        f"{name}.{key}": value
+        for name in processes
+        for key, value in table(processes, name).items()
+        if key != "command" and (key, value) != ("image", "web")
+    }
 
 
 def railway(files: Files) -> Said:
@@ -95,12 +108,13 @@ def render(files: Files) -> Said:
     chosen = chosen or (services[0] if services else {})
     others = [str(each.get("name")) for each in services if each is not chosen]
     env = chosen.get("envVars")
-    named = (
-        {each.get("key"): each.get("value") for each in env if isinstance(each, dict)} if isinstance(env, list) else {}
-    )
+    listed = [each for each in env if isinstance(each, dict)] if isinstance(env, list) else []
+    values = {str(each["key"]): each.get("value") for each in listed if "key" in each}
     is_site = chosen.get("type") == "static" or "static" in (chosen.get("runtime"), chosen.get("env"))
     notes = unread("render.yaml", data, "services") + unread("render.yaml services", dict.fromkeys(others))
     notes += unread("render.yaml service", chosen, *_OF_RENDER)
+    notes += unread("render.yaml envVars", {name: None for each in listed if "key" not in each for name in each})
+    notes += to_be_set("render.yaml", values)
     return Said(
         Overrides(
             dockerfile_path=text(chosen.get("dockerfilePath")).removeprefix("./"),
@@ -111,7 +125,7 @@ def render(files: Files) -> Said:
             kind="worker" if chosen.get("type") == "worker" else "",
             output=text(chosen.get("staticPublishPath")).removeprefix("./"),
             site=True if is_site else None,
-            environment=variables({str(name): value for name, value in named.items()}),
+            environment=variables(values),
         ),
         notes,
     )
@@ -153,6 +167,7 @@ def netlify(files: Files) -> Said:
         for each in (rules if isinstance(rules, list) else [])
     )
     notes = unread("netlify.toml", data, "build", "dev")
+    notes += unread("netlify.toml build", build, "command", "publish", "environment")
     return Said(
         Overrides(
             build_command=text(build.get("command")),

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from better_paas.builders import procfile
+from better_paas.builders.faults import faults
 from better_paas.builders.files import Files, read_toml
 from better_paas.builders.plan import NoPlan, Overrides
-from better_paas.builders.said.wish import Said, number, text, variables
+from better_paas.builders.said.wish import MOST, not_plain, number, text
 
 NAME = "better-paas.toml"
 _HINT = "All keys are in the manual: docs/reference/better-paas-toml.md."
@@ -33,8 +33,8 @@ KEYS = (
     Key("build", "method", "build_method", "text", "`plan` passes a Dockerfile over.", ("auto", "dockerfile", "plan")),
     Key("build", "dockerfile", "dockerfile_path", "text", "Path of the Dockerfile, below the app's folder."),
     Key("build", "version", "version", "text", "Version of the language, like `3.12`."),
-    Key("build", "install", "install_command", "text", "Command that installs the dependencies."),
-    Key("build", "command", "build_command", "text", "Command that builds; begun with `... && ` it goes on from ours."),
+    Key("build", "install", "install_command", "text", "Command that installs; `...` in it is what was found."),
+    Key("build", "command", "build_command", "text", "Command that builds, like `... && make` with what was found."),
     Key("build", "packages", "packages", "texts", "Debian packages that building needs."),
     Key("build", "static", "site", "flag", "Whether what the build makes is served as a static site."),
     Key("build", "output", "output", "text", "Folder of the static site, below the app's folder."),
@@ -46,8 +46,9 @@ KEYS = (
     Key("run", "port", "port", "port", "Port that the app listens on."),
     Key("run", "kind", "kind", "text", "`worker` serves no requests.", ("web", "worker")),
     Key("run", "health", "health_path", "text", "Path that answers when the app is well, like `/healthz`."),
+    Key("run", "health-status", "health_status", "text", "Good answers of that path, like `200-399,401`."),
     Key("run.processes", "", "processes", "table", "Commands of the processes beside the main one, by name."),
-    Key("variables", "", "environment", "table", "Plain variables of building and running; the app's own win."),
+    Key("variables", "", "environment", "table", "Plain variables, of an own Dockerfile when it runs; the app's win."),
 )
 _KINDS = {
     "text": "text",
@@ -58,12 +59,16 @@ _KINDS = {
 }
 
 
-def read(files: Files) -> Said:
+def read(files: Files) -> Overrides:
     """Errors: NoPlan for what is no TOML, and for each key that is unknown or has no such value."""
     data = read_toml(files, NAME)
     given = {key.path: value for key in KEYS if (value := _at(data, key.path)) is not None}
     _refuse_unknown(data, "")
-    return Said(Overrides(**{key.field: _checked(key, given[key.path]) for key in KEYS if key.path in given}))
+    wanted = Overrides(**{key.field: _checked(key, given[key.path]) for key in KEYS if key.path in given})
+    for field, error in faults(wanted):
+        key = next(key for key in KEYS if key.field == field)
+        raise NoPlan(f"{key.path} of better-paas.toml: {error}", error.hint, error.quoted)
+    return wanted
 
 
 def _at(data: Any, path: str) -> Any:
@@ -88,7 +93,19 @@ def _checked(key: Key, value: Any) -> Any:
     if taken is None or (key.choices and taken not in key.choices):
         wanted = " or ".join(key.choices) if key.choices else _KINDS[key.kind]
         raise NoPlan(f"a value of better-paas.toml is not of its kind: {wanted}", _HINT, key.path)
+    for name, each in taken.items() if key.kind == "table" else ():
+        if reason := _no_entry(key, name, each):
+            raise NoPlan(f"{key.path} of better-paas.toml: {reason}", _HINT, name)
     return taken
+
+
+def _no_entry(key: Key, name: str, value: Any) -> str:
+    """Why a table can't have it; "" if it can."""
+    if not isinstance(value, str):
+        return "each of its values is a text"
+    if key.field == "processes":  # of their names see faults; one without a command is taken away
+        return "" if text(value) or not value else "this is no command"
+    return not_plain(name, value)
 
 
 def _taken(key: Key, value: Any) -> Any:
@@ -101,15 +118,7 @@ def _taken(key: Key, value: Any) -> Any:
         return text(value) or None
     if key.kind == "texts":
         return tuple(value) if isinstance(value, list) and all(text(each) for each in value) else None
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        return None
-    if key.field == "processes":
-        try:
-            procfile.check_names(value)
-        except ValueError:
-            return None
-        return value
-    return value if variables(value) == value else None
+    return value if isinstance(value, dict) and len(value) <= MOST else None
 
 
 def schema() -> dict[str, Any]:

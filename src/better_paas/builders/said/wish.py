@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from better_paas.builders.going_on import FOUND
 from better_paas.builders.plan import Overrides
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _LONGEST = 10_000
-_MOST = 200
+MOST = 200
 # What the platform itself says to the app.
 _OF_THE_PLATFORM = ("PORT", "HOST", "HOSTNAME", "PATH", "HOME")
 
@@ -27,7 +29,7 @@ def text(value: Any) -> str:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    return tuple(found for each in value[:_MOST] if (found := text(each))) if isinstance(value, list) else ()
+    return tuple(found for each in value[:MOST] if (found := text(each))) if isinstance(value, list) else ()
 
 
 def commands(value: Any) -> str:
@@ -35,27 +37,47 @@ def commands(value: Any) -> str:
     return " && ".join(texts(value)) if isinstance(value, list) else text(value)
 
 
+def packages(*lists: Any) -> tuple[str, ...]:
+    """Of Debian, out of several lists. What was found is had anyway."""
+    return tuple(dict.fromkeys(name for each in lists for name in texts(each) if name != FOUND))
+
+
 def by_name(value: Any) -> dict[str, str]:
-    """Commands by the names of their processes."""
+    """Commands by the names of their processes; each may be the `command` of a table."""
     if not isinstance(value, dict):
         return {}
-    return {str(name): found for name, each in list(value.items())[:_MOST] if (found := text(each))}
+    said = {str(name): each.get("command") if isinstance(each, dict) else each for name, each in value.items()}
+    return {name: found for name, each in list(said.items())[:MOST] if (found := commands(each))}
 
 
 def variables(value: Any) -> dict[str, str]:
-    """Plain ones: those with one line of text whose name is not the platform's."""
+    """The plain ones among them."""
     if not isinstance(value, dict):
         return {}
-    found: dict[str, str] = {}
-    for name, each in list(value.items())[:_MOST]:
-        plain = (
-            str(each).lower() if isinstance(each, bool) else str(each) if isinstance(each, (str, int, float)) else None
-        )
-        if plain is None or name in _OF_THE_PLATFORM or not _NAME.fullmatch(name):
-            continue
-        if len(plain) <= _LONGEST and not re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", plain):
-            found[name] = plain
-    return found
+    plain = {
+        str(name): str(each).lower() if isinstance(each, bool) else str(each)
+        for name, each in list(value.items())[:MOST]
+        if isinstance(each, (str, int, float))
+    }
+    return {name: each for name, each in plain.items() if not not_plain(name, each)}
+
+
+def not_plain(name: str, value: str) -> str:
+    """Why this is no plain variable; "" if it is one."""
+    if name in _OF_THE_PLATFORM:
+        return "the platform sets this variable itself"
+    if not _NAME.fullmatch(name):
+        return "a variable's name has letters, digits and '_'"
+    if len(value) > _LONGEST or _CONTROL.search(value):
+        return f"a variable's value is one line of at most {_LONGEST} characters"
+    return ""
+
+
+def to_be_set(file: str, values: dict[str, Any]) -> tuple[str, ...]:
+    """The note about variables that have no value there."""
+    known = {*variables(values), *_OF_THE_PLATFORM}
+    missing = [name[:60] for name in values if name not in known]
+    return (f"{file} asks for variables that have to be set: {', '.join(missing[:20])}",) if missing else ()
 
 
 def number(value: Any) -> int | None:
