@@ -126,6 +126,23 @@ def git_dockerfile(monkeypatch):
     return "sample:hello-python"
 
 
+async def test_an_own_dockerfile_runs_with_what_the_repository_says(driver, platform, git_dockerfile, monkeypatch):
+    from better_paas.builders import detect
+
+    plan = BuildPlan(
+        "dockerfile",
+        start="serve",
+        environment={"A": "1", "B": "1"},
+        health_path="/up",
+        health_status="418",
+    )
+    monkeypatch.setattr(detect, "_by_dockerfile", lambda *_: plan)
+    platform.runtime.answers = b"HTTP/1.1 418 x\r\nContent-Length: 0\r\n\r\n"
+    app = await driver.live(gitRepo=git_dockerfile, envVars={"B": "2"})
+    spec = platform.runtime.specs[app["activeDeployId"]]
+    assert (spec.start_command, spec.environment["A"], spec.environment["B"]) == ("serve", "1", "2")
+
+
 async def test_variables_of_the_platform_win_and_are_told(driver, platform):
     app = await driver.live(envVars={"PORT": "99", "HOSTNAME": "mine", "HOST": "127.0.0.1"})
     environment = platform.runtime.specs[app["activeDeployId"]].environment

@@ -130,13 +130,15 @@ class Releases:
 
             if (settings := await self._database.read(earlier)) is not None:
                 return settings
-        own_command = work.overrides.start_command if plan.runtime == "dockerfile" else ""
+        # A generated image has both in itself.
+        command, variables = (plan.start, plan.environment) if plan.runtime == "dockerfile" else ("", {})
         return {
             **work.settings,
-            "environment": work.variables,
-            "startCommand": own_command,
+            "environment": {**variables, **work.variables},
+            "startCommand": command,
             "processes": plan.processes,
             "healthPath": work.settings["healthPath"] or plan.health_path,
+            "healthStatus": work.settings["healthStatus"] or plan.health_status,
         }
 
     async def _make_way(self, work: Work, spec: ReleaseSpec) -> bool:
