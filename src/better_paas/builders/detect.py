@@ -21,6 +21,7 @@ from better_paas.builders import (
     second,
     static,
 )
+from better_paas.builders.faults import check_output
 from better_paas.builders.files import Files
 from better_paas.builders.instructions import parse
 from better_paas.builders.languages import TOOLS
@@ -130,6 +131,7 @@ def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
 
 def _as_site(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     """Served as files where that is wanted: what the build leaves in `output`."""
+    check_output(wanted.output, plan.folder)
     output = posixpath.normpath(folder) if (folder := wanted.output.strip("/")) else ""
     if wanted.site and plan.runtime in ("node", "bun"):
         tools = {**plan.tools, "bun": plan.version} if plan.runtime == "bun" else plan.tools

@@ -16,7 +16,7 @@ _STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?", re.ASCII)
 
 
 def faults(wanted: Overrides) -> Iterator[tuple[str, NoPlan]]:
-    """(field, what is wrong with it), for each wish that can't be."""
+    """(field, what is wrong with it), for each wish that can't be, wherever the app is."""
     for field, check in _CHECKS.items():
         try:
             check(getattr(wanted, field))
@@ -56,8 +56,9 @@ def _check_packages(names: tuple[str, ...]) -> None:
         raise NoPlan(f"at most {MOST_PACKAGES} Debian packages", "Build an image of your own with a Dockerfile.")
 
 
-def _check_output(text: str) -> None:
-    folder = posixpath.normpath(text.strip("/"))
+def check_output(text: str, app: str = "") -> None:
+    """Below the app, or elsewhere in what is built. app: its folder there. Errors: NoPlan."""
+    folder = posixpath.normpath(posixpath.join(app, text.strip("/")))
     if folder.startswith("..") or not re.fullmatch(r"[\w.@-]*+(?:/[\w.@-]++)*+", folder):
         raise NoPlan("this is no folder that a site can be in", "Give it relative to the app, like dist.", text)
 
@@ -76,7 +77,7 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "health_status": _check_health_status,
     "packages": _check_packages,
     "run_packages": _check_packages,
-    "output": _check_output,
+    "output": check_output,
     "processes": _check_processes,
     "version": _check_version,
 }

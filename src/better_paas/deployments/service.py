@@ -376,9 +376,9 @@ def disown(deployment: Deployment, trouble: Statement, *, goes_back: bool) -> No
     """A deployment that had gone live turns out to be no good. goes_back: the version before serves again."""
     told = Statement(f"it failed after it had gone live: {trouble.sentence}", trouble.quoted)
     deployment.status, deployment.failure, deployment.watched_until = "failed", told.stored(), None
-    then = "The version before serves again." if goes_back else "It is started again and again until it stays up."
-    advice = Statement(f"What it said last is at the end of its log. {then}")
-    deployment.advice = advice.stored()
+    back = Statement("What it said last is at the end of its log. The version before serves again.")
+    alone = Statement("What it said last is at the end of its log. It is started again and again until it stays up.")
+    deployment.advice = (back if goes_back else alone).stored()
 
 
 def retire(session: Session, release: Release) -> None:

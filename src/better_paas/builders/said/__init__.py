@@ -40,8 +40,9 @@ def wishes(files: Files, settings: Overrides = _NO_WISH) -> Said:
     Errors: NoPlan, for what is wrong in the first two; of others' files what can't be is passed over, and noted.
     """
     wanted, notes = settings.over(own.read(files)), []
-    for _, fault in faults(wanted):
-        raise fault
+    for field, fault in faults(wanted):
+        if field != "output":  # which a member of a workspace may have elsewhere in it: see detect
+            raise fault
     present = {name for name in files.names() if "/" not in name}
     for name, read in _FOREIGN.items():
         if name not in present or (name == "railway.toml" and "railway.json" in present):
