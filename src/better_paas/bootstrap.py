@@ -66,6 +66,7 @@ from better_paas.kit.files import write_atomically
 from better_paas.kit.ids import new_id
 from better_paas.kit.locks import Locks
 from better_paas.kit.redact import Redactor
+from better_paas.kit.slots import Slots
 from better_paas.kit.supervision import Supervisor, Work
 from better_paas.kit.temporary import Claim
 from better_paas.metrics.figures import Figures
@@ -105,7 +106,7 @@ _TRASH_LOOK_SECONDS = 3600.0
 _AGAIN_SECONDS = 1.0
 _FAILURE_FLUSH_SECONDS = 60.0
 # Each fetches a repository; more at once would fill the disk and the line for nothing.
-_PLAN_SLOTS = 4
+_LOOK_SLOTS, _LOOK_SLOTS_EACH = 6, 2
 _log = structlog.get_logger(__name__)
 
 
@@ -189,7 +190,7 @@ class Platform:
         self.limits = Limits(settings.git_timeout, settings.source_max_mb * 2**20, settings.private_git_hosts)
         self.workspace = self.data_dir / "builds"
         self.uploads = Uploads(self.data_dir / "uploads", settings.source_max_mb * 2**20, self.reader)
-        self.plan_slots = asyncio.Semaphore(_PLAN_SLOTS)
+        self.look_slots = Slots(_LOOK_SLOTS, _LOOK_SLOTS_EACH)
         wanted = self._deploy_settings()
         self.releases = Releases(self.database, self.runtime, self.ingress, wanted, self._open_up)
         self.deployer = Deployer(self.database, self.runtime, self.planner, self.logbook, self.releases, wanted)
@@ -299,8 +300,8 @@ class Platform:
             await self.deployer.sweep_workspaces()
         slots = {deployments.DEPLOY: self.settings.build_concurrency, deployments.ROLLBACK: _ROLLBACK_SLOTS}
         for kind, most in slots.items():
-            is_build = kind == deployments.DEPLOY
-            self.worker.register(Kind(kind, self.deployer.deploy, self.deployer.deploy_failed, most, is_build))
+            # Both start and ask what strangers wrote.
+            self.worker.register(Kind(kind, self.deployer.deploy, self.deployer.deploy_failed, most, True))
         self.worker.register(Kind(RESEAL, self.vault.reseal, self.vault.reseal_failed, 1))
         self.worker.register(Kind(deployments.RETIRE, self.releases.retire, self.releases.retire_failed, _RETIRE_SLOTS))
         self.worker.register(Kind(deployments.WATCH, self.watcher.watch, self.watcher.watch_failed, _WATCH_SLOTS))
@@ -668,4 +669,4 @@ def _trusted_networks(settings: Settings) -> tuple[str, ...]:
 
 
 def make_bases(settings: Settings, engine: Engine, trust: TrustSource, locks: Locks) -> Bases:
-    return Bases(engine, settings.base_images, lambda: trust, locks)
+    return Bases(engine, settings.base_images, lambda: trust, locks, settings.private_registries)

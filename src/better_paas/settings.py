@@ -205,6 +205,10 @@ class Settings(BaseSettings):
     git_allowed_private_hosts: str = Field(
         "", description="Comma list of hosts or networks that Git sources may use though they are private."
     )
+    registry_allowed_private_hosts: str = Field(
+        "",
+        description="Comma list of hosts or networks of registries that Dockerfiles may name though they are private.",
+    )
     git_timeout: int = Field(300, ge=5, le=3600, description="Seconds that fetching a source may take.")
     source_max_mb: int = Field(500, ge=1, le=10240, description="Largest source tree.")
 
@@ -332,6 +336,10 @@ class Settings(BaseSettings):
     @property
     def private_git_hosts(self) -> tuple[str, ...]:
         return _comma_list(self.git_allowed_private_hosts)
+
+    @property
+    def private_registries(self) -> tuple[str, ...]:
+        return _comma_list(self.registry_allowed_private_hosts)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ import pytest
 
 from better_paas.caddy import process
 from better_paas.caddy.process import CaddyFailed, CaddySilent
+from better_paas.domains import ingress
 from better_paas.domains.render import Certificate, Name, Site
 from better_paas.domains.routing import Routing
+from better_paas.kit.subprocess import ProgramFailed
 from tests import stored
 from tests.system.ingress_world import World, until
 
@@ -129,6 +131,30 @@ async def test_a_taken_https_port_is_nobody_s_name(world):
     await world.ingress.apply()
     assert world.ingress.problem == ""
     assert https_hosts(world) == ["secure.example.com"]
+
+
+async def test_https_is_served_by_itself_once_its_port_is_free(world, monkeypatch):
+    monkeypatch.setattr(ingress, "_RETRY_SECONDS", 0.5)
+    world.app("secure", Name("secure.example.com", https=True))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", world.settings.https_port))
+        other.listen()
+        await world.ingress.start()
+        assert "HTTPS is not served" in world.ingress.problem
+    await until(lambda: world.ingress.problem == "")
+    assert https_hosts(world) == ["secure.example.com"]
+
+
+async def test_an_examination_that_is_killed_says_nothing_of_a_name(world, monkeypatch):
+    """As where memory runs out: the name would be left out for good."""
+
+    async def killed(*_, **__):
+        raise ProgramFailed("caddy", -9, "", "it was killed")
+
+    await world.ingress.start()
+    monkeypatch.setattr(process, "run", killed)
+    with pytest.raises(CaddyFailed, match="could not be examined"):
+        await world.ingress._caddy.refuses({})
 
 
 async def test_one_whose_sockets_are_gone_is_started_again(world, monkeypatch):

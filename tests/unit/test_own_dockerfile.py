@@ -10,7 +10,7 @@ from better_paas.builders.dockerfile import generate
 from better_paas.builders.instructions import BadDockerfile
 from better_paas.builders.plan import BuildPlan
 from better_paas.deployments.planning import Planner
-from better_paas.engine.client import Engine
+from better_paas.engine.client import Engine, EngineFailed
 from better_paas.errors import StepFailed
 from better_paas.runtime.docker import DockerRuntime
 from better_paas.runtime.protocol import Recipe, RuntimeFailed
@@ -223,6 +223,47 @@ async def test_images_of_apps_are_refused_under_every_other_name_too(reference, 
 )
 async def test_an_image_is_known_by_each_form_of_its_name(reference, tag):
     assert await bases(**{reference: image(tag, triggers=["RUN x"])}).pull(reference, print) == ["RUN x"]
+
+
+class Registries(StubEngine):
+    """None has the image; `said`: in which words, by the first word of the registry's name."""
+
+    def __init__(self, **said: str) -> None:
+        super().__init__({})
+        self.said = said
+
+    async def pull(self, reference, timeout):
+        await super().pull(reference, timeout)
+        raise EngineFailed(self.said[reference.partition(".")[0]])
+
+
+async def test_one_registry_that_can_not_be_reached_says_nothing_of_others():
+    engine = Registries(nowhere="dial tcp: lookup nowhere.invalid: no such host", official="manifest unknown")
+    found = Bases(engine, {}, lambda: None, None)
+    for _ in range(2):
+        with pytest.raises(NoBase, match="can't be pulled"):
+            await found.pull("nowhere.invalid/x:1", print)
+    with pytest.raises(NoBase) as refused:
+        await found.pull("official.invalid/python:3.12", print)
+    assert refused.value.quoted == "official.invalid/python:3.12: there is no such image, or none of this tag"
+    assert engine.pulled == ["nowhere.invalid/x:1", "official.invalid/python:3.12"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:5000", "169.254.169.254", "10.0.0.5:5000"])
+async def test_the_engine_is_sent_to_no_private_address(host):
+    """It fetches from this machine's own network, and would show what answers there."""
+    engine = Registries()
+    with pytest.raises(NoBase, match="the registry of a base image can't be used"):
+        await Bases(engine, {}, lambda: None, None).pull(f"{host}/x/y:z", print)
+    assert engine.pulled == []
+
+
+async def test_what_answers_in_a_registry_s_place_is_not_shown():
+    engine = Registries(**{"127": 'error parsing HTTP 200 response body: invalid character: "SECRET-OF-THE-METADATA"'})
+    found = Bases(engine, {}, lambda: None, None, ("127.0.0.1",))
+    with pytest.raises(NoBase) as refused:
+        await found.pull("127.0.0.1:8080/x:1", print)
+    assert refused.value.quoted == "127.0.0.1:8080/x:1: its registry did not give it"
 
 
 async def recipe_of(tmp_path, text: str, found: dict[str, dict]) -> Recipe:

@@ -18,6 +18,12 @@ def settings(**urls: str) -> bytes:
     return "".join(f"{key}\n{value}\0" for key, value in [("core.x", "1"), *pairs]).encode()
 
 
+def addresses(text: bytes):
+    found = submodules.Settings(len(text))
+    found.feed(text)
+    return found.addresses(PARENT)
+
+
 @pytest.mark.parametrize(
     ("url", "address"),
     [
@@ -31,7 +37,7 @@ def settings(**urls: str) -> bytes:
     ],
 )
 def test_addresses_on_the_same_host(url, address):
-    assert submodules.addresses_in(settings(ui=url), PARENT)["libs/ui"].url == address
+    assert addresses(settings(ui=url))["libs/ui"].url == address
 
 
 @pytest.mark.parametrize(
@@ -43,12 +49,30 @@ def test_addresses_on_the_same_host(url, address):
 )  # fmt: skip
 def test_all_others_are_refused(url):
     with pytest.raises(FetchFailed):
-        submodules.addresses_in(settings(ui=url), PARENT)
+        addresses(settings(ui=url))
 
 
 def test_commits_of_a_listing():
     listing = b"100644 blob " + b"1" * 40 + b"\ta\0" + b"160000 commit " + b"2" * 40 + b"\tlibs/\xc3\xbc\0"
-    assert submodules.commits_in(listing) == {"libs/ü": "2" * 40}
+    for size in (1, 7, 1000):  # however it comes
+        links = submodules.Links()
+        for start in range(0, len(listing), size):
+            links.feed(listing[start : start + size])
+        assert links.commits() == {"libs/ü": "2" * 40}
+
+
+def test_little_that_becomes_much_is_too_much():
+    links = submodules.Links()
+    with pytest.raises(FetchFailed, match="more than 50 submodules"):
+        for number in range(60):
+            links.feed(b"160000 commit " + b"2" * 40 + f"\tlibs/{number}\0".encode())
+    with pytest.raises(FetchFailed, match="too large"):
+        submodules.Settings(170_000)
+    # The name of a section is said again for each of its lines.
+    found = submodules.Settings(60_000)
+    with pytest.raises(FetchFailed, match="too large"):
+        for _ in range(10):
+            found.feed(b"submodule." + b"x" * 50_000 + b".url\nx\0")
 
 
 def test_pointers_are_named(tmp_path):

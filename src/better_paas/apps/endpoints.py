@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
@@ -24,6 +25,7 @@ from better_paas.deployments.work import wishes
 from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.errors import FetchFailed
 from better_paas.git.fetch import branches
+from better_paas.git.limits import Limits
 from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit import sse, temporary
 from better_paas.kit.clock import iso, now
@@ -38,6 +40,8 @@ router = api_router("Apps")
 AppIdQuery = Annotated[str, Query(max_length=40)]
 _LIVE_TAIL = 200
 _LOG_BYTES = 2**20
+# For a preview, and for the names of branches.
+_LOOK_SECONDS = 60
 
 
 @router.get("/api/apps", response_model=list[schemas.AppAnswer])
@@ -137,15 +141,23 @@ def _app_of_upload(request: Request, session: Session, config: schemas.UploadCon
     return service.create(session, wanted, rules, caller_of(request).sees_app).id
 
 
+@contextlib.asynccontextmanager
+async def _looking(request: Request) -> AsyncIterator[Limits]:
+    """Around a look at a stranger's repository, which may never answer: few at once, and not for long."""
+    platform = platform_of(request)
+    async with platform.look_slots.taken(caller_of(request).id):
+        yield replace(platform.limits, seconds=min(_LOOK_SECONDS, platform.limits.seconds))
+
+
 @router.post("/api/deploy/plan")
 async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswer:
     """What would be built and how, without building it."""
     platform = platform_of(request)
     overrides = wishes(body)
     source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir, body.submodules)
-    async with platform.plan_slots, temporary.folder("plan-") as folder:
+    async with _looking(request) as limits, temporary.folder("plan-") as folder:
         tree = folder / "tree"
-        commit = await bring(source, tree, platform.limits, lambda _: None)
+        commit = await bring(source, tree, limits, lambda _: None)
         app_folder(tree, body.root_dir)  # says so if there is none
         plan = await platform.planner.make_plan(tree, body.root_dir, overrides)
         place = body.root_dir if plan.context is None else plan.context
@@ -386,7 +398,8 @@ async def git_branches(request: Request, body: schemas.BranchesBody) -> list[str
     if body.git_repo.startswith("sample:"):
         return []
     try:
-        return await branches(parse_address(body.git_repo), body.git_token, platform_of(request).limits)
+        async with _looking(request) as limits:
+            return await branches(parse_address(body.git_repo), body.git_token, limits)
     except FetchFailed as error:
         raise Invalid(str(error), error.hint, code="source_unavailable", quoted=error.quoted) from error
     except SourceRefused as error:

@@ -13,7 +13,7 @@ import sysconfig
 import tarfile
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from better_paas.builders.own import REFERENCE
 from better_paas.engine.build import BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Engine, EngineFailed
 from better_paas.kit import temporary
+from better_paas.kit.http import AddressRefused, resolve_public
 from better_paas.kit.locks import Locks
 from better_paas.kit.quoted import Told
 from better_paas.kit.subprocess import ProgramFailed, run
@@ -62,15 +63,34 @@ class NoBase(Told):
     """There is no base image for what the app wants."""
 
 
+_DEFAULT_REGISTRY = "docker.io"
+_UNREACHABLE = re.compile(r"no such host|dial tcp|i/o timeout|connection refused|unreachable")
+_REFUSALS = (
+    (re.compile(r"manifest unknown|not found|does not exist"), "there is no such image, or none of this tag"),
+    (re.compile(r"denied|unauthorized|authentication"), "its registry wants a sign-in for it"),
+    (re.compile(r"toomanyrequests|rate limit"), "its registry gives no more for now"),
+)
+
+
 class Bases:
     """Finds or makes base images on one engine."""
 
     def __init__(
-        self, engine: Engine, patterns: Mapping[str, str], trust: Callable[[], "TrustSource"], locks: Locks
+        self,
+        engine: Engine,
+        patterns: Mapping[str, str],
+        trust: Callable[[], "TrustSource"],
+        locks: Locks,
+        allowed_private: Collection[str] = (),
     ) -> None:
-        """patterns: of the official images by language, with `{version}` in them."""
+        """patterns: of the official images by language, with `{version}` in them.
+
+        allowed_private: hosts and networks of registries that Dockerfiles may name though they are private.
+        """
         self._engine, self._patterns, self._trust = engine, patterns, trust
-        self._registry_down_until = 0.0
+        # By the host of the registry: that one can't be reached says nothing of others.
+        self._down_until: dict[str, float] = {}
+        self._allowed_private = allowed_private
         self._locks = locks
 
     async def ensure(self, runtime: str, version: str, say: Say) -> str:
@@ -111,6 +131,7 @@ class Bases:
         """Bring an image that a Dockerfile names, unless it is here; its ONBUILD triggers. Errors: NoBase."""
         found = await self._engine.image(reference)
         if found is None:
+            await self._refuse_private(reference)
             refused = await self._pull(reference, say)
             found = await self._engine.image(reference)
             if found is None:
@@ -139,7 +160,7 @@ class Bases:
 
     async def available(self, runtime: str) -> list[str] | None:
         """Versions that can be had, or None for "any that the registry has"."""
-        if time.monotonic() >= self._registry_down_until:
+        if time.monotonic() >= self._down_until.get(_registry_of(self.official(runtime, "")), 0.0):
             return None
         images = await self._engine.images(f"{LABEL}={runtime}")
         # Images of apps inherit the label of the base that they stand on: the name tells them apart.
@@ -176,17 +197,40 @@ class Bases:
 
     async def _pull(self, reference: str, say: Say) -> str | None:
         """None if it came, else the reason."""
-        if time.monotonic() < self._registry_down_until:
-            return "no registry could be reached some minutes ago"
+        registry = _registry_of(reference)
+        if time.monotonic() < self._down_until.get(registry, 0.0):
+            return "its registry could not be reached some minutes ago"
         say(f"Pulling {reference}")
         try:
             await self._engine.pull(reference, _PULL_SECONDS)
         except EngineFailed as error:
-            if re.search(r"no such host|dial tcp|i/o timeout|connection refused|unreachable", str(error)):
-                self._registry_down_until = time.monotonic() + _REGISTRY_DOWN_SECONDS
-                return "no registry can be reached"
-            return str(error)
+            if _UNREACHABLE.search(str(error)):
+                self._down_until = {host: until for host, until in self._down_until.items() if until > time.monotonic()}
+                self._down_until[registry] = time.monotonic() + _REGISTRY_DOWN_SECONDS
+                return "its registry can't be reached"
+            # Not the engine's own words: they hold what the registry, or whatever answers there, has said.
+            return next(
+                (reason for said, reason in _REFUSALS if said.search(str(error))), "its registry did not give it"
+            )
         return None
+
+    async def _refuse_private(self, reference: str) -> None:
+        """The engine fetches from this machine's own network, where apps and builds may not get. Errors: NoBase."""
+        host, _, port = _registry_of(reference).partition(":")
+        if host == _DEFAULT_REGISTRY:
+            return
+        try:
+            await asyncio.get_running_loop().getaddrinfo(host, None)
+        except (OSError, UnicodeError):
+            return  # the engine may reach it by a proxy, and else says so
+        try:
+            await resolve_public(host, int(port or 443), self._allowed_private)
+        except (AddressRefused, ValueError) as error:
+            raise NoBase(
+                "the registry of a base image can't be used",
+                "It has to have a public address; REGISTRY_ALLOWED_PRIVATE_HOSTS lists others that may be used.",
+                f"{reference}: {error}",
+            ) from error
 
     async def _what_there_is(self, runtime: str) -> str:
         versions = await self.available(runtime)
@@ -350,6 +394,12 @@ class TrustSource:
             async with temporary.folder("better-paas-trust-") as empty:
                 files = {**trust_files(text), "Dockerfile": trust_dockerfile()}
                 await _build_folder(self._engine, tag, "trust", empty, files)
+
+
+def _registry_of(reference: str) -> str:
+    """Its host, as the engine reads references (distribution/reference, docs/spec)."""
+    first, slash, _ = reference.partition("/")
+    return first if slash and (first == "localhost" or "." in first or ":" in first) else _DEFAULT_REGISTRY
 
 
 def _labels(image: dict[str, Any]) -> dict[str, str]:

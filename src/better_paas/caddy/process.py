@@ -142,7 +142,7 @@ class Caddy:
                 timeout=_CHECK_SECONDS,
             )
         except ProgramFailed as error:
-            if error.code is None:
+            if error.code != 1:  # it was killed, or took too long, and said nothing of the configuration
                 raise CaddyFailed(f"a configuration could not be examined: {error.reason}") from error
             return error.output.strip().rpartition("\n")[2][:500] or error.reason
         return ""

@@ -3,7 +3,7 @@
 With each configuration Caddy listens anew and closes the sockets before. Of their connections it goes on with those
 whose request it has read; the others it closes. So new ones are led to sockets of ours meanwhile, where nobody takes
 them: those that Caddy has taken get the time to ask, and with ours closed the kernel gives what waits there to Caddy's
-new sockets. Nothing passes through this process. If it is killed, another one still holds them until Caddy is done.
+new sockets. Nothing passes through this process, and another one holds the sockets, which outlives it.
 
 Source: Linux, net/core/sock_reuseport.c; SO_ATTACH_REUSEPORT_CBPF in socket(7); tcp_migrate_req in ip-sysctl.
 """
@@ -16,7 +16,7 @@ import os
 import socket
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from better_paas.kit.listeners import Listener, of_process
@@ -25,7 +25,7 @@ from better_paas.kit.listeners import Listener, of_process
 # It is what a new connection waits in the worst case, beside the loading itself.
 _PLAIN_SECONDS, _TLS_SECONDS = 0.1, 0.25
 # A loading that takes longer than that is not waited for: they are Caddy's as ever, which goes on with what it has.
-_MOST_SECONDS = 3
+HOLDER = ("/bin/sleep", "3")
 # The kernel keeps to its own, net.core.somaxconn.
 _MOST_WAITING = 4096
 # Whether the system gives what waits at a listener that is closed to another one of the same port (Linux 5.14).
@@ -52,34 +52,31 @@ async def waiting_room(addresses: Iterable[str], has_tls: bool) -> AsyncIterator
 
     Where Caddy does not listen there, or the system can't do that, all is as ever.
     """
-    with contextlib.ExitStack() as rooms:
-        if keep_waiting_connections():
-            beside = [place for address in addresses for place in _places(address)]
-            opened = [rooms.enter_context(room) for room in map(_open, beside) if room is not None]
-            if opened:
-                rooms.enter_context(_held(opened))
-                end = asyncio.get_running_loop().call_later(_MOST_SECONDS, rooms.close)
-                rooms.callback(end.cancel)
-                await asyncio.sleep(_TLS_SECONDS if has_tls else _PLAIN_SECONDS)
-        yield
-
-
-@contextlib.contextmanager
-def _held(rooms: Sequence[socket.socket]) -> Iterator[None]:
-    """Another process has them open, too: a loading goes on when this one is killed, and so does the waiting."""
-    held = [room.fileno() for room in rooms]
+    holder = _hold(addresses) if keep_waiting_connections() else None
     try:
-        holder = subprocess.Popen(
-            ["/bin/sleep", str(_MOST_SECONDS)], pass_fds=held, stdin=subprocess.DEVNULL, env={}, start_new_session=True
-        )
-    except OSError:  # there are other limits than those of this process
-        yield
-        return
-    try:
+        if holder is not None:
+            await asyncio.sleep(_TLS_SECONDS if has_tls else _PLAIN_SECONDS)
         yield
     finally:
-        holder.kill()
-        holder.wait()
+        if holder is not None:
+            holder.kill()
+            holder.wait()
+
+
+def _hold(addresses: Iterable[str]) -> "subprocess.Popen[bytes] | None":
+    """A process that does nothing but have the sockets open; with its end they are closed.
+
+    So those who wait do so while this process is killed, and no longer than they may while this one is held up.
+    """
+    with contextlib.ExitStack() as rooms:
+        places = [place for address in addresses for place in _places(address)]
+        opened = [rooms.enter_context(room).fileno() for room in map(_open, places) if room is not None]
+        if not opened:
+            return None
+        # There are other limits than those of this process.
+        with contextlib.suppress(OSError):
+            return subprocess.Popen(HOLDER, pass_fds=opened, stdin=subprocess.DEVNULL, env={}, start_new_session=True)
+    return None
 
 
 def _places(address: str) -> set[Listener]:

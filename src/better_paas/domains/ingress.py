@@ -34,6 +34,8 @@ from better_paas.kit.supervision import Problem
 from better_paas.runtime.probe import Speaks
 
 _AGAIN_SECONDS = 10.0
+# What is not served, such as HTTPS while another program has its port, is tried again that often.
+_RETRY_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -85,6 +87,7 @@ class Ingress:
         self._catching_up: asyncio.Task[None] | None = None
         # While it does not answer, it is not asked before this.
         self._again: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self.problem = "it has not started yet"
 
     async def start(self) -> None:
@@ -121,6 +124,15 @@ class Ingress:
             except CaddyFailed as error:
                 self._fail(error)
                 raise
+            finally:
+                self._retry_what_is_missing()
+
+    def _retry_what_is_missing(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self.problem and self._again is None:
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._begin_to_catch_up)
 
     def _fail(self, error: CaddyFailed) -> None:
         self.problem = str(error)
@@ -232,14 +244,18 @@ class Ingress:
         shutil.rmtree(self._route(app_id).parent, ignore_errors=True)
 
     async def detach(self) -> None:
-        if self._again is not None:
-            self._again.cancel()
+        for timer in (self._again, self._retry):
+            if timer is not None:
+                timer.cancel()
         if self._catching_up is not None:
             self._catching_up.cancel()
         await self._caddy.detach()
 
     def _ask_again(self) -> None:
         self._again = None
+        self._begin_to_catch_up()
+
+    def _begin_to_catch_up(self) -> None:
         self._catching_up = asyncio.ensure_future(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -270,7 +286,7 @@ class Ingress:
         if running:
             # It came back with the last configuration that it took; what changed meanwhile is still to be told, and
             # what could not be served then is tried again.
-            self._catching_up = asyncio.ensure_future(self._catch_up())
+            self._begin_to_catch_up()
         (_log.info if running else _log.warning)("ingress", running=running, pid=self._caddy.pid())
 
 

@@ -128,6 +128,7 @@ class Wildcard:
         write_atomically(file, chain.decode())
         self.problem = ""
         await self._changed()
-        for old in sorted(self._folder.glob("wildcard-*.crt"))[:-1]:
+        # The one before stays: the ingress may not have taken the new one, and begins with what it took last.
+        for old in sorted(self._folder.glob("wildcard-*.crt"))[:-2]:
             old.unlink()
             old.with_suffix(".key").unlink(missing_ok=True)

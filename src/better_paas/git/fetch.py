@@ -99,13 +99,17 @@ async def fetch(
     count = TreeCount(limits.bytes)
     commit, committed = await _bring(address, ref, token, target, limits, say, count)
     inner = await _submodules(address, token, target, limits, say, count) if with_submodules else 0
-    for git_folder in [target / ".git", *(target.rglob("*/.git") if inner else ())]:
-        await asyncio.to_thread(shutil.rmtree, git_folder)
+    await asyncio.to_thread(_remove_git_folders, target, bool(inner))
     await _bring_large_files(address, token, target, limits, say)
     await asyncio.to_thread(date_tree, target, committed)
     if not with_submodules and (target / ".gitmodules").exists():
         say("This repository has submodules; they are not fetched unless the app's settings ask for them.")
     return commit
+
+
+def _remove_git_folders(target: Path, has_inner: bool) -> None:
+    for git_folder in [target / ".git", *(target.rglob("*/.git") if has_inner else ())]:
+        shutil.rmtree(git_folder)
 
 
 async def _bring_large_files(address: GitAddress, token: str, target: Path, limits: Limits, say: Say) -> None:
@@ -154,16 +158,15 @@ async def _submodules(address: GitAddress, token: str, target: Path, limits: Lim
 
 
 async def _submodules_of(address: GitAddress, token: str, tree: Path, limits: Limits) -> list[Submodule]:
-    if (tree / ".gitmodules").is_symlink() or not (tree / ".gitmodules").is_file():
+    file = tree / ".gitmodules"
+    if file.is_symlink() or not file.is_file():
         return []
-    listing, settings = bytearray(), bytearray()
+    links, settings = submodules.Links(), submodules.Settings(file.stat().st_size)
     async with session(address, token, limits) as git:
-        # Of both no more comes than was counted before.
-        await git("-C", str(tree), "ls-tree", "-r", "-z", "HEAD", on_output=listing.extend)
-        file = str(tree / ".gitmodules")
-        await git("config", "--file", file, "--no-includes", "--list", "-z", on_output=settings.extend)
-    commits, addresses = submodules.commits_in(bytes(listing)), submodules.addresses_in(bytes(settings), address)
-    return [Submodule(path, commit, addresses[path]) for path, commit in commits.items() if path in addresses]
+        await git("-C", str(tree), "ls-tree", "-r", "-z", "HEAD", on_output=links.feed)
+        await git("config", "--file", str(file), "--no-includes", "--list", "-z", on_output=settings.feed)
+    addresses = settings.addresses(address)
+    return [Submodule(path, commit, addresses[path]) for path, commit in links.commits().items() if path in addresses]
 
 
 async def branches(address: GitAddress, token: str, limits: Limits) -> list[str]:

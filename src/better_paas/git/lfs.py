@@ -81,7 +81,7 @@ def _beginning(file: Path, most: int) -> bytes:
 
 async def fetch(tree: Path, paths: Iterable[str], address: GitAddress, token: str, limits: Limits) -> None:
     """Put the files in their pointers' places. Of a host that is reached by http. Errors: FetchFailed."""
-    found = [pointer for path in paths if (pointer := _read(tree / path)) is not None]
+    found = await asyncio.to_thread(lambda: [each for path in paths if (each := _read(tree / path)) is not None])
     if sum(pointer.size for pointer in found) > limits.bytes or any(each.size > FILE_BYTES for each in found):
         raise too_large(limits.bytes)
     try:
@@ -121,7 +121,9 @@ async def _places(
     url = f"{address.url.removesuffix('.git')}.git/info/lfs/objects/batch"
     content = b""
     async with _answer("POST", url, headers, allowed, json.dumps(wanted).encode()) as response:
-        async for part in response.aiter_bytes():
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ValueError("the host packs its answer, though it was asked not to")
+        async for part in response.aiter_raw():
             content += part
             if len(content) > _LARGEST_ANSWER:
                 raise ValueError("the host's answer is too large")

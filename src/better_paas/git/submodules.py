@@ -3,10 +3,11 @@
 import posixpath
 from dataclasses import dataclass, replace
 
-from better_paas.git.errors import FetchFailed
+from better_paas.git.errors import FetchFailed, TooMuch
 from better_paas.git.source import GitAddress, SourceRefused, parse_address
 
 MOST, DEEPEST = 50, 3
+_LARGEST_SETTINGS = 64 * 1024
 _GITLINK = b"160000 "
 
 
@@ -19,23 +20,56 @@ class Submodule:
     address: GitAddress
 
 
-def commits_in(listing: bytes) -> dict[str, str]:
-    """Commits by path, from the output of `git ls-tree -r -z`."""
-    entries = (entry.partition(b"\t") for entry in listing.split(b"\0") if entry.startswith(_GITLINK))
-    return {path.decode("utf-8", "surrogateescape"): head.split()[2].decode() for head, _, path in entries}
+class Links:
+    """Commits by path, from the output of `git ls-tree -r -z` as it comes: of all files nothing is kept."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._found: list[bytes] = []
+
+    def feed(self, part: bytes) -> None:
+        """Errors: TooMuch."""
+        *entries, self._rest = (self._rest + part).split(b"\0")
+        self._found += [entry for entry in entries if entry.startswith(_GITLINK)]
+        if len(self._found) > MOST:
+            raise TooMuch(f"the repository has more than {MOST} submodules", "Deploy it without submodules.")
+
+    def commits(self) -> dict[str, str]:
+        entries = (entry.partition(b"\t") for entry in self._found)
+        return {path.decode("utf-8", "surrogateescape"): head.split()[2].decode() for head, _, path in entries}
 
 
-def addresses_in(settings: bytes, parent: GitAddress) -> dict[str, GitAddress]:
-    """Addresses by path, from the output of `git config --file .gitmodules --list -z`. Errors: FetchFailed."""
-    named: dict[str, dict[str, str]] = {}
-    for entry in settings.decode("utf-8", "surrogateescape").split("\0"):
-        key, _, value = entry.partition("\n")
-        section, _, rest = key.partition(".")
-        name, _, field = rest.rpartition(".")
-        if section == "submodule" and field in ("path", "url"):
-            named.setdefault(name, {})[field] = value
-    whole = [found for found in named.values() if {"path", "url"} <= found.keys()]
-    return {found["path"]: _address(found["url"], parent) for found in whole}
+class Settings:
+    """Addresses by path, from the output of `git config --file .gitmodules --list -z` as it comes.
+
+    size: of the file, in bytes. Errors: TooMuch; git repeats the name of a section for each line of it, so that little
+    may become much.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._text = bytearray()
+        self._check(size)
+
+    def feed(self, part: bytes) -> None:
+        """Errors: TooMuch."""
+        self._check(len(self._text) + len(part))
+        self._text += part
+
+    def addresses(self, parent: GitAddress) -> dict[str, GitAddress]:
+        """Errors: FetchFailed."""
+        named: dict[str, dict[str, str]] = {}
+        for entry in self._text.decode("utf-8", "surrogateescape").split("\0"):
+            key, _, value = entry.partition("\n")
+            section, _, rest = key.partition(".")
+            name, _, field = rest.rpartition(".")
+            if section == "submodule" and field in ("path", "url"):
+                named.setdefault(name, {})[field] = value
+        whole = [found for found in named.values() if {"path", "url"} <= found.keys()]
+        return {found["path"]: _address(found["url"], parent) for found in whole}
+
+    def _check(self, size: int) -> None:
+        if size > _LARGEST_SETTINGS:
+            raise TooMuch(".gitmodules is too large", f"It may have {_LARGEST_SETTINGS // 1024} KiB.")
 
 
 def _address(url: str, parent: GitAddress) -> GitAddress:

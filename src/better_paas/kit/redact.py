@@ -24,6 +24,8 @@ _SHORTEST_ENCODED = 8
 _SOUGHT = 32
 # A text with more than this many hits, and one for so many characters, is a dump of secrets: it is hidden as a whole.
 _MOST_HITS, _CHARACTERS_A_HIT = 8, 128
+# So is one with which so many times its length would have to be compared: parts of secrets that are longer than it.
+_COMPARED = 64
 _SECRET_WORDS = (
     "token",
     "secret",
@@ -71,7 +73,11 @@ class Redactor:
         if len(found) > _most_hits(text):
             return MASK
         parts, position = [], 0
+        left = _COMPARED * (len(text) + _SOUGHT)
         for index, start, _ in found:
+            left -= sum(min(len(form), len(text) - start) for form in self._forms[self._sought[index]])
+            if left < 0:
+                return MASK
             if start >= position:  # else it begins inside of what is masked already
                 parts += [text[position:start], MASK]
             forms = self._forms[self._sought[index]]
@@ -111,9 +117,16 @@ def _forms(value: str) -> Iterator[str]:
 
 def _agreement(form: str, text: str) -> int:
     """How many characters both begin with."""
-    if form == text:
+    if text.startswith(form):
         return len(form)
-    return next((index for index, pair in enumerate(zip(form, text, strict=False)) if pair[0] != pair[1]), len(text))
+    least, most = 0, min(len(form), len(text))
+    while least < most:  # by halves, each of which is compared at once
+        middle = (least + most + 1) // 2
+        if form.startswith(text[:middle]):
+            least = middle
+        else:
+            most = middle - 1
+    return least
 
 
 class _Recogniser:

@@ -5,12 +5,14 @@ import contextlib
 import importlib.metadata
 import os
 import platform as machine
+import re
 import shutil
 import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Literal
 
 import httpx2
@@ -22,6 +24,7 @@ from better_paas.apps import service as apps
 from better_paas.apps import trash
 from better_paas.apps.adoption import ADVICE as UNKNOWN
 from better_paas.bootstrap import PUBLIC_AUTHORITY, THROUGH_ONLY, Platform
+from better_paas.caddy.waiting import HOLDER
 from better_paas.db.check import ADVICE, file_faults
 from better_paas.db.sqlite import FILE_NAME
 from better_paas.domains import service as domains
@@ -161,6 +164,16 @@ async def _ingress(platform: Platform) -> list[Finding]:
     return found
 
 
+def _is_waiting_room(process: str) -> bool:
+    """Where new connections wait while the ingress takes a configuration: see caddy/waiting.py."""
+    found = re.search(r"pid=(\d{1,9}),", process)
+    try:
+        command = Path(f"/proc/{found[1]}/cmdline").read_bytes() if found else b""
+    except OSError:
+        return True  # it has ended meanwhile
+    return command.split(b"\0")[:-1] == [word.encode() for word in HOLDER]
+
+
 async def _strangers(platform: Platform) -> str:
     """Programs beside our ingress on its ports: with a shared port neither of the two notices."""
     try:
@@ -172,7 +185,7 @@ async def _strangers(platform: Platform) -> str:
     wanted = {platform.settings.ingress_address, "*", "0.0.0.0", "[::]"}
     for fields in (line.split() for line in lines):
         address, _, port = fields[3].rpartition(":") if len(fields) > 5 else ("", "", "")
-        is_ours = len(fields) > 5 and f"pid={ours}," in fields[5]
+        is_ours = len(fields) > 5 and (f"pid={ours}," in fields[5] or _is_waiting_room(fields[5]))
         if port in ports and not is_ours and ("" in wanted or address in wanted):
             return f"Another program listens on {fields[3]}: {fields[5][:120]}"
     return ""

@@ -79,7 +79,7 @@ def is_good(status: int, good: str) -> bool:
 
 
 async def _health(port: int, path: str, good_status: str) -> Probe:
-    headers = {"User-Agent": _AGENT}
+    headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
     try:
         # Of parts: no path, whoever wrote it, leads to another host.
         url = httpx2.URL(scheme="http", host="127.0.0.1", port=port, raw_path=path.encode())
@@ -103,12 +103,15 @@ async def _health(port: int, path: str, good_status: str) -> Probe:
 
 async def _head(response: httpx2.Response) -> str:
     """The beginning of a failing answer."""
-    text = ""
-    async for part in response.aiter_text():
-        text += part
-        if len(text) >= _HEAD:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return ""
+    # As it came: unpacking, and encodings that an app may name, take as long as it likes.
+    content = b""
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) >= _HEAD * 4:
             break
-    return text[:_HEAD]
+    return content.decode("utf-8", "replace")[:_HEAD]
 
 
 async def _answer(port: int) -> Probe:
