@@ -36,7 +36,8 @@ from better_paas.connect import clients, identity
 from better_paas.domains import hosts
 from better_paas.engine import trace
 from better_paas.errors import Invalid
-from better_paas.git import fetch, source
+from better_paas.git import fetch, lfs, source, submodules
+from better_paas.git.errors import FetchFailed
 from better_paas.kit.lines import LONGEST as LONGEST_LINE
 from better_paas.kit.lines import TOO_LONG, LineBuffer
 from better_paas.kit.plain import one_line, plain
@@ -278,6 +279,36 @@ def git_trees(data: bytes) -> None:
     with contextlib.suppress(TooMuch):
         TreeCount(2**20).feed(listed)
         assert all(len(name) <= 1024 and name.count(b"/") <= 60 for name in names)
+
+
+@target("submodule.", ".path\n", ".url\n", "../", "git@", "https://", "160000 commit ", "\t", errors=(FetchFailed,))
+def git_submodules(data: bytes) -> None:
+    """What git says of `.gitmodules`, then the entries of a tree."""
+    said, _, listing = data.partition(b"\0\0")
+    parent = source.parse_address("https://git.example.com/team/shop.git")
+    whole, pieces = submodules.Links(), submodules.Links()
+    whole.feed(listing)
+    for start in range(0, len(listing), 7):
+        pieces.feed(listing[start : start + 7])
+    assert whole.commits() == pieces.commits()
+    settings = submodules.Settings(len(said))
+    settings.feed(said)
+    for address in settings.addresses(parent).values():
+        assert (address.scheme, address.host, address.port) == ("https", "git.example.com", 443)
+
+
+@target(
+    '{"objects": [',
+    '"oid": ',
+    '"actions": {"download": {',
+    '"href": ',
+    '"header": {',
+    errors=(ValueError, RecursionError),
+)
+def lfs_answers(data: bytes) -> None:
+    for entry in lfs._listed(json.loads(data)):
+        place = lfs._place(entry)
+        assert place is None or "host" not in {name.lower() for name in place.headers}
 
 
 # Logs

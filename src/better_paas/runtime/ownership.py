@@ -33,12 +33,12 @@ async def give(engine: Engine, container_id: str, user: str, paths: Iterable[str
 async def _numbers(engine: Engine, container_id: str, user: str) -> tuple[int, int]:
     """(user, group); root's where a name is not known in there, which the engine will refuse itself."""
     name, _, group = user.partition(":")
-    users = [] if name.isdecimal() and group.isdecimal() else await _table(engine, container_id, "/etc/passwd")
-    found = next((entry for entry in users if name in (entry[0], entry[2]) and entry[3].isdecimal()), None)
-    number = int(name) if name.isdecimal() else int(found[2]) if found else 0
+    users = [] if _is_number(name) and _is_number(group) else await _table(engine, container_id, "/etc/passwd")
+    found = next((entry for entry in users if name in (entry[0], entry[2]) and _is_number(entry[3])), None)
+    number = int(name) if _is_number(name) else int(found[2]) if found else 0
     if not group:
         return number, int(found[3]) if found else 0
-    if group.isdecimal():
+    if _is_number(group):
         return number, int(group)
     groups = await _table(engine, container_id, "/etc/group")
     return number, next((int(entry[2]) for entry in groups if entry[0] == group), 0)
@@ -55,7 +55,12 @@ async def _table(engine: Engine, container_id: str, path: str) -> list[list[str]
             raise
     entries = (line.split(":") for line in content[_BLOCK:].decode(errors="replace").splitlines())
     # /etc/passwd has a number in its third and fourth field, /etc/group in its third.
-    return [entry for entry in entries if len(entry) >= 4 and entry[2].isdecimal()]
+    return [entry for entry in entries if len(entry) >= 4 and _is_number(entry[2])]
+
+
+def _is_number(text: str) -> bool:
+    """As the kernel numbers users: in 32 bits."""
+    return text.isdecimal() and len(text) <= 10
 
 
 async def _empty_and_root_s(engine: Engine, container_id: str, path: str) -> tarfile.TarInfo | None:
