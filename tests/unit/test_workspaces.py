@@ -143,6 +143,11 @@ def test_nx_builds_a_member_that_has_no_script():
     assert (found.build, found.start) == ("nx build @acme/web", "next start")
 
 
+def test_what_members_need_is_installed_also_without_a_lock_and_with_a_bare_top():
+    top = {name: text for name, text in PNPM.items() if name != "pnpm-lock.yaml"}
+    assert plan(workspace(**top), "apps/web").install == "pnpm install --filter . --filter '{./apps/web}...'"
+
+
 class TestNx:
     TOP = {"package.json": {"dependencies": {"next": "1", "@angular/core": "1", "vite": "5"}}, "nx.json": {}}
 

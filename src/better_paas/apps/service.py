@@ -333,7 +333,12 @@ def merge_environment(session: Session, app_id: str, wanted: EnvironmentChange) 
     missing = [name for name in wanted.unset if name not in stored]
     if missing:
         raise Invalid(f"there is no variable {missing[0]}", "GET /api/apps/get shows all names.")
-    merged = {name: value for name, value in stored.items() if name not in wanted.unset} | wanted.set
+    # What is shown of a secret stands for it, as in a list that was exported; of others it is a text like any.
+    kept = {name for name, value in wanted.set.items() if value == MASK and name in app.secret_keys}
+    meant = {name: value for name, value in wanted.set.items() if name not in kept}
+    if strange := [name for name, value in meant.items() if value == MASK and name not in stored]:
+        raise Invalid(f"{strange[0]} has the value ***, as secrets are shown", "Send its real value.")
+    merged = {name: value for name, value in stored.items() if name not in wanted.unset} | meant
     try:
         check_environment(merged)
     except ValueError as error:
@@ -342,8 +347,7 @@ def merge_environment(session: Session, app_id: str, wanted: EnvironmentChange) 
     if unknown:
         raise Invalid(f"secret: there is no variable {unknown[0]}", "Set it in the same call.")
     secret = {*app.secret_keys, *wanted.secret} - {*wanted.plain}
-    _refuse_showing([name for name in app.secret_keys if name not in secret and name not in wanted.set])
-    # What is set is meant as it stands, also `***`.
+    _refuse_showing([name for name in app.secret_keys if name not in secret and name not in meant])
     _store_environment(session, app, merged, secret)
     app.updated_at = now()
     return app

@@ -130,7 +130,9 @@ def install(
 
     members: folders of the workspace's packages. installed: of those whose hooks run, with "" for the top.
     """
-    needs = any(table(package, kind) for kind in _KINDS) or bool(package.get("workspaces"))
+    members = list(members)
+    # A top that needs nothing itself may have members that do.
+    needs = any(table(package, kind) for kind in _KINDS) or bool(package.get("workspaces")) or bool(members)
     notes: list[str] = []
     if not needs and not manager.lock:
         return "", (), notes
