@@ -18,6 +18,7 @@ LARGEST_LOCK = 4 * LARGEST_FILE
 # The shallow ones come first: what lies deeper than that many files says nothing of how to build.
 _MOST_FILES = 20_000
 _CORRECT = "Correct the file and push again."
+_MOST_PARTS = 500
 _SKIPPED = {
     ".git",
     "node_modules",
@@ -205,6 +206,9 @@ def read_toml(files: Files, path: str) -> dict[str, Any]:
     text = files.read(path)
     if text is None:
         return {}
+    # Reading a key takes as long as the square of its parts.
+    if any(line.partition("=")[0].count(".") > _MOST_PARTS for line in text.splitlines()):
+        raise NoPlan(f"a line of a TOML file has more than {_MOST_PARTS} dots in its key", _CORRECT, path)
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also of a number that is too long for Python

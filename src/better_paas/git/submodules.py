@@ -8,7 +8,8 @@ from better_paas.git.source import GitAddress, SourceRefused, parse_address
 
 MOST, DEEPEST = 50, 3
 _LARGEST_SETTINGS = 64 * 1024
-_GITLINK = b"160000 "
+_GITLINK = b"160000 commit "
+_HEX = frozenset(b"0123456789abcdef")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,12 @@ class Links:
             raise TooMuch(f"the repository has more than {MOST} submodules", "Deploy it without submodules.")
 
     def commits(self) -> dict[str, str]:
-        entries = (entry.partition(b"\t") for entry in self._found)
-        return {path.decode("utf-8", "surrogateescape"): head.split()[2].decode() for head, _, path in entries}
+        entries = (entry.removeprefix(_GITLINK).partition(b"\t") for entry in self._found)
+        return {
+            path.decode("utf-8", "surrogateescape"): commit.decode()
+            for commit, _, path in entries
+            if commit and set(commit) <= _HEX
+        }
 
 
 class Settings:
