@@ -110,16 +110,20 @@ async def test_values_arrive_byte_for_byte(driver, value):
 async def test_any_text_is_a_value(platform, driver, value):
     apps = (await driver.client.get("/api/apps")).json()
     app = apps[0] if apps else await driver.live("any", watchMinutes=0, envVars={"V": "x"})
+    if value == "***":  # which stands for what is stored
+        return
     await driver.post("/api/apps/env", id=app["id"], set={"V": value})
     assert (await stored(driver, app))["V"] == value
 
 
-async def test_what_is_shown_of_a_secret_stands_for_it_and_of_others_is_a_value(driver, shop, platform):
+async def test_what_is_shown_of_a_secret_stands_for_it(driver, shop, platform):
+    """Agents are shown it of all that looks like a secret, and lists that are exported have it."""
+
     def real(session):
         return secrets.environment(session, apps.get(session, shop["id"]))
 
-    await driver.post("/api/apps/env", id=shop["id"], set={"A": "***", "KEY": "***"})
-    assert await platform.database.read(real) == {"A": "***", "KEY": "hidden"}
+    await driver.post("/api/apps/env", id=shop["id"], set={"A": "***", "KEY": "***", "B": "2"})
+    assert await platform.database.read(real) == {"A": "1", "KEY": "hidden", "B": "2"}
     # Nothing is stored that it could stand for: a list that was exported from elsewhere.
     refused = await driver.post("/api/apps/env", 400, id=shop["id"], set={"NEW": "***"})
     assert refused["error"] == "NEW has the value ***, as secrets are shown"

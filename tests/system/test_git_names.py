@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -119,3 +120,31 @@ async def test_what_an_lfs_host_may_not_do(server, tmp_path, lie):
     with pytest.raises(FetchFailed):
         await brought(repository, tmp_path / "tree")
     assert [path.name for path in (tmp_path / "tree").glob("*.part")] == []
+
+
+async def test_no_submodule_lands_behind_a_link(server, tmp_path):
+    """A tree may have a folder and a link of one name: git's checkout leaves the link."""
+    outside = tmp_path / "outside"
+    (outside / "cron.d").mkdir(parents=True)
+    inner, outer = server.repository("planted.git", {"planted": "x"}), server.repository("planter.git", {"a": "x"})
+
+    def git(*arguments: str, given: bytes = b"") -> str:
+        done = subprocess.run(["git", *arguments], cwd=outer.work, input=given, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    def tree(*entries: tuple[str, str]) -> str:
+        text = b"".join(f"{name}\0".encode() + bytes.fromhex(digest) for name, digest in entries)
+        return git("hash-object", "-t", "tree", "-w", "--stdin", "--literally", given=text)
+
+    commit = inner._git("rev-parse", "HEAD").strip()
+    modules = git(
+        "hash-object", "-w", "--stdin", given=f'[submodule "i"]\npath = a/cron.d\nurl = {inner.url}\n'.encode()
+    )
+    link = git("hash-object", "-w", "--stdin", given=str(outside).encode())
+    folder = tree(("160000 cron.d", commit))
+    top = tree(("100644 .gitmodules", modules), ("40000 a", folder), ("120000 a", link))
+    made = git("-c", "user.name=x", "-c", "user.email=x", "commit-tree", top, "-m", "x")
+    git("push", "--quiet", "--force", str(outer.path), f"{made}:refs/heads/main")
+    with pytest.raises(FetchFailed, match="a submodule's place is not in the repository"):
+        await brought(outer, tmp_path / "tree", with_submodules=True)
+    assert [path.name for path in outside.rglob("*")] == ["cron.d"]

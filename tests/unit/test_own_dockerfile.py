@@ -249,6 +249,18 @@ async def test_one_registry_that_can_not_be_reached_says_nothing_of_others():
     assert engine.pulled == ["nowhere.invalid/x:1", "official.invalid/python:3.12"]
 
 
+async def test_a_name_that_sounds_like_a_fault_blocks_no_registry():
+    engine = Registries(**{
+        "unreachable/x:1": "pull access denied for unreachable/x, repository does not exist",
+        "dial tcp/x:1": "manifest for dial tcp/x:1: it did not go on",
+    })  # fmt: skip
+    found = Bases(engine, {}, lambda: None, None)
+    for name in ("unreachable/x:1", "dial tcp/x:1", "unreachable/x:1"):
+        with pytest.raises(NoBase):
+            await found.pull(name, print)
+    assert len(engine.pulled) == 3
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:5000", "169.254.169.254", "10.0.0.5:5000"])
 async def test_the_engine_is_sent_to_no_private_address(host):
     """It fetches from this machine's own network, and would show what answers there."""

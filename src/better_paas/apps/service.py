@@ -333,10 +333,9 @@ def merge_environment(session: Session, app_id: str, wanted: EnvironmentChange) 
     missing = [name for name in wanted.unset if name not in stored]
     if missing:
         raise Invalid(f"there is no variable {missing[0]}", "GET /api/apps/get shows all names.")
-    # What is shown of a secret stands for it, as in a list that was exported; of others it is a text like any.
-    kept = {name for name, value in wanted.set.items() if value == MASK and name in app.secret_keys}
-    meant = {name: value for name, value in wanted.set.items() if name not in kept}
-    if strange := [name for name, value in meant.items() if value == MASK and name not in stored]:
+    # What is shown of a secret, and to agents of all that looks like one, stands for what is stored.
+    meant = {name: value for name, value in wanted.set.items() if value != MASK}
+    if strange := [name for name, value in wanted.set.items() if value == MASK and name not in stored]:
         raise Invalid(f"{strange[0]} has the value ***, as secrets are shown", "Send its real value.")
     merged = {name: value for name, value in stored.items() if name not in wanted.unset} | meant
     try:

@@ -64,7 +64,7 @@ class NoBase(Told):
 
 
 _DEFAULT_REGISTRY = "docker.io"
-_UNREACHABLE = re.compile(r"no such host|dial tcp|i/o timeout|connection refused|unreachable")
+_UNREACHABLE = re.compile(r"no such host|dial tcp|i/o timeout|connection refused|(?:network|host) is unreachable")
 _REFUSALS = (
     (re.compile(r"manifest unknown|not found|does not exist"), "there is no such image, or none of this tag"),
     (re.compile(r"denied|unauthorized|authentication"), "its registry wants a sign-in for it"),
@@ -204,14 +204,15 @@ class Bases:
         try:
             await self._engine.pull(reference, _PULL_SECONDS)
         except EngineFailed as error:
-            if _UNREACHABLE.search(str(error)):
+            # The name is whoever's wish, and may hold any of the words.
+            told = str(error).replace(reference.partition("@")[0].partition(":")[0], "")
+            refused = next((reason for words, reason in _REFUSALS if words.search(told)), "")
+            if not refused and _UNREACHABLE.search(told):
                 self._down_until = {host: until for host, until in self._down_until.items() if until > time.monotonic()}
                 self._down_until[registry] = time.monotonic() + _REGISTRY_DOWN_SECONDS
                 return "its registry can't be reached"
             # Not the engine's own words: they hold what the registry, or whatever answers there, has said.
-            return next(
-                (reason for said, reason in _REFUSALS if said.search(str(error))), "its registry did not give it"
-            )
+            return refused or "its registry did not give it"
         return None
 
     async def _refuse_private(self, reference: str) -> None:

@@ -152,9 +152,20 @@ async def _submodules(address: GitAddress, token: str, target: Path, limits: Lim
                 sentence = f"the repository has more than {submodules.MOST} submodules, or deeper ones than are fetched"
                 raise TooMuch(sentence, f"At most {submodules.DEEPEST} levels of them.")
             say("Fetching a submodule")
+            await asyncio.to_thread(_refuse_elsewhere, tree, found.path)
             await _bring(found.address, found.commit, token, tree / found.path, limits, say, count)
             waiting.append((found.address, tree / found.path, depth + 1))
     return brought
+
+
+def _refuse_elsewhere(tree: Path, path: str) -> None:
+    """A tree that git takes may have a folder and a link of one name: what is in the folder would land behind the link.
+
+    Errors: FetchFailed.
+    """
+    place = tree.resolve() / path
+    if place.resolve() != place or any(part.lower() in ("..", ".git") for part in Path(path).parts):
+        raise FetchFailed("a submodule's place is not in the repository", "Correct the repository's tree.", path)
 
 
 async def _submodules_of(address: GitAddress, token: str, tree: Path, limits: Limits) -> list[Submodule]:

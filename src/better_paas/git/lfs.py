@@ -88,7 +88,7 @@ async def fetch(tree: Path, paths: Iterable[str], address: GitAddress, token: st
         async with asyncio.timeout(limits.seconds):
             for start in range(0, len(found), _AT_ONCE):
                 await _fetch(found[start : start + _AT_ONCE], address, token, limits.allowed_private)
-    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
         raise FetchFailed("the files of Git LFS can't be fetched", _HINT, str(error)) from error
     except AddressRefused as error:
         raise FetchFailed(f"the files of Git LFS can't be fetched: {error}", _HINT, error.quoted) from error
