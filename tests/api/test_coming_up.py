@@ -204,6 +204,7 @@ async def waits(driver, apps) -> list[str]:
 
 async def test_a_success_is_settled_when_it_has_stayed_up(driver, platform, monkeypatch):
     monkeypatch.setattr(service, "SETTLING", timedelta(seconds=0.5))
+    monkeypatch.setattr(service, "_LAST_LOOK", timedelta(0))
     app = await driver.live(watchMinutes=10)
     path, query = "/api/deployments/get", {"id": app["activeDeployId"]}
     found = (await driver.client.get(path, params=query)).json()
@@ -293,6 +294,58 @@ async def test_what_does_not_stay_up_is_no_success(driver, platform, monkeypatch
     assert "it failed after it had gone live: it ended 9 times" in found["error"]
     assert "again and again" in found["hint"]
     assert (await driver.app(app["id"]))["status"] == "failed"
+
+
+async def test_a_server_that_was_away_in_the_first_moments_looks_all_the_same(driver, platform, monkeypatch):
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=0.1))
+    app = await driver.live(watchMinutes=0)
+    platform.runtime.restarts[app["activeDeployId"]] = 9
+    query = {"id": app["activeDeployId"]}
+    async with asyncio.timeout(5):
+        while (await driver.client.get("/api/deployments/get", params=query)).json()["status"] == "success":
+            await asyncio.sleep(0.05)
+
+
+async def test_a_deployment_that_fails_ends_no_watch(driver, platform, monkeypatch):
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    app = await driver.live(watchMinutes=0)
+    gate = platform.runtime.build_gate = asyncio.Event()
+    platform.runtime.build_error = "it broke"
+    other = await driver.post("/api/apps/redeploy", id=app["id"])
+    await asyncio.sleep(0.3)
+    platform.runtime.restarts[app["activeDeployId"]] = 9
+    gate.set()
+    await driver.ended(other["deploymentId"])
+    query = {"id": app["activeDeployId"]}
+    async with asyncio.timeout(5):
+        while (await driver.client.get("/api/deployments/get", params=query)).json()["status"] == "success":
+            await asyncio.sleep(0.05)
+
+
+async def test_back_from_what_went_live_and_failed(driver, platform, monkeypatch):
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    app = await driver.live(watchMinutes=0)
+    second = await driver.post("/api/apps/redeploy", id=app["id"])
+    await driver.ended(second["deploymentId"])
+    platform.runtime.restarts[second["deploymentId"]] = 9
+    query = {"id": second["deploymentId"]}
+    async with asyncio.timeout(5):
+        while (await driver.client.get("/api/deployments/get", params=query)).json()["status"] == "success":
+            await asyncio.sleep(0.05)
+    back = await driver.post("/api/apps/rollback", id=app["id"])
+    assert (back["from"], back["to"]) == (second["deploymentId"], app["activeDeployId"])
+
+
+async def test_an_app_that_comes_up_slowly_is_not_moved_from_its_port(driver, platform, impatient):
+    runtime = platform.runtime
+    app = await driver.live()
+    runtime.listens = False
+    runtime.found_listening = [Listener(9010, "0.0.0.0", False)]
+    again = await driver.post("/api/apps/redeploy", id=app["id"])
+    assert (await driver.ended(again["deploymentId"]))["status"] == "failed"
+    assert "It listens on 0.0.0.0:9010, and not on 8080" in await driver.log(again["deploymentId"])
+    assert (await driver.app(app["id"]))["activeDeployId"] == app["activeDeployId"]
 
 
 async def test_what_ended_once_and_stays_up_is_a_success_later(driver, platform, monkeypatch):

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.system.apps import EXPRESS, FLASK, MIRROR
-from tests.system.servers import docker
+from tests.system.servers import docker, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -134,6 +134,19 @@ def test_a_crash_at_import_behind_a_server_is_no_success(paas, git):
     ended = paas.ended(app["deploymentId"])
     assert ended["status"] == "failed", ended
     assert "did not stay up" in ended["error"]
+    paas.purge(app)
+
+
+def test_what_ends_soon_again_and_again_is_no_success(paas, git):
+    """Also what ends before it could be told to be started again."""
+    program = LISTENER.replace(
+        "host, port", "import threading; threading.Timer(0.7, os._exit, (3,)).start()\nhost, port"
+    )
+    files = {**own("python3 -u /app.py 0.0.0.0 8080", "EXPOSE 8080"), "app.py": program}
+    app = paas.deploy("ends-soon", git.repository("ends-soon.git", files).url)
+    ended = paas.ended(app["deploymentId"])
+    wait_until(lambda: paas.get("/api/deployments/get", id=ended["id"])["settled"], 60)
+    assert paas.get("/api/deployments/get", id=ended["id"])["status"] == "failed"
     paas.purge(app)
 
 

@@ -61,7 +61,9 @@ def _removed(session: Session, app: App, fields: dict[str, Any]) -> list[str]:
         if isinstance(wanted := fields.get(name), list | dict):
             removed |= set(there()) - _names(wanted)
     if isinstance(commands := fields.get("processes"), dict):
-        removed |= {name for name in app.processes if commands.get(name) == ""}  # which takes it away
+        removed |= {
+            name for name in app.processes if name in commands and not str(commands[name]).strip()
+        }  # which takes it away
     if isinstance(fields.get("unset"), list):
         removed |= set(_variables(session, app)) & _names(fields["unset"])
     return sorted(removed)

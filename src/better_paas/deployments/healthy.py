@@ -121,8 +121,13 @@ class _Where:
             self._elsewhere_since = seconds
             shown = ", ".join(map(str, reachable[:3]))
             self._say(f"It listens on {shown}, and not on {goal.container_port}, the port that it was given in PORT.")
-        elif goal.elsewhere.may_be and seconds - self._elsewhere_since >= _ELSEWHERE_SECONDS:
+        elif self._may_move() and seconds - self._elsewhere_since >= _ELSEWHERE_SECONDS:
             raise ListensElsewhere(reachable[0].port)
+
+    def _may_move(self) -> bool:
+        """Not from where the version before was reached: it has only not come so far yet."""
+        elsewhere = self._goal.elsewhere
+        return elsewhere.may_be and elsewhere.usual != self._goal.container_port
 
     def _only_local(self, found: list[Listener], seconds: float) -> None:
         shown = ", ".join(map(str, found[:3]))

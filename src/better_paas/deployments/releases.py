@@ -187,13 +187,20 @@ class Releases:
         except ListensElsewhere as found:
             release = await self._move(work, found.port)
         try:
-            return await self._wait_and_follow(work, release, timeout, elsewhere)
+            seen = await self._wait_and_follow(work, release, timeout, elsewhere)
         except ListensElsewhere as found:
             raise StepFailed(
                 f"the app listens on another port each time, such as {found.port}",
                 "Let it listen on the port in PORT, or set its port.",
                 code="unreachable",
             ) from None
+        if seen.speaks is Speaks.OTHER:
+            raise StepFailed(
+                f"what listens at port {release.container_port} speaks no HTTP, and nothing does at the port in PORT",
+                "Let the app listen on the port in PORT, or set its port.",
+                code="unreachable",
+            )
+        return seen
 
     async def _wait_and_follow(self, work: Work, release: Release, timeout: float, elsewhere: Elsewhere) -> Probe:
         """What the app says meanwhile is in the deployment's log."""

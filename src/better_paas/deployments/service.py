@@ -24,6 +24,8 @@ DEPLOY, ROLLBACK, RETIRE, WATCH = "deploy", "rollback", "retire", "watch"
 ACTIVE = ("queued", "building")
 # What went live and ends within this time is no good. Whoever waits is told of a success only then.
 SETTLING = timedelta(seconds=5)
+# The watch looks, and says what it saw, a moment after the time for it is over.
+_LAST_LOOK = timedelta(seconds=1)
 # How many good deployments the version before is looked for in.
 _LOOKED_BACK = 200
 # Releases whose host port is taken.
@@ -168,6 +170,8 @@ def _refuse_behind_what_serves(session: Session, app: App) -> None:
     newest = next((entry for entry in history(session, app.id, None, 1, None) if entry.status not in ACTIVE), None)
     release = live_release(session, app)
     if newest is None or newest.status not in ("failed", "cancelled") or release is None:
+        return
+    if release.deployment_id == newest.id:  # it went live before it failed
         return
     serves = release.deployment_id
     try:
@@ -360,7 +364,21 @@ def is_settled(deployment: Deployment) -> bool:
     if deployment.status != "success":
         return deployment.status not in ACTIVE
     since = deployment.steady_since or deployment.finished_at
-    return since is None or now() - since >= SETTLING
+    return since is None or now() - since >= SETTLING + _LAST_LOOK
+
+
+def is_new(deployment: Deployment) -> bool:
+    """Whether it went live, or is up again, so lately that it has to show that it stays up."""
+    since = deployment.steady_since or deployment.finished_at
+    return since is None or now() - since < SETTLING
+
+
+def still_live(session: Session, deployment_id: str) -> bool:
+    """Whether it is what serves, or should, whatever else is on its way."""
+    release = release_of(session, deployment_id)
+    app = session.get(App, release.app_id) if release is not None else None
+    live = live_release(session, app) if app is not None else None
+    return app is not None and app.deleted_at is None and app.wanted and live is not None and live is release
 
 
 def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:

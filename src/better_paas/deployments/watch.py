@@ -78,12 +78,17 @@ class Watcher:
         ends = time.monotonic() + min(left, timedelta(minutes=run.payload["minutes"])).total_seconds()
         failing_since: float | None = None
         restarts = 0
-        while (is_new := not service.is_settled(deployment)) or time.monotonic() < ends:
+        has_looked = False
+        # Of one that a restarted server goes on with, what happened meanwhile counts as its first moments.
+        while (is_new := service.is_new(deployment) or not has_looked) or time.monotonic() < ends:
             await asyncio.sleep(_FIRST_LOOK_SECONDS if is_new else _LOOK_SECONDS)
+            if not await self._database.read(lambda session: service.still_live(session, deployment_id)):
+                return
             found = await self._database.read(lambda session: service.watched(session, deployment_id))
             if found is None:
-                return
+                continue  # another deployment is on its way, and may fail
             deployment = await self._database.read(lambda session: service.get(session, deployment_id))
+            has_looked = True
             try:
                 state = await self._runtime.state(deployment_id)
                 trouble = await self._look(found[1], state, is_new, restarts)
@@ -97,7 +102,8 @@ class Watcher:
             is_long = time.monotonic() - failing_since >= _FAILING_SECONDS
             is_over = trouble.is_final or is_long
             trouble = replace(trouble, is_first=trouble.is_first and not is_long)
-            if is_over and await self._go_back(found[1], trouble, may_go_back=run.payload["minutes"] > 0):
+            may_go_back = run.payload["minutes"] > 0
+            if is_over and await self._go_back(found[1], trouble, may_go_back=may_go_back, is_new=is_new):
                 return
 
     async def watch_failed(self, run: JobRun, error: BaseException) -> None:
@@ -120,7 +126,7 @@ class Watcher:
         result = await look
         return _Trouble(Statement("" if result.healthy else result.seen))
 
-    async def _go_back(self, release: Release, found: _Trouble, *, may_go_back: bool) -> bool:
+    async def _go_back(self, release: Release, found: _Trouble, *, may_go_back: bool, is_new: bool) -> bool:
         """Whether the watch is over by that."""
         trouble = found.what
 
@@ -132,7 +138,7 @@ class Watcher:
             earlier = _version_before(session, app) if may_go_back else None
             if earlier is None:
                 app.fault = trouble.stored()
-                if not service.is_settled(deployment):
+                if is_new:
                     service.disown(deployment, trouble, goes_back=False)
                 return app.id, f"{app.name}: the new version fails ({trouble}), and nothing is gone back to."
             service.disown(deployment, trouble, goes_back=True)
@@ -162,7 +168,7 @@ class Watcher:
         outcome = await self._database.write(unit)
         if outcome is not None:
             self._told("release_failed", *outcome)
-        return True
+        return outcome is not None  # else another deployment came in between
 
     async def _keep_evidence(self, release: Release, trouble: Statement) -> None:
         """Its container goes with it: what it said last is kept in the deployment's log."""

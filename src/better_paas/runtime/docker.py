@@ -333,6 +333,8 @@ class DockerRuntime:
         with _told():
             for container in await self._containers(deployment_id):
                 await self._engine.set_restart_policy(container.id, "unless-stopped")
+                # One that ended just before is not started by a policy that it gets now.
+                await self._engine.start_container(container.id)
 
     async def stop(self, deployment_id: str) -> None:
         with _told():
