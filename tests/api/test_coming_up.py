@@ -309,6 +309,7 @@ async def test_a_server_that_was_away_in_the_first_moments_looks_all_the_same(dr
 
 async def test_a_deployment_that_fails_ends_no_watch(driver, platform, monkeypatch):
     monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=60))
     app = await driver.live(watchMinutes=0)
     gate = platform.runtime.build_gate = asyncio.Event()
     platform.runtime.build_error = "it broke"
@@ -316,7 +317,7 @@ async def test_a_deployment_that_fails_ends_no_watch(driver, platform, monkeypat
     await asyncio.sleep(0.3)
     platform.runtime.restarts[app["activeDeployId"]] = 9
     gate.set()
-    await driver.ended(other["deploymentId"])
+    assert (await driver.ended(other["deploymentId"]))["status"] == "failed"
     query = {"id": app["activeDeployId"]}
     async with asyncio.timeout(5):
         while (await driver.client.get("/api/deployments/get", params=query)).json()["status"] == "success":

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engine
 PAGE = {"index.html": "<!doctype html><p>fine"}
 DEEP = "/".join(f"f{number}" for number in range(50)) + "/page.html"
 # Parsers of TOML take longer and longer for it.
-DOTTED = "".join(f"{'a.' * 400}b{number} = 1\n" for number in range(100)) + "x." * 400_000 + "y = 1\n"
+DOTTED = "".join(f"{'a.' * 400}b{number} = 1\n" for number in range(100)) + "z = { " + "x." * 400_000 + "y = 1 }\n"
 CHATTY = {
     **PROGRAM,
     "app.py": """

@@ -16,7 +16,7 @@ from better_paas.untrusted.reader import SourceReader
 
 MODULE = "better_paas.untrusted"
 # What a parser of TOML takes longer and longer for.
-DOTTED = "\n".join(f"{'a.' * 6}b{number} = 1" for number in range(400)) + "\n" + "x." * 400_000 + "y = 1\n"
+DOTTED = "\n".join(f"{'a.' * 6}b{number} = 1" for number in range(400)) + "\n" + "z = { " + "x." * 400_000 + "y = 1 }\n"
 
 
 @pytest.fixture

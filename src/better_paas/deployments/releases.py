@@ -196,7 +196,7 @@ class Releases:
             ) from None
         if seen.speaks is Speaks.OTHER:
             raise StepFailed(
-                f"what listens at port {release.container_port} speaks no HTTP, and nothing does at the port in PORT",
+                "what listens at another port speaks no HTTP, and nothing listens at the port in PORT",
                 "Let the app listen on the port in PORT, or set its port.",
                 code="unreachable",
             )
