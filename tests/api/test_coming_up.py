@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -305,6 +306,24 @@ async def test_a_server_that_was_away_in_the_first_moments_looks_all_the_same(dr
     async with asyncio.timeout(5):
         while (await driver.client.get("/api/deployments/get", params=query)).json()["status"] == "success":
             await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_starts_again_takes_nothing_back_that_had_stayed_up(driver, platform, monkeypatch):
+    """That it was started again once since is no reason."""
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=0.2))
+    app = await driver.live(watchMinutes=10)
+    second = await driver.post("/api/apps/redeploy", id=app["id"])
+    await driver.ended(second["deploymentId"])
+    await asyncio.sleep(1)
+    platform.runtime.restarts[second["deploymentId"]] = 1
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.05)
+    resumed = SimpleNamespace(payload={"deploymentId": second["deploymentId"], "minutes": 10})
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(platform.watcher.watch(resumed), 0.5)
+    found = (await driver.client.get("/api/deployments/get", params={"id": second["deploymentId"]})).json()
+    assert found["status"] == "success"
+    assert (await driver.app(app["id"]))["activeDeployId"] == second["deploymentId"]
 
 
 async def test_a_deployment_that_fails_ends_no_watch(driver, platform, monkeypatch):

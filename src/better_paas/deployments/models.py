@@ -40,7 +40,7 @@ class Deployment(Base):
     finished_at: Mapped[datetime | None]
     # Of one that went live: until then its watch may take it back.
     watched_until: Mapped[datetime | None]
-    # Of one that went live and ended in its first moments: since when it is up again.
+    # Since when it has stayed up, once its first moments were seen; since when it is up again, if it ended in them.
     steady_since: Mapped[datetime | None]
 
     @property

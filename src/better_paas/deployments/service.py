@@ -373,6 +373,12 @@ def is_new(deployment: Deployment) -> bool:
     return since is None or now() - since < SETTLING
 
 
+def note_steady(session: Session, deployment_id: str) -> None:
+    """Its first moments were seen to their end."""
+    deployment = get(session, deployment_id)
+    deployment.steady_since = deployment.steady_since or deployment.finished_at
+
+
 def still_live(session: Session, deployment_id: str) -> bool:
     """Whether it is what serves, or should, whatever else is on its way."""
     release = release_of(session, deployment_id)

@@ -79,8 +79,10 @@ class Watcher:
         failing_since: float | None = None
         restarts = 0
         has_looked = False
-        # Of one that a restarted server goes on with, what happened meanwhile counts as its first moments.
-        while (is_new := service.is_new(deployment) or not has_looked) or time.monotonic() < ends:
+        while (
+            # Of one whose first moments nobody saw the end of, since the server was away, what happened then counts.
+            is_new := service.is_new(deployment) or (not has_looked and deployment.steady_since is None)
+        ) or time.monotonic() < ends:
             await asyncio.sleep(_FIRST_LOOK_SECONDS if is_new else _LOOK_SECONDS)
             if not await self._database.read(lambda session: service.still_live(session, deployment_id)):
                 return
@@ -97,6 +99,8 @@ class Watcher:
                 trouble = _Trouble(Statement(""))  # the engine's fault, not the release's
             if not trouble.what:
                 failing_since = None
+                if is_new and not service.is_new(deployment):
+                    await self._database.write(lambda session: service.note_steady(session, deployment_id))
                 continue
             failing_since = failing_since or time.monotonic()
             is_long = time.monotonic() - failing_since >= _FAILING_SECONDS
