@@ -36,10 +36,11 @@ async def test_what_listens_only_for_itself_is_told_where(driver, platform, impa
     assert "It listens on 127.0.0.1:3000" in await driver.log(ended["id"])
 
 
-async def test_another_port_is_taken_and_told(driver, platform, impatient):
+def listening_at_3000(platform, *others: Listener):
+    """The runtime, whose apps answer nowhere but there."""
     runtime = platform.runtime
     runtime.listens = False
-    runtime.found_listening = [Listener(3000, "0.0.0.0", False), Listener(9229, "127.0.0.1", True)]
+    runtime.found_listening = [Listener(3000, "0.0.0.0", False), *others]
     start = runtime.start
 
     async def start_at(spec):
@@ -47,6 +48,11 @@ async def test_another_port_is_taken_and_told(driver, platform, impatient):
         await start(spec)
 
     runtime.start = start_at
+    return runtime
+
+
+async def test_another_port_is_taken_and_told(driver, platform, impatient):
+    runtime = listening_at_3000(platform, Listener(9229, "127.0.0.1", True))
     app = await driver.live()
     spec = runtime.specs[app["activeDeployId"]]
     assert (spec.container_port, spec.environment["PORT"]) == (3000, "3000")
@@ -80,16 +86,7 @@ async def test_where_its_owner_says_the_port_no_other_is_taken(driver, platform,
 
 
 async def test_where_the_version_before_listened_is_taken_at_once(driver, platform, impatient, monkeypatch):
-    runtime = platform.runtime
-    runtime.listens = False
-    runtime.found_listening = [Listener(3000, "0.0.0.0", False)]
-    start = runtime.start
-
-    async def start_at(spec):
-        runtime.listens = spec.container_port == 3000
-        await start(spec)
-
-    runtime.start = start_at
+    runtime = listening_at_3000(platform)
     app = await driver.live()
     monkeypatch.setattr(healthy, "_ELSEWHERE_SECONDS", 60)
     again = await driver.post("/api/apps/redeploy", id=app["id"])
