@@ -340,6 +340,18 @@ async def test_a_deployment_that_fails_ends_no_watch(driver, platform, monkeypat
             await asyncio.sleep(0.05)
 
 
+async def test_a_watch_that_begins_while_another_deployment_is_on_its_way_goes_on(driver, platform):
+    """The other may fail, and then this one still is what serves."""
+    app = await driver.live(watchMinutes=0)
+    gate = platform.runtime.build_gate = asyncio.Event()
+    other = await driver.post("/api/apps/redeploy", id=app["id"])
+    late = SimpleNamespace(payload={"deploymentId": app["activeDeployId"], "minutes": 0})
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(platform.watcher.watch(late), 0.3)
+    gate.set()
+    await driver.ended(other["deploymentId"])
+
+
 async def test_back_from_what_went_live_and_failed(driver, platform, monkeypatch):
     monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.05)
     app = await driver.live(watchMinutes=0)

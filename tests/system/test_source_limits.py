@@ -1,6 +1,8 @@
 """Repositories that are small on the line and large in every other way, and how little it takes to refuse them."""
 
+import errno
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -162,6 +164,28 @@ async def test_a_commit_that_says_too_much(repository, tmp_path):
     plumbing(repository, "update-ref", "refs/heads/main", made)
     with pytest.raises(FetchFailed, match="message that is too long"):
         await fetch(parse_address(repository.url), "", "", tmp_path / "tree", LIMITS, lambda line: None)
+
+
+async def test_a_disk_without_room_is_named_wherever_it_ends(repository, tmp_path, monkeypatch):
+    """git does not say it of each of the files that it writes."""
+    repository.commit({"data.txt": random.Random(1).randbytes(150_000).hex()}, "Data")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=True)
+    try:
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
+        for room in range(0, 160_000, 8192):
+            (disk / "ballast").write_bytes(b"\0" * (shutil.disk_usage(disk).free - room))
+            with pytest.raises((FetchFailed, OSError)) as failed:
+                await fetch(parse_address(repository.url), "", "", disk / "tree", LIMITS, lambda line: None)
+            told = failed.value
+            assert (
+                "Free some space" in (told.hint or "") if isinstance(told, FetchFailed) else told.errno == errno.ENOSPC
+            ), (room, told)
+            shutil.rmtree(disk / "tree", ignore_errors=True)
+            (disk / "ballast").unlink()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 async def test_a_commit_from_a_server_that_gives_whole_branches_only(repository, tmp_path, monkeypatch):

@@ -68,8 +68,7 @@ class Watcher:
 
     async def watch(self, run: JobRun) -> None:
         deployment_id = run.payload["deploymentId"]
-        found = await self._database.read(lambda session: service.watched(session, deployment_id))
-        if found is None:
+        if not await self._database.read(lambda session: service.still_live(session, deployment_id)):
             return
         # Not from the release's beginning: what it did before it went live may have taken its time.
         deployment = await self._database.read(lambda session: service.get(session, deployment_id))

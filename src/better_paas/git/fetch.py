@@ -370,6 +370,8 @@ def _explain(error: ProgramFailed, address: GitAddress, limits: Limits) -> Fetch
     for signs, message, hint in _MEANINGS:
         if any(sign in output for sign in signs):
             return FetchFailed(message, hint, said)
+    if temporary.is_full():  # git does not always say why it could not write
+        return FetchFailed(_NO_SPACE, _MORE_SPACE, said)
     return FetchFailed("git could not fetch the repository", "Check the address and try again.", said)
 
 
@@ -380,12 +382,14 @@ def _said(error: ProgramFailed) -> str:
     return next(found, error.reason)
 
 
+_NO_SPACE = "git could not fetch the repository: no space left on the disk"
+_MORE_SPACE = "Free some space on the server's disk, then deploy again."
 # In this order: git's words for a refusal also hold those for a broken connection, and a full disk breaks anything.
 _MEANINGS = (
     (
-        ("no space left on device",),
-        "git could not fetch the repository: no space left on the disk",
-        "Free some space on the server's disk, then deploy again.",
+        ("no space left on device", "out of diskspace"),
+        _NO_SPACE,
+        _MORE_SPACE,
     ),
     (
         (

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+# What a program that failed for want of room may have given back when it ended.
+_NO_ROOM_BYTES = 2**20
 _MOUNTS = Path("/proc/self/mountinfo")
 # Of those that are claimed in this process, the newest is in use.
 _claims: list["Claim"] = []
@@ -22,6 +24,11 @@ async def folder(prefix: str) -> AsyncIterator[Path]:
         yield made
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, True))
+
+
+def is_full() -> bool:
+    """Whether its disk has no room now: what fails there does not always say why."""
+    return shutil.disk_usage(tempfile.gettempdir()).free < _NO_ROOM_BYTES
 
 
 class Claim:
