@@ -42,6 +42,7 @@ class Known:
     text: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     why: str = ""
+    elsewhere: str = ""
 
     @property
     def key(self) -> str:
@@ -141,6 +142,7 @@ def page(results: dict[str, list[Try]]) -> str:
         shown = f"{known.name} {known.folder}".strip()
         rows.append(f"| [{shown}]({place}) | {known.kind} | {mark} | {last.seconds:.0f} | {needs.replace('|', '/')} |")
     table = "\n".join(rows)
+    not_tried = [f"{known.name} ({known.elsewhere})" for known in listed() if known.elsewhere]
     repositories = len({known.name for known in entries})
     return f"""# What goes live as it is
 
@@ -155,6 +157,8 @@ the request to live on two cores with empty caches of its packages.
 | repository | kind | live | seconds | what it needs |
 |---|---|---|---|---|
 {table}
+
+Chosen too and not tried, since a build fetches from other places: {"; ".join(not_tried)}.
 """
 
 
@@ -169,7 +173,7 @@ def main() -> None:
     if options.keep and options.keep.exists():
         kept = json.loads(options.keep.read_text())
         results = {key: [Try(**each) for each in found] for key, found in kept.items()}
-    wanted = [known for known in listed() if options.only in known.key]
+    wanted = [known for known in listed() if options.only in known.key and not known.elsewhere]
     with tempfile.TemporaryDirectory() as scratch:
         git = GitServer(Path(scratch))
         paas = PaasServer(

@@ -231,6 +231,20 @@ def test_the_adapter_that_chooses_chooses_node():
     )
 
 
+@pytest.mark.parametrize(
+    ("dependencies", "config"),
+    [
+        ("@sveltejs/kit @sveltejs/adapter-vercel", {"svelte.config.js": "import a from '@sveltejs/adapter-vercel'"}),
+        ("astro @astrojs/netlify", {"astro.config.mjs": "import n from '@astrojs/netlify'\nx = {output: 'server'}"}),
+    ],
+)
+def test_what_is_built_for_another_host_says_so(dependencies, config):
+    with pytest.raises(NoPlan, match="is built for another host") as error:
+        plan({"build": "vite build"}, dependencies, config)
+    assert "adapter for Node" in error.value.hint
+    assert plan({"build": "vite build", "start": "node x.js"}, dependencies, config).start == "node x.js"
+
+
 def test_warnings_of_create_react_app_are_no_errors():
     assert plan({"build": "react-scripts build"}, "react-scripts").build == "CI=false npm run build"
 
@@ -273,6 +287,7 @@ class TestManagers:
             ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", ">=10", "pnpm@10"),
             ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "^9.5.0", "pnpm@9.5.0"),
             ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "^8", "pnpm@9"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "11.5.x", "pnpm@11.5"),
             ("yarn.lock", "__metadata:\n  version: 8\n", ">=1.22", "@yarnpkg/cli-dist@4"),
             ("yarn.lock", "__metadata:\n  version: 6\n", ">=1.22", "@yarnpkg/cli-dist@3"),
             ("yarn.lock", "# yarn lockfile v1\n", ">=1.22", "yarn@1.22"),

@@ -86,6 +86,34 @@ def test_a_program_of_a_package_is_installed():
     assert found.install_app == "/venv/bin/python -m pip install --no-deps ."
 
 
+class TestCompiled:
+    """What is older than the Python that it is for has no file for it."""
+
+    @pytest.mark.parametrize(
+        ("files", "building"),
+        [
+            ({"requirements.txt": "psycopg2-binary==2.9.3\n"}, "build-essential libpq-dev"),
+            ({"requirements.txt": "psycopg2-binary==2.9.5\n"}, ""),
+            ({"requirements.txt": "psycopg2-binary==2.9.3\n", ".python-version": "3.10"}, ""),
+            ({"requirements.txt": "psycopg2-binary==2.9.9\n", ".python-version": "3.13"}, "build-essential libpq-dev"),
+            ({"requirements.txt": "psycopg2-binary>=2.9.3\n"}, ""),
+            ({"requirements.txt": "Zope.Interface == 5.4.0  # old\n"}, "build-essential"),
+            ({"pyproject.toml": '[project]\ndependencies=["greenlet[test]==1.1.2"]\n'}, "build-essential"),
+            (
+                {
+                    "pyproject.toml": "[tool.poetry]\n",
+                    "poetry.lock": '[[package]]\nname = "lxml"\nversion = "4.8.0"\n',
+                },
+                "build-essential libxml2-dev libxslt1-dev",
+            ),
+        ],
+    )
+    def test_with_what_it_needs(self, files, building):
+        found = plan({"main.py": "", **files})
+        assert " ".join(found.build_packages) == building
+        assert any("is compiled" in note for note in found.notes) == bool(building)
+
+
 class TestInstall:
     @pytest.mark.parametrize(
         ("files", "manager", "command"),

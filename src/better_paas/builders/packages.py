@@ -12,7 +12,7 @@ class Needs:
     run: str = ""
 
 
-_COMPILER = "build-essential"
+COMPILER = "build-essential"
 # What Chromium is linked with, and letters to draw.
 BROWSER = (
     "ca-certificates fonts-liberation libasound2 libatk-bridge2.0-0 libatk1.0-0 libatspi2.0-0 libcairo2 libcups2 "
@@ -20,9 +20,9 @@ BROWSER = (
     "libnspr4 libnss3 libpango-1.0-0 libpangocairo-1.0-0 libstdc++6 libx11-6 libx11-xcb1 libxcb1 libxcomposite1 "
     "libxcursor1 libxdamage1 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrandr2 libxrender1 libxss1 libxtst6"
 )
-_MYSQL = Needs(f"{_COMPILER} default-libmysqlclient-dev pkg-config", "libmariadb3")
-_POSTGRES = Needs(f"{_COMPILER} libpq-dev", "libpq5")
-_CAIRO = Needs(f"{_COMPILER} pkg-config libcairo2-dev", "libcairo2")
+_MYSQL = Needs(f"{COMPILER} default-libmysqlclient-dev pkg-config", "libmariadb3")
+_POSTGRES = Needs(f"{COMPILER} libpq-dev", "libpq5")
+_CAIRO = Needs(f"{COMPILER} pkg-config libcairo2-dev", "libcairo2")
 _GL = Needs("", "libgl1 libglib2.0-0")
 _PANGO = Needs("", "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 libgdk-pixbuf-2.0-0 libffi8 shared-mime-info")
 _FFMPEG = Needs("", "ffmpeg")
@@ -34,13 +34,13 @@ PYTHON: dict[str, Needs] = {
     "psycopg": Needs("libpq-dev", "libpq5"),
     "psycopg-c": _POSTGRES,
     "mysqlclient": _MYSQL,
-    "mariadb": Needs(f"{_COMPILER} libmariadb-dev", "libmariadb3"),
+    "mariadb": Needs(f"{COMPILER} libmariadb-dev", "libmariadb3"),
     "pycairo": _CAIRO,
     "cairosvg": Needs("", "libcairo2"),
     "cairocffi": Needs("", "libcairo2"),
     "rlpycairo": _CAIRO,
     "pygobject": Needs(
-        f"{_COMPILER} pkg-config libcairo2-dev libgirepository1.0-dev", "libgirepository-1.0-1 libcairo2"
+        f"{COMPILER} pkg-config libcairo2-dev libgirepository1.0-dev", "libgirepository-1.0-1 libcairo2"
     ),
     "weasyprint": _PANGO,
     "opencv-python": _GL,
@@ -52,19 +52,19 @@ PYTHON: dict[str, Needs] = {
     "pdf2image": Needs("", "poppler-utils"),
     "pytesseract": Needs("", "tesseract-ocr"),
     "python-magic": Needs("", "libmagic1"),
-    "python-ldap": Needs(f"{_COMPILER} libldap2-dev libsasl2-dev", "libldap-2.5-0 libsasl2-2"),
-    "pyodbc": Needs(f"{_COMPILER} unixodbc-dev", "unixodbc"),
-    "pygraphviz": Needs(f"{_COMPILER} pkg-config libgraphviz-dev", "graphviz"),
+    "python-ldap": Needs(f"{COMPILER} libldap2-dev libsasl2-dev", "libldap-2.5-0 libsasl2-2"),
+    "pyodbc": Needs(f"{COMPILER} unixodbc-dev", "unixodbc"),
+    "pygraphviz": Needs(f"{COMPILER} pkg-config libgraphviz-dev", "graphviz"),
     "graphviz": Needs("", "graphviz"),
-    "python-snappy": Needs(f"{_COMPILER} libsnappy-dev", "libsnappy1v5"),
-    "xmlsec": Needs(f"{_COMPILER} pkg-config libxmlsec1-dev", "libxmlsec1-openssl"),
-    "python3-saml": Needs(f"{_COMPILER} pkg-config libxmlsec1-dev", "libxmlsec1-openssl"),
-    "gdal": Needs(f"{_COMPILER} libgdal-dev", "libgdal32"),
-    "uwsgi": Needs(_COMPILER, ""),
-    "pysqlcipher3": Needs(f"{_COMPILER} libsqlcipher-dev", "libsqlcipher0"),
+    "python-snappy": Needs(f"{COMPILER} libsnappy-dev", "libsnappy1v5"),
+    "xmlsec": Needs(f"{COMPILER} pkg-config libxmlsec1-dev", "libxmlsec1-openssl"),
+    "python3-saml": Needs(f"{COMPILER} pkg-config libxmlsec1-dev", "libxmlsec1-openssl"),
+    "gdal": Needs(f"{COMPILER} libgdal-dev", "libgdal32"),
+    "uwsgi": Needs(COMPILER, ""),
+    "pysqlcipher3": Needs(f"{COMPILER} libsqlcipher-dev", "libsqlcipher0"),
     "soundfile": Needs("", "libsndfile1"),
     "librosa": Needs("", "libsndfile1 ffmpeg"),
-    "pyaudio": Needs(f"{_COMPILER} portaudio19-dev", "libportaudio2"),
+    "pyaudio": Needs(f"{COMPILER} portaudio19-dev", "libportaudio2"),
     "playwright": Needs("", BROWSER),
     "lightgbm": Needs("", "libgomp1"),
     "xgboost": Needs("", "libgomp1"),

@@ -89,6 +89,12 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     start, output = starts.find(app, made, manager, overrides, bool(build), notes)
     is_site = bool(output)
     wanted, version_note = version.wanted(_with_engines(source), *source.places)
+    if not start and not is_site and made and made.elsewhere:
+        raise NoPlan(
+            f"this {made.name} app is built for another host, and nothing here can start that",
+            "Use its adapter for Node instead, or set a start command.",
+            made.elsewhere,
+        )
     if not start and not is_site:
         raise NoApp(
             "this is a Node app, but nothing says how to start it",

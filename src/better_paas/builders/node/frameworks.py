@@ -32,6 +32,8 @@ _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 # Neither addresses nor patterns of paths, which are in quotes.
 _COMMENT = re.compile(r"(?:^|(?<=[\s,;{}()\[\]]))//.*|^[ \t]*+/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?", re.MULTILINE)
 _LONGEST_CONFIG = 100_000
+# What adapters are for that make something which only that host can run.
+_HOSTS = ("vercel", "netlify", "cloudflare", "cloudflare-workers", "deno")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Made:
     """What a build makes: `output` to be served as files, or `start` to be run.
 
     build: for an app that has no script. variables: before the build's command, so that it makes what is served.
+    elsewhere: what it is made for instead, where that is a host of another kind.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Made:
     single_page: bool = False
     start: str = ""
     variables: str = ""
+    elsewhere: str = ""
 
 
 def is_development(script: str) -> bool:
@@ -134,10 +138,18 @@ def _svelte_kit(app: App) -> Made:
     if "@sveltejs/adapter-static" in app.dependencies:
         fallback = _setting(app, config, "fallback")
         return Made("SvelteKit", "vite build", _setting(app, config, "pages") or "build", fallback == "index.html")
+    if "@sveltejs/adapter-node" not in app.dependencies and (host := _host(app, "@sveltejs/adapter-", config)):
+        return Made("SvelteKit", "vite build", elsewhere=host)
     # The adapter that chooses for itself chooses Node where it sees this variable.
     automatic = "GCP_BUILDPACKS=1" if "@sveltejs/adapter-auto" in app.dependencies else ""
     folder = _setting(app, config, "out") or "build"
     return Made("SvelteKit", "vite build", start=f"node {folder}", variables=automatic)
+
+
+def _host(app: App, prefix: str, config: str) -> str:
+    """The adapter for another host that a configuration names."""
+    found = (f"{prefix}{host}" for host in _HOSTS)
+    return next((name for name in found if name in app.dependencies and name in config), "")
 
 
 def _react_router(app: App) -> Made:
@@ -172,6 +184,9 @@ def _astro(app: App) -> Made:
     folder = _setting(app, config, "outDir") or "dist"
     if "@astrojs/node" in app.dependencies and "@astrojs/node" in config:
         return Made("Astro", "astro build", start=f"HOST=0.0.0.0 node {folder}/server/entry.mjs")
+    is_server = re.search(r"\boutput\s*+:\s*+['\"](?:server|hybrid)['\"]", config)
+    if is_server and (host := _host(app, "@astrojs/", config)):
+        return Made("Astro", "astro build", elsewhere=host)
     return Made("Astro", "astro build", folder)
 
 

@@ -29,7 +29,7 @@ _HARMLESS_HOOK = re.compile(
     r"(?!.*--(?:schema|config|patch-dir))[\w \-./:\"']*+"
 )
 # The formats that locks are written in, and the versions that write them: a newer one would change the lock.
-_PNPM_FORMATS = {"5": ("7", "6"), "6": ("8",), "9": ("9", "10")}
+_PNPM_FORMATS = {"5": ("7", "6"), "6": ("8",), "9": ("9", "10", "11")}
 _BERRY_FORMATS = {"4": "2", "5": "3", "6": "3"}
 _PNPM, _BERRY = "10", "4"
 

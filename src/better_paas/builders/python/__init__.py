@@ -9,7 +9,7 @@ from better_paas.builders.files import Files, exists, read_toml, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
-from better_paas.builders.python import frameworks, requirements, version
+from better_paas.builders.python import frameworks, requirements, version, wheels
 from better_paas.builders.python.frameworks import Start
 
 _MANIFESTS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "requirements-prod.txt")
@@ -64,7 +64,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     members = _members(top)
     name = str(table(project, "project").get("name") or "") if folder else ""
     installed = requirements.find(top, name if _NAME.fullmatch(name) else "", members)
-    required = requirements.names(top, members) | requirements.names(files)
+    listed = requirements.listed(top, members) + (requirements.listed(files) if folder else [])
+    required = requirements.names(listed)
     found = frameworks.find(files, required, _scripts(project))
     if found and found.server and found.server not in required:
         installed = installed.and_server(found.server)
@@ -75,12 +76,17 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
         )
     wanted, version_note = version.wanted(files, top) if folder else version.wanted(files)
-    building, running = packages.needed(packages.PYTHON, _linked(required))
+    compiled = wheels.compiled(top, listed, wanted)
+    needed = {**packages.PYTHON, **{name: wheels.needs(name) for name in compiled}}
+    building, running = packages.needed(needed, _linked(required) | set(compiled))
     build, release, chosen, notes = _django(files, found, overrides, chosen)
     browsers = "playwright install chromium" if "playwright" in required else ""
     worker = frameworks.celery_app(files, required)
     if worker and found and not found.is_worker and not procfile.commands(files) and not overrides.processes:
         notes.append(f"Celery is used: for its worker add the process 'celery -A {worker} worker'.")
+    if compiled:
+        shown = ", ".join(f"{name} {of}" for name, of in sorted(compiled.items())[:3])
+        notes.append(f"{shown} came before Python {wanted}, and is compiled: a newer version installs faster.")
     if "environment.yml" in files.names():
         notes.append("environment.yml is not used: Conda is not supported.")
     return BuildPlan(

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,37 +52,42 @@ class Installed:
         return Installed(self.manager, command, self.app, self.manifests, notes)
 
 
-def names(files: Files, members: tuple[str, ...] = ()) -> set[str]:
-    """Of all that is required, as registries write them; with `[extra]` appended for each extra besides.
+def names(required: Iterable[str]) -> set[str]:
+    """As registries write them; with `[extra]` appended for each extra besides. required: as `listed` gives it."""
+    return {each for line in required if (match := _NAME.match(line)) for each in _with_extras(match)}
+
+
+def listed(files: Files, members: tuple[str, ...] = ()) -> list[str]:
+    """All that is required, as it is written: `name[extra]==1.0`, or a name alone.
 
     members: folders of the workspace's packages that are installed with it.
     """
     found: list[str] = []
     for place in (files, *(files.below(member) for member in members)):
         project = read_toml(place, "pyproject.toml")
-        found += _listed(table(project, "project").get("dependencies"))
+        found += _texts(table(project, "project").get("dependencies"))
         found += [name for name in table(project, "tool", "poetry", "dependencies") if name != "python"]
     found += [f"{name}{_extras(value)}" for name, value in table(read_toml(files, "Pipfile"), "packages").items()]
     for path in _read_files(files):
         found += [line for line in (files.read(path) or "").splitlines() if not line.lstrip().startswith(("#", "-"))]
-    return {each for line in found if (match := _NAME.match(line)) for each in _with_extras(match)}
+    return found
 
 
-def _listed(value: Any) -> list[str]:
+def _texts(value: Any) -> list[str]:
     return [str(entry) for entry in value] if isinstance(value, list) else []
 
 
 def _extras(value: Any) -> str:
     extras = value.get("extras") if isinstance(value, dict) else None
-    return f"[{','.join(_listed(extras))}]" if extras else ""
+    return f"[{','.join(_texts(extras))}]" if extras else ""
 
 
 def _with_extras(match: re.Match[str]) -> list[str]:
-    name = _normal(match[1])
+    name = normal(match[1])
     return [name, *(f"{name}[{extra.strip().lower()}]" for extra in (match[2] or "").split(",") if extra.strip())]
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """As registries compare it."""
     return re.sub(r"[-_.]++", "-", name).lower()
 
@@ -173,11 +179,11 @@ def _pip(files: Files) -> Installed:
 
 def _refuse_strangers(files: Files, project: dict[str, Any]) -> None:
     """What uv has from elsewhere is never taken from a registry, where anyone may publish its name. Errors: NoPlan."""
-    sources = {_normal(name) for name in table(project, "tool", "uv", "sources")}
+    sources = {normal(name) for name in table(project, "tool", "uv", "sources")}
     lines = [line for path in _read_files(files) for line in (files.read(path) or "").splitlines()]
     # With an address behind it, it comes from there.
     named = [match[1] for line in lines if "@" not in line and (match := _NAME.match(line))]
-    if found := [name for name in named if _normal(name) in sources]:
+    if found := [name for name in named if normal(name) in sources]:
         raise NoPlan(
             "a requirement would be fetched from a public registry, though pyproject.toml says it is elsewhere",
             "Run 'uv lock' and commit uv.lock; or take it out of [tool.uv.sources], or the file of requirements away.",
@@ -192,13 +198,13 @@ def _by_project(project: dict[str, Any], present: set[str]) -> Installed:
     if table(project, "tool", "pdm").get("source"):
         app = "pdm install --check --prod --no-editable" if _is_package(project) else ""
         return Installed("pdm", "pdm install --prod --no-self", app, ("pyproject.toml",), (_UNLOCKED,))
-    listed = _listed(table(project, "project").get("dependencies"))
-    is_dynamic = "dependencies" in _listed(table(project, "project").get("dynamic"))
+    direct = _texts(table(project, "project").get("dependencies"))
+    is_dynamic = "dependencies" in _texts(table(project, "project").get("dynamic"))
     is_elsewhere = is_dynamic or "project" not in project  # in setup.cfg, or what else its build reads
     if "setup.py" in present or (_is_package(project) and is_elsewhere):
         return Installed("pip", f"{_PIP} .")
-    notes = (_UNLOCKED,) if listed else ()
-    command = f"{_PIP} {shlex.join(listed)}" if listed else ""
+    notes = (_UNLOCKED,) if direct else ()
+    command = f"{_PIP} {shlex.join(direct)}" if direct else ""
     # Without a build system the sources are no package: they run where they are.
     app = f"{_PIP} --no-deps ." if _is_package(project) else ""
     return Installed("pip", command, app, ("pyproject.toml",) if command else (), notes)
