@@ -157,6 +157,8 @@ class TestInstall:
         with pytest.raises(NoPlan, match="fetched from a public registry") as error:
             plan({**files, "requirements.txt": "fastapi\nAcme_Lib==1.0\n"})
         assert error.value.quoted == "Acme_Lib"
+        by_owner = Overrides(install_command="pip install .")
+        assert detect(MemoryFiles({**files, "requirements.txt": "acme-lib\n"}), by_owner).install == "pip install ."
         assert (
             plan({**files, "requirements.txt": "fastapi\nacme-lib @ https://a.test/b.whl\n"}).package_manager == "pip"
         )

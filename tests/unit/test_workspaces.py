@@ -84,6 +84,7 @@ def test_a_package_of_the_workspace_never_comes_from_a_registry(wanted):
     with pytest.raises(NoPlan, match="would be fetched from a public registry") as error:
         plan({**workspace(wanted), **unlocked}, "apps/web")
     assert error.value.quoted == f"apps/web wants @acme/ui {wanted}"
+    assert plan({**workspace(wanted), **unlocked}, "apps/web", install_command="npm install").install == "npm install"
 
 
 def test_nor_does_one_that_the_top_or_another_member_wants():

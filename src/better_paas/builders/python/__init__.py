@@ -64,6 +64,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     members = _members(top)
     name = str(table(project, "project").get("name") or "") if folder else ""
     installed = requirements.find(top, name if _NAME.fullmatch(name) else "", members)
+    if installed.manager == "pip" and not overrides.install_command:
+        requirements.refuse_strangers(top)
     listed = requirements.listed(top, members) + (requirements.listed(files) if folder else [])
     required = requirements.names(listed)
     found = frameworks.find(files, required, _scripts(project))

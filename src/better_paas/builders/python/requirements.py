@@ -117,10 +117,7 @@ def _read_files(files: Files) -> list[str]:
 
 
 def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Installed:
-    """By the lock, else by what names the requirements. package: of a uv workspace, if but one is wanted.
-
-    Errors: NoPlan where what is required would come from elsewhere than the project says.
-    """
+    """By the lock, else by what names the requirements. package: of a uv workspace, if but one is wanted."""
     present = {name for name in files.names() if "/" not in name}
     project = read_toml(files, "pyproject.toml")
     if "uv.lock" in present:
@@ -131,7 +128,6 @@ def find(files: Files, package: str = "", members: tuple[str, ...] = ()) -> Inst
         app = "pdm install --check --prod --no-editable" if _is_package(project) else ""
         return Installed("pdm", "pdm sync --prod --no-self", app, ("pyproject.toml", "pdm.lock"))
     if _main_file(files):
-        _refuse_strangers(files, project)
         return _pip(files)
     if "Pipfile" in present:
         if "Pipfile.lock" in present:
@@ -177,16 +173,19 @@ def _pip(files: Files) -> Installed:
     return Installed("pip", f"{_PIP} -r {read[0]}", "", tuple(read) if is_simple else (), notes)
 
 
-def _refuse_strangers(files: Files, project: dict[str, Any]) -> None:
-    """What uv has from elsewhere is never taken from a registry, where anyone may publish its name. Errors: NoPlan."""
-    sources = {normal(name) for name in table(project, "tool", "uv", "sources")}
+def refuse_strangers(files: Files) -> None:
+    """What uv has from elsewhere is never taken by pip from a registry, where anyone may publish its name.
+
+    Errors: NoPlan.
+    """
+    sources = {normal(name) for name in table(read_toml(files, "pyproject.toml"), "tool", "uv", "sources")}
     lines = [line for path in _read_files(files) for line in (files.read(path) or "").splitlines()]
     # With an address behind it, it comes from there.
     named = [match[1] for line in lines if "@" not in line and (match := _NAME.match(line))]
     if found := [name for name in named if normal(name) in sources]:
         raise NoPlan(
             "a requirement would be fetched from a public registry, though pyproject.toml says it is elsewhere",
-            "Run 'uv lock' and commit uv.lock; or take it out of [tool.uv.sources], or the file of requirements away.",
+            "Run 'uv lock' and commit uv.lock, take it out of the file of requirements, or set an install command.",
             found[0],
         )
 
