@@ -69,6 +69,17 @@ def test_variables_are_mounted_to_install_and_build_and_in_no_layer():
     assert "better-paas-variables" not in dockerfile.generate(plan, "node", "", has_variables=False)
 
 
+@pytest.mark.parametrize("manager", ["npm", "pnpm"])
+def test_what_is_compiled_for_node_fetches_no_headers(manager):
+    """The image has them. An old node-gyp, as pnpm has one, knows the first name alone, of which a new npm warns."""
+    plan = BuildPlan("node", version="22", package_manager=manager, manager_package=manager, install="x", start="y")
+    text = dockerfile.generate(plan, "node", "", has_variables=False)
+    assert "npm_package_config_node_gyp_nodedir=/usr/local" in text
+    assert ("npm_config_nodedir=/usr/local" in text) == (manager == "pnpm")
+    if manager == "pnpm":
+        assert text.index("npm install --global pnpm") < text.index("npm_config_nodedir")
+
+
 def test_packages_and_second_languages():
     plan = BuildPlan(
         "php",

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from better_paas.builders.instructions import Instruction, parse
-from better_paas.builders.languages import LANGUAGES, PYTHON_MANAGERS, TOOLS, is_made_here
+from better_paas.builders.languages import LANGUAGES, NODE_PREFIX, PYTHON_MANAGERS, TOOLS, is_made_here
 from better_paas.builders.packages import DEBIAN_NAMES, EXTENSIONS
 from better_paas.builders.plan import BuildPlan
 
@@ -309,8 +309,11 @@ def _cache_id(language: str) -> str:
 def _manager(plan: BuildPlan, cache: str) -> list[str]:
     """Node's package manager, in the wanted version."""
     lines = [f"RUN {cache}npm install --global {plan.manager_package}"] if plan.manager_package else []
-    # Not before npm has run, which knows no such setting and says so.
-    return [*lines, "ENV npm_config_store_dir=/root/.cache/pnpm"] if cache and plan.package_manager == "pnpm" else lines
+    if plan.package_manager == "pnpm":
+        # Not before npm has run, which knows no such settings and says so. The second: see languages.NODE_PREFIX.
+        store = "npm_config_store_dir=/root/.cache/pnpm " if cache else ""
+        lines.append(f"ENV {store}npm_config_nodedir={NODE_PREFIX}")
+    return lines
 
 
 def _install_lines(plan: BuildPlan, cache: str, has_variables: bool) -> list[str]:

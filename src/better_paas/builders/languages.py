@@ -48,6 +48,8 @@ class Language:
     run_packages: str = ""
 
 
+# Where its images have Node, and its headers.
+NODE_PREFIX = "/usr/local"
 # Node's programs look into both folders of caches, and at CI to ask nothing and to draw nothing.
 _NODE_BUILD = {
     "npm_config_cache": "/root/.cache/npm",
@@ -86,7 +88,8 @@ LANGUAGES: dict[str, Language] = {
         "node:{version}-bookworm-slim",
         "22",
         sharing="shared",
-        build_environment=_NODE_BUILD,
+        # What is compiled for Node finds its headers where they are, and does not fetch them.
+        build_environment={**_NODE_BUILD, "npm_package_config_node_gyp_nodedir": NODE_PREFIX},
         run_environment={"NODE_ENV": "production", "PATH": "/app/node_modules/.bin:$PATH"},
     ),
     "static": Language("caddy:{version}-alpine", "2", Made("2")),

@@ -106,7 +106,7 @@ def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Ma
             if name in known and not _means_member(wanted, read_json(top, f"{known[name]}/package.json"), manager):
                 raise NoPlan(
                     "a package of this workspace would be fetched from a public registry",
-                    "Ask for it as 'workspace:*' (or by its own version), commit the lock file, or set an install command.",
+                    "Ask for it as 'workspace:*' or by its version, commit the lock file, or set an install command.",
                     f"{place or 'the top'} wants {name} {wanted}",
                 )
 
