@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from better_paas.builders.context import ignore_rule, pack
+from better_paas.builders.context import Chosen, ignore_rule, pack
 from better_paas.builders.plan import NoPlan
 from better_paas.kit.filetimes import EARLIEST, date_tree
 from tests import pace
@@ -123,3 +123,29 @@ def test_times_that_programs_can_not_tell_are_not_taken(tmp_path, said, kept):
     assert {path.lstat().st_mtime for path in tmp_path.rglob("*")} == {kept}
     date_tree(tmp_path, float("inf"))
     assert (tmp_path / "folder" / "a").stat().st_mtime <= time.time()
+
+
+def test_what_is_chosen_is_there_once_more(tmp_path):
+    tree = tmp_path / "tree"
+    for name in ("package.json", "a/package.json", "a/src/x.js", "patches/a.patch", "patches/deep/b.patch", "no.json"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    (tree / "lock.json").symlink_to("a/package.json")
+    (tree / "outside.json").symlink_to("/etc/hostname")
+    paths = ("package.json", "a/package.json", "patches/", "no.json", "missing.json", "lock.json", "outside.json")
+    pack(tmp_path / "a.tar", tree, "source", "no.json\n**/deep\n", {}, Chosen("ours/manifests", paths))
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        found = {
+            name.removeprefix("ours/manifests/"): archive.extractfile(name)
+            for name in archive.getnames()
+            if name.startswith("ours/") and archive.getmember(name).isfile()
+        }
+        contents = {name: file.read().decode() for name, file in found.items()}
+        assert archive.getmember("source/lock.json").issym()
+        assert archive.getmember("ours/manifests").isdir()
+    assert contents == {
+        "package.json": "package.json",
+        "a/package.json": "a/package.json",
+        "patches/a.patch": "patches/a.patch",
+        "lock.json": "a/package.json",
+    }

@@ -62,7 +62,7 @@ def test_of_pnpm_the_list_alone_is_read(text):
 
 def test_its_image_is_made_of_the_top_and_starts_in_its_folder():
     text = dockerfile.generate(plan({**workspace(), **PNPM}, "apps/web"), "base:1", "", has_variables=False)
-    assert "COPY source/apps/web/package.json ./apps/web/" in text
+    assert "COPY better-paas/manifests/ ./" in text
     assert text.count("WORKDIR /app/apps/web") == 2
     assert "PATH=/app/apps/web/node_modules/.bin:/app/node_modules/.bin:$PATH" in text
 

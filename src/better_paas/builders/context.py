@@ -5,6 +5,7 @@ import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,17 @@ _MATCHER_BYTES = 64 * 2**20
 _CLASS = re.compile(r"\[\^?[^\]\\\[^]+\]")
 
 
-def pack(target: Path, tree: Path, prefix: str, ignore: str, extra: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Chosen:
+    """What of the tree is packed below another folder once more. paths: of files, and of folders with a final slash."""
+
+    folder: str
+    paths: tuple[str, ...]
+
+
+def pack(
+    target: Path, tree: Path, prefix: str, ignore: str, extra: Mapping[str, str], chosen: Chosen | None = None
+) -> None:
     """Write the tar archive `target`: `tree` below `prefix`, then `extra` files, which win over those of the tree.
 
     Links are packed as links, so nothing outside the tree is read; owners are dropped; devices and sockets left out.
@@ -28,6 +39,8 @@ def pack(target: Path, tree: Path, prefix: str, ignore: str, extra: Mapping[str,
     ignored = ignore_rule(ignore)
     with tarfile.open(target, "w") as archive:
         _add_folder(archive, tree, tree, prefix, ignored, set(extra))
+        if chosen:
+            _add_chosen(archive, tree, chosen, ignored)
         for path, content in extra.items():
             data = content.encode()
             entry = tarfile.TarInfo(path)
@@ -54,6 +67,28 @@ def _add_folder(
                     archive.addfile(entry, handle)
             else:
                 archive.addfile(entry)
+
+
+def _add_chosen(archive: tarfile.TarFile, tree: Path, chosen: Chosen, ignored: Callable[[str], bool]) -> None:
+    top = tarfile.TarInfo(chosen.folder)
+    top.type, top.mode, top.mtime = tarfile.DIRTYPE, 0o755, EARLIEST
+    archive.addfile(top)  # there even if all of it is ignored
+    for path in chosen.paths:
+        # A link stands for what it leads to, as where a Dockerfile names it, and only inside the tree.
+        place = (tree / path).resolve()
+        if not place.is_relative_to(tree.resolve()):
+            continue
+        name = f"{chosen.folder}/{path}".rstrip("/")
+        if place.is_dir():
+            archive.addfile(_entry(archive, place, name))
+            _add_folder(archive, place, place, name, _below(ignored, path), set())
+        elif place.is_file() and not ignored(path):
+            with place.open("rb") as handle:
+                archive.addfile(_entry(archive, place, name), handle)
+
+
+def _below(ignored: Callable[[str], bool], folder: str) -> Callable[[str], bool]:
+    return lambda path: ignored(f"{folder.rstrip('/')}/{path}")
 
 
 def _entry(archive: tarfile.TarFile, path: Path, name: str) -> tarfile.TarInfo:

@@ -18,6 +18,8 @@ from better_paas.builders.plan import BuildPlan
 # so that copying those can't bring it into a layer.
 SOURCE = "source"
 LENT = "better-paas"
+# Of all members of a workspace, in one layer: there may be more of them than an image may have layers.
+MANIFESTS = f"{LENT}/manifests"
 VARIABLES_FILE = f"{LENT}/variables"
 _VARIABLES_TARGET = "/run/better-paas-variables"
 _TRUST_TARGET = "/run/better-paas-trust"
@@ -323,17 +325,8 @@ def _install_lines(plan: BuildPlan, cache: str, has_variables: bool) -> list[str
     install = _run(plan.install, cache, has_variables)
     if plan.manifests:
         # Installed from these files alone, so that the step is cached until one of them changes.
-        return [*_copy(plan.manifests), install, everything]
+        return [f"COPY {MANIFESTS}/ ./", install, everything]
     return [everything, install]
-
-
-def _copy(manifests: tuple[str, ...]) -> list[str]:
-    """One line a folder: COPY takes the folders of its sources away."""
-    by_folder: dict[str, list[str]] = {}
-    for name in manifests:
-        folder = name if name.endswith("/") else f"{name.rpartition('/')[0]}/".lstrip("/")
-        by_folder.setdefault(folder, []).append(f"{SOURCE}/{name}")
-    return [f"COPY {' '.join(names)} ./{folder}" for folder, names in by_folder.items()]
 
 
 def _run(command: str, mounts: str, has_variables: bool) -> str:

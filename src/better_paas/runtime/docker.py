@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from better_paas.builders.bases import APP_LABEL, NoBase, TrustSource
-from better_paas.builders.dockerfile import LENT, SOURCE
+from better_paas.builders.context import Chosen
+from better_paas.builders.dockerfile import LENT, MANIFESTS, SOURCE
 from better_paas.builders.plan import NoPlan
 from better_paas.engine.build import WAYS, BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Container, Engine, EngineFailed
@@ -127,7 +128,9 @@ class DockerRuntime:
             archive = folder / "context.tar"
             prefix = SOURCE if recipe.generated else ""
             extra = {**recipe.lent, name: dockerfile}
-            await self._reader.pack(archive, request.tree, prefix, recipe.ignore, extra)
+            manifests = request.plan.manifests if recipe.generated else ()
+            chosen = Chosen(MANIFESTS, manifests) if manifests else None
+            await self._reader.pack(archive, request.tree, prefix, recipe.ignore, extra, chosen)
             labels = self._labels(request.app_id, request.deployment_id)
             await build(
                 self._engine,

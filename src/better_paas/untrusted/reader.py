@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from better_paas.builders.context import Chosen
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 from better_paas.kit.tasks import Task
 from better_paas.kit.unpack import ArchiveRefused, UnpackLimits
@@ -91,11 +92,13 @@ class SourceReader:
         text: str = await self._run(tasks.DROP_MOUNTS, text=dockerfile)
         return text
 
-    async def pack(self, target: Path, tree: Path, prefix: str, ignore: str, extra: dict[str, str]) -> None:
+    async def pack(
+        self, target: Path, tree: Path, prefix: str, ignore: str, extra: dict[str, str], chosen: Chosen | None = None
+    ) -> None:
         """Write the tar archive `target`, a build's context (see builders.context)."""
-        await self._run(
-            tasks.PACK_CONTEXT, target=str(target), tree=str(tree), prefix=prefix, ignore=ignore, extra=extra
-        )
+        folder, paths = (chosen.folder, list(chosen.paths)) if chosen else ("", [])
+        arguments = {"prefix": prefix, "ignore": ignore, "extra": extra, "folder": folder, "paths": paths}
+        await self._run(tasks.PACK_CONTEXT, target=str(target), tree=str(tree), **arguments)
 
     async def unpack(self, archive: Path, target: Path, limits: UnpackLimits) -> int:
         """Put an archive's files below `target`; how many there were. Errors: ArchiveRefused."""

@@ -57,9 +57,12 @@ def drop_mounts(text: str) -> str:
     return dockerfile.without_mounts(text)
 
 
-def pack_context(target: str, tree: str, prefix: str, ignore: str, extra: dict[str, str]) -> None:
-    """Write the build's context. Errors: NoPlan for ignore rules that are no rules."""
-    context.pack(Path(target), Path(tree), prefix, ignore, extra)
+def pack_context(
+    target: str, tree: str, prefix: str, ignore: str, extra: dict[str, str], folder: str, paths: list[str]
+) -> None:
+    """Write the build's context. folder, paths: see context.Chosen. Errors: NoPlan for ignore rules that are none."""
+    chosen = context.Chosen(folder, tuple(paths)) if folder else None
+    context.pack(Path(target), Path(tree), prefix, ignore, extra, chosen)
 
 
 def unpack_archive(archive: str, target: str, limits: dict[str, int]) -> int:
