@@ -238,6 +238,8 @@ def test_a_token_is_made_used_approved_and_revoked(visit, paas, world):
     page.get_by_role("dialog").get_by_role("button", name="Freeze all tokens").click()
     expect(page.get_by_text("All agent tokens are frozen")).to_be_visible()
     assert agent.post("/api/agents/self/child", json={"name": "x", "scopes": ["apps:read"]}).status_code == 403
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_label("All agent tokens are frozen")).to_be_enabled()
     page.get_by_label("All agent tokens are frozen").click(force=True)
     expect(page.get_by_text("Freeze all agent tokens")).to_be_visible()
     page.get_by_role("button", name="Revoke Claude Code on a laptop").click()

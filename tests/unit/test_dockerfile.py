@@ -202,3 +202,27 @@ def test_only_names_that_a_build_made_are_kept_for_ever(name, hashed):
 def test_compiling_for_python_has_its_headers_where_the_base_is_of_debian(base, packages, has_headers):
     plan = BuildPlan(runtime="python", install="pip install x", start="x", build_packages=packages)
     assert ("python3-dev" in dockerfile.generate(plan, base, "", has_variables=False)) is has_headers
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_unset"),
+    [
+        (BuildPlan("node", install="npm ci", start="x"), True),
+        (BuildPlan("static", install="npm ci", build="y", output="dist"), True),
+        (BuildPlan("python", install="pip install -r x && npm ci", tools={"node": "22"}, start="x"), True),
+        (BuildPlan("python", install="pip install -r x", start="x"), False),
+    ],
+)
+def test_what_an_app_says_of_its_environment_takes_no_packages_from_its_build(plan, is_unset):
+    """With NODE_ENV=production package managers leave out what builds the app."""
+    text = dockerfile.generate(plan, "base", "caddy", has_variables=True)
+    step = next(line for line in text.splitlines() if "npm ci" in line or "pip install" in line)
+    assert ("unset NODE_ENV && " in step) == is_unset
+
+
+def test_extensions_of_pecl():
+    text = dockerfile.generate(BuildPlan("php", extensions=("gd", "imagick", "redis"), start="x"), "php:1", "", False)
+    assert "docker-php-ext-install -j2 gd && pecl install imagick redis < /dev/null && docker-php-ext-enable" in text
+    assert "libmagickwand-dev" in text and "php-gd php-imagick php-redis" in text
+    text = dockerfile.generate(BuildPlan("php", extensions=("redis",), start="x"), "php:1", "", False)
+    assert "then pecl install redis" in text

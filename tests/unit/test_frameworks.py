@@ -338,3 +338,78 @@ def test_a_server_bundle_is_no_site():
     """It has no page at its top: the build's last step says so (see dockerfile.site_check)."""
     with pytest.raises(NoPlan, match="how to start"):
         plan({}, "express")
+
+
+class TestBesideOthers:
+    """A file that may be a helper of the app takes nothing away from it."""
+
+    @pytest.mark.parametrize(
+        "stray",
+        [
+            {"main.py": ""},
+            {"server.py": ""},
+            {"app.rb": ""},
+            {"index.php": ""},
+            {"deno.json": '{"tasks": {"lint": "x"}}', "main.ts": ""},
+        ],
+    )
+    def test_a_stray_file(self, stray):
+        assert plan({"build": "next build", "start": "next start"}, "next", stray).framework == "Next.js"
+        assert plan({"start": "node x.js"}, "express", stray).runtime == "node"
+
+    @pytest.mark.parametrize(
+        ("files", "runtime"),
+        [
+            ({"main.py": "", "requirements.txt": ""}, "python"),
+            ({"index.php": "", "composer.json": "{}"}, "php"),
+            ({"index.php": ""}, "php"),
+            ({"deno.json": '{"tasks": {"start": "deno run main.ts"}}', "main.ts": ""}, "deno"),
+        ],
+    )
+    def test_what_names_another_language_stands_before_tools(self, files, runtime):
+        assert plan({"start": "gulp watch"}, "gulp", files).runtime == runtime
+
+    @pytest.mark.parametrize(
+        ("scripts", "more", "build", "output"),
+        [
+            ({"build": "tailwindcss -i a.css -o css/out.css"}, {}, "npm run build", "."),
+            ({"build": "esbuild a.js --outfile=dist/a.js"}, {}, "npm run build", "dist"),
+            ({}, {"index.js": "document.title", "main": "index.js"}, "", "."),
+            ({"test": "jest"}, {"app.js": "window.x"}, "", "."),
+        ],
+    )
+    def test_a_page_at_the_top_is_a_site(self, scripts, more, build, output):
+        main = {"main": more.pop("main")} if "main" in more else {}
+        found = plan(scripts, "jest", {"index.html": "x", **more}, **main)
+        assert (found.runtime, found.build, found.output) == ("static", build, output)
+
+    def test_unless_a_program_beside_it_listens(self):
+        server = {"index.html": "x", "server.js": "http.createServer(f).listen(process.env.PORT)"}
+        assert plan({}, "", server, main="server.js").start == "node server.js"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "parcel", "react-scripts --openssl-legacy-provider start", "rsbuild dev", "rspack serve", "farm start",
+        "ember serve", "preact watch", "stencil build --dev --watch --serve", "max dev", "webpack serve", "live-server",
+    ],
+)  # fmt: skip
+def test_servers_for_development_are_not_started(script):
+    found = plan({"build": "x build", "start": script}, "left-pad")
+    assert (found.runtime, found.output) == ("static", "dist")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "start"),
+    [
+        (
+            {"start": "deno run -A --watch=static/,routes/ dev.ts", "preview": "deno run -A main.ts"},
+            "deno task preview",
+        ),
+        ({"start": "deno run -A --watch=static/,routes/ dev.ts"}, "deno run --allow-all main.ts"),
+        ({"start": "deno run -A main.ts"}, "deno task start"),
+    ],
+)
+def test_of_deno_the_task_that_builds_anew_is_passed_over(tasks, start):
+    assert detect(MemoryFiles({"deno.json": json.dumps({"tasks": tasks}), "main.ts": ""}), Overrides()).start == start

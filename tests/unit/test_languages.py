@@ -19,6 +19,12 @@ def plan(files: dict[str, str], **overrides) -> BuildPlan:
 
 
 class TestGo:
+    def test_what_is_partly_c_is_compiled_with_it(self):
+        module = "module shop\ngo 1.21\nrequire (\n\tgithub.com/mattn/go-sqlite3 v1.14.22 // indirect\n)\n"
+        found = plan({"go.mod": module, "main.go": MAIN_GO})
+        assert found.build == "CGO_ENABLED=1 go build -trimpath -o /app/bin/app ."
+        assert found.build_packages == ("gcc", "libc6-dev")
+
     def test_a_module_without_dependencies_fetches_nothing(self):
         found = plan({"go.mod": "module shop\n\ngo 1.22\n", "main.go": MAIN_GO})
         assert (found.runtime, found.version, found.install) == ("go", "1.22", "")
@@ -124,6 +130,12 @@ class TestRuby:
         assert found.start == "bundle exec rails server -b 0.0.0.0 -p $PORT"
         assert "assets:precompile" in found.build
         assert found.manifests == ("Gemfile", "Gemfile.lock")
+
+    @pytest.mark.parametrize(("locked", "compiles"), [("propshaft", True), ("sprockets", True), ("puma", False)])
+    def test_an_api_has_no_assets_to_compile(self, locked, compiles):
+        lock = f"GEM\n  specs:\n    railties (8.0.0)\n    {locked} (1.0)\n"
+        found = plan({"Gemfile": "gem 'rails'\n", "Gemfile.lock": lock, "Rakefile": "", "config.ru": ""})
+        assert ("assets:precompile" in found.build) == compiles
 
     def test_assets_are_compiled_for_production(self):
         text = generate(plan({"Gemfile": "gem 'rails'\n", "Rakefile": ""}), "base:1", "", False)

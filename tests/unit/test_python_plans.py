@@ -2,6 +2,7 @@
 
 import pytest
 
+from better_paas.builders import dockerfile
 from better_paas.builders.detect import detect
 from better_paas.builders.files import MemoryFiles
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
@@ -282,3 +283,88 @@ def test_tools_of_python_beside_a_node_app_do_not_hide_it():
     assert plan(files).runtime == "node"
     with pytest.raises(NoPlan, match="Python app"):
         plan({"pyproject.toml": "[tool.ruff]\n"})
+
+
+class TestSites:
+    @pytest.mark.parametrize(
+        ("files", "build", "output"),
+        [
+            ({"mkdocs.yml": "site_name: A\n"}, "mkdocs build", "site"),
+            (
+                {"mkdocs.yml": "site_dir: 'out/docs'\n", "requirements.txt": "mkdocs-material\n"},
+                "mkdocs build",
+                "out/docs",
+            ),
+            ({"mkdocs.yml": "site_dir: ../../etc\n"}, "mkdocs build", "site"),
+            (
+                {"docs/conf.py": "", "requirements.txt": "sphinx\n", "pyproject.toml": ""},
+                "sphinx-build -b html docs _site",
+                "_site",
+            ),
+            (
+                {"pelicanconf.py": "", "requirements.txt": "pelican[markdown]\n"},
+                "pelican content --output output --settings pelicanconf.py",
+                "output",
+            ),
+        ],
+    )
+    def test_of_texts(self, files, build, output):
+        found = plan(files)
+        assert (found.runtime, found.language, found.build, found.output) == ("static", "python", build, output)
+        assert found.start == ""
+
+    def test_its_program_is_installed_where_nothing_asks_for_it(self):
+        found = plan({"mkdocs.yml": "theme:\n  name: material\n"})
+        assert found.install.endswith("install mkdocs && /venv/bin/python -m pip install mkdocs-material")
+
+    def test_beside_an_app_it_is_for_its_manual(self):
+        assert plan({"mkdocs.yml": "", "main.py": "", "requirements.txt": "mkdocs\n"}).start == "python main.py"
+        found = plan({"mkdocs.yml": "", "package.json": '{"scripts": {"start": "node x.js"}}'})
+        assert found.runtime == "node"
+
+    def test_one_that_is_wanted_needs_no_start(self):
+        wanted = Overrides(site=True, output="out", build_command="make html")
+        found = detect(MemoryFiles({"requirements.txt": "docutils\n", "main.py": ""}), wanted)
+        assert (found.runtime, found.language, found.output, found.build) == ("static", "python", "out", "make html")
+
+    def test_its_image_is_built_by_python(self):
+        text = dockerfile.generate(plan({"mkdocs.yml": ""}), "python:1", "caddy:1", has_variables=False)
+        assert "FROM python:1 AS build" in text and "RUN python3 -m venv /venv" in text
+        assert "COPY --from=build /app/site /srv" in text and "NODE" not in text
+
+
+@pytest.mark.parametrize(
+    ("manage", "wsgi", "before"),
+    [
+        (
+            "config.settings.local",
+            "config.settings.production",
+            "DJANGO_SETTINGS_MODULE=${DJANGO_SETTINGS_MODULE:-config.settings.production} ",
+        ),
+        ("shop.settings", "shop.settings", ""),
+        ("shop.settings", "", ""),
+    ],
+)
+def test_commands_of_django_run_with_the_settings_of_its_server(manage, wsgi, before):
+    line = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}")\n'
+    files = {
+        "manage.py": line.format(manage),
+        "config/wsgi.py": "from django.core.wsgi import x\n" + (line.format(wsgi) if wsgi else ""),
+        "config/settings.py": "STATIC_ROOT = 1\nDATABASES = env('X')\n",
+        "requirements.txt": "django\ngunicorn\n",
+    }
+    found = plan(files)
+    assert found.build == f"SECRET_KEY=build {before}python manage.py collectstatic --noinput"
+    assert found.release == f"{before}python manage.py migrate --noinput"
+
+
+@pytest.mark.parametrize(
+    ("files", "start"),
+    [
+        ({"src/main.py": ""}, "uvicorn main:app --host 0.0.0.0 --port $PORT --app-dir src"),
+        ({"src/main.py": "", "src/__init__.py": ""}, "uvicorn src.main:app --host 0.0.0.0 --port $PORT"),
+    ],
+)
+def test_a_source_folder_that_is_a_package_is_named_as_one(files, start):
+    app = {name: "app = FastAPI()\n" if name.endswith("main.py") else "" for name in files}
+    assert plan({**app, "requirements.txt": "fastapi\nuvicorn\n"}).start == start

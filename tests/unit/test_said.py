@@ -243,10 +243,18 @@ class TestOtherFiles:
         )
 
     def test_netlify(self):
-        text = "[build]\nbase='site'\ncommand='make'\npublish='out'\n[build.environment]\nA='1'\n"
+        text = "[build]\nignore='x'\ncommand='make'\npublish='out'\n[build.environment]\nA='1'\n"
         found = wishes(MemoryFiles({"netlify.toml": text}))
         assert (found.overrides.build_command, found.overrides.output) == ("make", "out")
-        assert found.notes == ("netlify.toml build: not read: base",)
+        assert found.notes == ("netlify.toml build: not read: ignore",)
+
+    def test_what_is_said_of_another_folder_is_no_wish(self):
+        found = wishes(MemoryFiles({"netlify.toml": "[build]\nbase='site'\ncommand='make'\n"}))
+        assert (found.overrides.build_command, found.notes) == ("", ("netlify.toml: not read: build of site",))
+        service = "  - type: web\n    name: {}\n    rootDir: {}\n    startCommand: {}\n"
+        text = "services:\n" + service.format("api", "server", "gunicorn") + service.format("site", "./", "serve")
+        found = wishes(MemoryFiles({"render.yaml": text}))
+        assert (found.overrides.start_command, found.notes) == ("serve", ("render.yaml services: not read: api",))
 
     def test_app_json(self):
         text = {"env": {"A": "1", "B": {"value": "2"}, "C": {"description": "a key"}}, "addons": []}

@@ -181,7 +181,7 @@ async def _bases_for_preview(platform: Platform, plan: BuildPlan) -> tuple[list[
     if plan.runtime == "dockerfile":
         return None, ("", "")
     patterns = platform.settings.base_images
-    language = "node" if plan.runtime == "static" else plan.runtime
+    language = plan.language
     second = "static" if plan.runtime == "static" else RUN if LANGUAGES[language].compiled else ""
     base = patterns[language].format(version=plan.version or LANGUAGES[language].newest)
     run = patterns[second].format(version=LANGUAGES[second].newest) if second else ""

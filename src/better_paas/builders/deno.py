@@ -1,9 +1,13 @@
 """Deno: a source with deno.json."""
 
-from better_paas.builders import procfile, versions
+import re
+from typing import Any
+
+from better_paas.builders import node, procfile, versions
 from better_paas.builders.files import Files, read_json, table
 from better_paas.builders.plan import BuildPlan, NoApp, Overrides
 
+_DEVELOPMENT = re.compile(r" --watch\b|\bdev\.tsx?\b|\bvite$|\bvite (?:-|dev\b)")
 _ENTRIES = ("main.ts", "server.ts", "mod.ts", "index.ts", "main.js", "server.js")
 
 
@@ -18,8 +22,11 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     entry = next((name for name in _ENTRIES if name in names), "")
     start = f"deno run --allow-all {entry}" if entry else ""
     # The container is what it may do; asking twice only breaks apps.
-    if "start" in tasks:
-        start = "deno task start"
+    named = next((name for name in ("start", "preview") if name in tasks and not _is_development(tasks[name])), "")
+    if named:
+        start = f"deno task {named}"
+    elif node.is_app(files):
+        raise NoApp("deno.json is here for its tools", "Add a 'start' task to deno.json.")
     chosen = procfile.start(files, overrides, start)
     runs_deno = bool(start) or chosen.startswith("deno ")
     if not chosen or (not runs_deno and "package.json" in names):
@@ -32,3 +39,9 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         build=overrides.build_command or build,
         start=chosen,
     )
+
+
+def _is_development(task: Any) -> bool:
+    """Whether a task starts a server that builds anew on each change. task: a command, or a table that has one."""
+    command = task.get("command") if isinstance(task, dict) else task
+    return bool(_DEVELOPMENT.search(str(command)[:2000]))

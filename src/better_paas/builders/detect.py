@@ -33,6 +33,13 @@ from better_paas.builders.said import wishes
 _LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node)
 # Those with workspaces: an app in a member's folder is built from the workspace's top, by its lock.
 _WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, python, node)
+# What speaks for a language more than one of its files does.
+_SURE_BY: dict[ModuleType, frozenset[str]] = {
+    php: frozenset({"composer.json"}),
+    ruby: frozenset({"Gemfile", "config.ru"}),
+    python: frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py"}),
+}
+_OTHERS = re.compile(r"(?:python3?|gunicorn|uvicorn|ruby|bundle|rackup|php|vendor/bin/)\b")
 _KNOWN_BY = (
     "requirements.txt, pyproject.toml, package.json, go.mod, Cargo.toml, composer.json, Gemfile, pom.xml, "
     "build.gradle, mix.exs, *.csproj, deno.json"
@@ -67,7 +74,8 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
     if wanted.site and (plan := static.detect(files, wanted)) and node.manifest(files) == "":
         return plan
     refused: dict[ModuleType, NoApp] = {}
-    for language in _LANGUAGES:
+    languages = [each for each in _LANGUAGES if not _is_beside_node(each, files)]
+    for language in languages:
         try:
             found: BuildPlan | None = language.detect(files, wanted)
         except NoApp as error:
@@ -91,6 +99,14 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
         f"Looked for: Dockerfile, {_KNOWN_BY}, index.html. If the app is in a subfolder, set the root directory.",
         f"found: {seen}",
     )
+
+
+def _is_beside_node(language: ModuleType, files: Files) -> bool:
+    """Whether all that speaks for a language may be a helper of the app of Node that is there."""
+    if language not in _SURE_BY or not node.is_app(files):
+        return False
+    commands = procfile.commands(files).values()
+    return _SURE_BY[language].isdisjoint(files.names()) and not any(_OTHERS.match(line) for line in commands)
 
 
 def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from better_paas.builders.instructions import Instruction, parse
 from better_paas.builders.languages import LANGUAGES, NODE_PREFIX, PYTHON_MANAGERS, TOOLS, is_made_here
-from better_paas.builders.packages import DEBIAN_NAMES, EXTENSIONS
+from better_paas.builders.packages import DEBIAN_NAMES, EXTENSIONS, PECL
 from better_paas.builders.plan import BuildPlan
 
 # Layout of a generated build's context. What the platform lends to the build lies beside the app's files,
@@ -111,13 +111,13 @@ def caddyfile(plan: BuildPlan) -> str:
 
 def _build_stage(plan: BuildPlan, base: str, has_variables: bool, tools: Mapping[str, str]) -> list[str]:
     """Everything is built in /app, which is then all that the image gets, but for Python's /venv."""
-    language = LANGUAGES[_built_by(plan)]
-    cache = f"--mount=type=cache,id={_cache_id(_built_by(plan))},target={language.cache},sharing={language.sharing} "
+    language = LANGUAGES[plan.language]
+    cache = f"--mount=type=cache,id={_cache_id(plan.language)},target={language.cache},sharing={language.sharing} "
     # What both stages begin with alike is done once.
     lines = [f"FROM {base} AS build", "WORKDIR /app", *_extensions(plan)]
     lines += _environment(language.build_environment, plan)
     lines += [*_packages((*plan.build_packages, *_headers(plan, base))), *_tools(list(plan.tools), tools)]
-    if plan.runtime == "python":
+    if plan.language == "python":
         lines.append("RUN python3 -m venv /venv")
         if plan.package_manager in PYTHON_MANAGERS:
             lines.append(
@@ -135,7 +135,7 @@ def _build_stage(plan: BuildPlan, base: str, has_variables: bool, tools: Mapping
 
 def _headers(plan: BuildPlan, base: str) -> tuple[str, ...]:
     """What compiling for Python needs besides where the base is made of Debian's packages; official ones have it."""
-    compiles = plan.runtime == "python" and bool(plan.build_packages)
+    compiles = plan.language == "python" and bool(plan.build_packages)
     return ("python3-dev",) if compiles and is_made_here(base) else ()
 
 
@@ -171,11 +171,6 @@ def _is_called(program: str, plan: BuildPlan) -> bool:
     return any(re.search(rf"(?<![\w./-]){re.escape(program)}(?= |$)", command) for command in commands)
 
 
-def _built_by(plan: BuildPlan) -> str:
-    """The language of the build stage: sites are built by Node."""
-    return "node" if plan.runtime == "static" else plan.runtime
-
-
 def _lines(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
@@ -191,9 +186,13 @@ def _extensions(plan: BuildPlan) -> list[str]:
     """Of PHP: the official image compiles them, Debian's has packages of them."""
     if not plan.extensions:
         return []
-    needed = sorted({name for each in plan.extensions for name in EXTENSIONS[each].split()})
+    needed = sorted({name for each in plan.extensions for name in {**EXTENSIONS, **PECL}[each].split()})
+    bundled = [each for each in plan.extensions if each in EXTENSIONS]
+    fetched = " ".join(each for each in plan.extensions if each in PECL)
     debian = sorted({f"php-{DEBIAN_NAMES.get(each, each)}" for each in plan.extensions} - {"php-"})
-    compiled = f"docker-php-ext-install -j2 {' '.join(plan.extensions)}"
+    steps = [f"docker-php-ext-install -j2 {' '.join(bundled)}"] if bundled else []
+    steps += [f"pecl install {fetched} < /dev/null && docker-php-ext-enable {fetched}"] if fetched else []
+    compiled = " && ".join(steps)
     if needed:
         compiled = f"{_APT} {' '.join(needed)} && {compiled}"
     ready = f"{_APT} {' '.join(debian)}" if debian else "true"
@@ -271,7 +270,9 @@ def _static(plan: BuildPlan, static_base: str, build: list[str]) -> str:
     lines: list[str] = []
     source = f"{SOURCE}/" if plan.site == "." else f"{SOURCE}/{plan.site}/"
     if plan.build or plan.install:
-        lines = [*build, _has_a_site(plan), ""]
+        lines = [*build, _has_a_site(plan)]
+        # What built the page is no part of it.
+        lines += ["RUN rm -rf node_modules", ""] if plan.site == "." else [""]
         source = f"--from=build /app/{plan.site}"
     lines += [
         f"FROM {static_base}",
@@ -322,11 +323,18 @@ def _install_lines(plan: BuildPlan, cache: str, has_variables: bool) -> list[str
     everything = f"COPY {SOURCE}/ ./"
     if not plan.install:
         return [everything]
-    install = _run(plan.install, cache, has_variables)
+    install = _run(for_install(plan), cache, has_variables)
     if plan.manifests:
         # Installed from these files alone, so that the step is cached until one of them changes.
         return [f"COPY {MANIFESTS}/ ./", install, everything]
     return [everything, install]
+
+
+def for_install(plan: BuildPlan) -> str:
+    """The install command. A NODE_ENV that is meant for the app would keep its package manager from installing what
+    the build needs."""
+    uses_node = plan.language in ("node", "bun") or not {"node", "bun"}.isdisjoint(plan.tools)
+    return f"unset NODE_ENV && {plan.install}" if plan.install and uses_node else plan.install
 
 
 def _run(command: str, mounts: str, has_variables: bool) -> str:

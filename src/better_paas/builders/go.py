@@ -81,7 +81,10 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     module = files.read("go.mod") or ""
     names = set(files.names())
-    build = overrides.build_command or f"go build -trimpath -o {_BINARY} {_main_package(files, names)}"
+    # Its driver is C, and fails when it is asked for something where it was left out.
+    needs_c = "github.com/mattn/go-sqlite3 " in module
+    compiler = "CGO_ENABLED=1 " if needs_c else ""
+    build = overrides.build_command or f"{compiler}go build -trimpath -o {_BINARY} {_main_package(files, names)}"
     # A module that needs nothing has nothing to fetch; a workspace is fetched by the build, with the members at hand.
     needs = "require" in module and "vendor/modules.txt" not in names and not folder
     manifests = tuple(name for name in ("go.mod", "go.sum") if name in names)
@@ -94,6 +97,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         build=build,
         start=procfile.start(files, overrides, _BINARY),
         folder=folder,
+        build_packages=("gcc", "libc6-dev") if needs_c else (),
         manifests=() if local or overrides.install_command or not needs else manifests,
     )
 

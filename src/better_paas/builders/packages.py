@@ -150,6 +150,18 @@ EXTENSIONS = {
     "xsl": "libxslt1-dev",
     "zip": "libzip-dev",
 }
+# Extensions that the official image fetches from PECL, and the packages of Debian that they need for it.
+PECL = {
+    "amqp": "librabbitmq-dev",
+    "apcu": "",
+    "igbinary": "",
+    "imagick": "libmagickwand-dev",
+    "memcached": "libmemcached-dev zlib1g-dev libssl-dev",
+    "mongodb": "libssl-dev",
+    "msgpack": "",
+    "redis": "",
+    "yaml": "libyaml-dev",
+}
 # What both images have without being asked.
 EXTENSIONS_OF_BASE = frozenset(
     [

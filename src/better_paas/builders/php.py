@@ -83,10 +83,10 @@ def _extensions(files: Files, wanted: dict[str, object], is_laravel: bool) -> tu
     locked = read_lock(files, "composer.lock").get("packages")
     for each in locked if isinstance(locked, list) else []:
         asked |= {name.removeprefix("ext-").lower() for name in table(each, "require") if name.startswith("ext-")}
-    known = asked & packages.EXTENSIONS.keys()
+    here = packages.EXTENSIONS.keys() | packages.PECL.keys()
+    known = asked & here
     added = known | set(_LARAVEL_EXTENSIONS if is_laravel else ())
-    named = {name.removeprefix("ext-") for name in wanted if name.startswith("ext-")}
-    return tuple(sorted(added)), sorted(named - packages.EXTENSIONS.keys() - packages.EXTENSIONS_OF_BASE)
+    return tuple(sorted(added)), sorted(asked - here - packages.EXTENSIONS_OF_BASE)
 
 
 def wanted_version(constraint: str) -> tuple[str, str]:

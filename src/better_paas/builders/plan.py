@@ -99,6 +99,8 @@ class BuildPlan:
     """
 
     runtime: str
+    # Of a static site, what builds it; Node if it is not said.
+    built_by: str = ""
     version: str = ""
     framework: str = ""
     package_manager: str = ""
@@ -142,6 +144,11 @@ class BuildPlan:
         parts.append(f"port {self.port}" if self.port else "serves no requests")
         parts.append(f"with {', '.join(self.processes)}" if self.processes else "")
         return " · ".join(part for part in parts if part)
+
+    @property
+    def language(self) -> str:
+        """What the build stage is of: the runtime, but for static sites."""
+        return (self.built_by or "node") if self.runtime == "static" else self.runtime
 
     @property
     def site(self) -> str:

@@ -7,6 +7,8 @@ from better_paas.builders.files import LARGEST_LOCK, Files, exists
 from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
+_ASSETS = frozenset({"sprockets", "propshaft", "webpacker", "shakapacker", "vite_rails", "jsbundling-rails"})
+_PRECOMPILE = "SECRET_KEY_BASE=build bundle exec rails assets:precompile"
 # Those that there are images of, but for what is named as it is.
 _OFFERED = ("3.1", "3.2", "3.3", "3.4")
 # What makes a Gemfile that of an app.
@@ -45,10 +47,12 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
             "Set a start command, or add a Procfile with a line such as 'web: bundle exec ruby app.rb'.",
         )
     # What a compiler has made of the assets is part of the image; keys of the app are no business of the build.
-    build = "SECRET_KEY_BASE=build bundle exec rails assets:precompile" if rails and "Rakefile" in names else ""
     locked = "Gemfile.lock" in names
     named = re.findall(r"^[ \t]*+gem ['\"]([\w-]+)", gems, re.MULTILINE)
     named += re.findall(r"^    ([\w-]+) \(", (files.head("Gemfile.lock", LARGEST_LOCK) or ""), re.MULTILINE)
+    # An app that is an API alone has none to compile, and no task for it. Without a lock that can't be known.
+    has_assets = "railties" not in named or not _ASSETS.isdisjoint(named)
+    build = _PRECOMPILE if rails and "Rakefile" in names and has_assets else ""
     building, running = packages.needed(packages.RUBY, named)
     release, chosen, notes = (
         _migrations(files, rails, named, overrides, chosen) if chosen == start else ("", chosen, ())

@@ -115,7 +115,7 @@ class Planner:
             return await bases.ensure(plan.runtime, plan.version, say), run
         server = await bases.ensure("static", "", say)
         builds = plan.build or plan.install
-        return (await bases.ensure("node", plan.version, say) if builds else "", server)
+        return (await bases.ensure(plan.language, plan.version, say) if builds else "", server)
 
 
 def _failed(error: NoPlan) -> StepFailed:

@@ -24,6 +24,7 @@ from better_paas.deployments.work import DeploySettings, Work, begin, redactor_o
 from better_paas.errors import PaasError, SecretUnreadable, StepFailed
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Cancelled, JobRun
+from better_paas.kit import temporary
 from better_paas.kit.clock import now
 from better_paas.kit.quoted import Statement, quote
 from better_paas.kit.redact import Redactor
@@ -266,7 +267,7 @@ def _explain(error: BaseException, redactor: Redactor) -> Statement:
         return Statement.of(error, redactor.text)
     if isinstance(error, Cancelled):
         return Statement("cancelled")
-    if isinstance(error, (OSError, DBAPIError)) and _is_full(error):
+    if _is_full(error):
         return Statement("the server's disk is full")
     # Its words may be those of a file in the repository.
     return Statement(f"an error inside the platform ({type(error).__name__})", quote(str(error), redactor.text))
@@ -277,10 +278,14 @@ def _what_to_do(error: BaseException) -> str:
         return _MORE_SPACE if _is_full(error) else error.hint or ""
     if isinstance(error, Cancelled):
         return ""
-    is_full = isinstance(error, (OSError, DBAPIError)) and _is_full(error)
-    return _MORE_SPACE if is_full else "Try again; see the server's log."
+    return _MORE_SPACE if _is_full(error) else "Try again; see the server's log."
 
 
 def _is_full(error: BaseException) -> bool:
     said = f"{error} {getattr(error, 'quoted', '')}".lower()
-    return any(words in said for words in ("no space left", "disk is full"))
+    # The words of any other may be those of a file in the repository.
+    is_told = isinstance(error, (PaasError, RuntimeFailed, OSError, DBAPIError))
+    if is_told and any(words in said for words in ("no space left", "disk is full")):
+        return True
+    # What fails in there for want of room does not always say so.
+    return not isinstance(error, (PaasError, RuntimeFailed)) and temporary.is_full()

@@ -11,7 +11,11 @@ _FOREIGN = (
     "Fly-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Azure-ClientIP", "X-Appengine-User-IP",
     "X-Envoy-External-Address", "X-ProxyUser-IP", "X-Forwarded", "X-Forwarded-By", "X-Forwarded-Port",
     "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-Ssl", "X-Original-URL",
-    "X-Rewrite-URL", "X-Original-Forwarded-For", "Front-End-Https",
+    "X-Rewrite-URL", "X-Original-Forwarded-For", "Front-End-Https", "Client-IP", "Forwarded-For", "X-Original-Host",
+    "X-Remote-IP", "X-Remote-Addr", "X-Originating-IP", "Proxy-Client-IP", "WL-Proxy-Client-IP", "WL-Proxy-SSL",
+    "X-Coming-From", "Coming-From", "X-HTTP-Host-Override", "X-Forwarded-Client-Cert",
+    "DO-Connecting-IP", "CF-Pseudo-IPv4", "CF-Visitor", "Ali-CDN-Real-IP", "CDN-Src-IP",
+    "X-Vercel-Forwarded-For", "X-Nf-Client-Connection-IP", "X-Sucuri-ClientIP", "Incap-Client-IP",
 )  # fmt: skip
 
 

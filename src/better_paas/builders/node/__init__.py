@@ -55,6 +55,20 @@ def _alone(files: Files) -> Source | None:
     return Source(files, "", {} if path in _OF_BUN else read_json(files, path)) if path else None
 
 
+def is_app(files: Files) -> bool:
+    """Whether the package is an app by what it says itself: it depends on a framework, or starts a program."""
+    alone = _alone(files)
+    if alone is None:
+        return False
+    app = App(alone.files, alone.package, alone.dependencies)
+    made = frameworks.find(app)
+    if made and (made.name != "Vite" or exists(files, "index.html")):
+        return True
+    start = app.script("start")
+    serves = any(key in app.own for key in frameworks.SERVERS)
+    return bool(start) and (serves or start.startswith(("node ", "bun ", "tsx ", "ts-node ")))
+
+
 def manifest(files: Files) -> str:
     """Of the package; "" if this is none. pnpm reads the second one too, and Bun does without."""
     return next((path for path in ("package.json", "package.json5", *_OF_BUN) if exists(files, path)), "")

@@ -10,14 +10,15 @@ from better_paas.builders.files import Files, exists, read_json, table
 
 # Start scripts that are for a developer's desk: they build anew on each change, or show a build to nobody else.
 _DEVELOPMENT = re.compile(
-    r"\b(?:ng (?:serve|s\b)|(?:react-scripts|craco|react-app-rewired|docusaurus|expo|nest) start"
+    r"\b(?:ng (?:serve|s\b)|(?:react-scripts|craco|react-app-rewired|docusaurus|expo|nest)(?: --[\w-]{1,40}){0,3} start"
     r"|vite(?: dev| serve| preview)?(?= -|$| *&)|astro (?:dev|preview)|gatsby (?:develop|serve)"
     r"|(?:docusaurus|expo) serve|eleventy[^&|;]*--serve|nx (?:run )?[^&|;]*\bserve|next dev|next(?= *$)"
     r"|nux[ti] (?:dev|preview)|webpack serve"
     r"|webpack-dev-server|vue-cli-service serve|parcel (?:serve|watch|[\w./]+\.html)|svelte-kit dev|remix (?:vite:)?dev"
     r"|react-router dev|(?:vitepress|vuepress) (?:dev|preview|serve)|vinxi dev|hexo s(?:erver)?\b|docusaurus-start"
     r"|live-server|lite-server|browser-sync|rollup[^&|;]*\s(?:-w|--watch)\b|snowpack dev|storybook dev"
-    r"|gridsome develop)"
+    r"|gridsome develop|(?:rsbuild|rslib|farm|max|umi) (?:dev|start)|(?:rspack|rspress) (?:dev|serve)|farm(?= *$)"
+    r"|ember s(?:erve)?\b|preact watch|stencil build[^&|;]*--serve|strapi develop|parcel(?= *$)|slidev(?= *$| -))"
 )
 SERVERS = {
     "express": "Express",

@@ -16,6 +16,9 @@ _SITES = ("dist", "build", "public", "out", "_site", "site")
 # The entry that a build makes.
 _BUILT = re.compile(r"(?:dist|build|lib|out)/[\w/-]++(?:\.[cm]?js)?")
 _PATH = re.compile(r"[\w./-]+")
+_LISTENS = re.compile(r"\.listen\(|createServer\(|\b(?:Bun|Deno)\.serve\(|\bserve\(")
+_WRITES = re.compile(r"(?:^|\s)(?:-o|--output|--outfile)[= ]([\w./-]+)")
+_LONGEST_ENTRY = 100_000
 
 
 def find(
@@ -42,12 +45,17 @@ def find(
     if made and made.start:
         return _executed(manager, made.start), ""
     site = _site(app)
-    if script and builds and site and overrides.site is not False:
-        return "", site
+    serves = any(key in app.own for key in frameworks.SERVERS)
+    if script and builds and (site or not serves) and overrides.site is not False:
+        # Where that is another folder, the build's check names those that there are.
+        return "", site or _SITES[0]
     if script:
         notes.append(f"The start script “{script[:80]}” is for development; set a start command for production.")
         return _runs(app, manager, "start"), ""
-    if entry := _entry(app, manager, builds):
+    if not made and _is_plain_site(app) and overrides.site is not False:
+        if not builds or _writes_beside_page(app.script("build")):
+            return "", "."
+    elif entry := _entry(app, manager, builds):
         return entry, ""
     return "", (site or _SITES[0]) if overrides.site else ""
 
@@ -81,6 +89,22 @@ def _is_page(app: App) -> bool:
     """Whether what is built is for a browser, as far as the sources say."""
     pages = ("index.html", "src/index.html", *(f"{folder}/index.html" for folder in _SITES))
     return not any(key in app.own for key in frameworks.SERVERS) and any(exists(app.files, page) for page in pages)
+
+
+def _is_plain_site(app: App) -> bool:
+    """A page at the top, beside programs that no server is among: they are for the page, or for tools."""
+    if not exists(app.files, "index.html") or not _is_page(app):
+        return False
+    main = app.package.get("main")
+    paths = [main.removeprefix("./")] if isinstance(main, str) else []
+    texts = [app.files.head(path, _LONGEST_ENTRY) or "" for path in (*paths, *_BUN_ENTRIES) if _PATH.fullmatch(path)]
+    return not any(_LISTENS.search(text) for text in texts)
+
+
+def _writes_beside_page(build: str) -> bool:
+    """Whether a build's script names a file to write that is not in a folder for sites."""
+    found = _WRITES.search(build[:2000])
+    return found is not None and found[1].removeprefix("./").partition("/")[0] not in _SITES
 
 
 def _entry(app: App, manager: Manager, builds: bool) -> str:

@@ -9,11 +9,22 @@ from better_paas.builders.files import Files, exists, read_toml, table
 from better_paas.builders.folders import parents
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
-from better_paas.builders.python import frameworks, requirements, version, wheels
+from better_paas.builders.python import frameworks, requirements, sites, version, wheels
 from better_paas.builders.python.frameworks import Start
 
-_MANIFESTS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "requirements-prod.txt")
+_MANIFESTS = (
+    "mkdocs.yml",
+    "mkdocs.yaml",
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "setup.py",
+    "manage.py",
+    "requirements-prod.txt",
+)
 _PROGRAM = re.compile(r"(python3?|gunicorn|uvicorn|hypercorn|daphne|celery|streamlit)\s")
+_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE['\"][ \t]*+,[ \t]*+['\"]([\w.]++)")
+_DEEPEST = 3
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -72,7 +83,11 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     if found and found.server and found.server not in required:
         installed = installed.and_server(found.server)
     chosen = procfile.start(files, overrides, found.command if found else "")
-    if not chosen:
+    site = sites.find(files, required) if not chosen or overrides.site else None
+    is_site = bool(overrides.site) or (site is not None and overrides.site is not False)
+    for package in site.needs if site else ():
+        installed = installed.and_server(package)
+    if not chosen and not is_site:
         raise NoApp(
             "this is a Python app, but nothing says how to start it",
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
@@ -86,15 +101,20 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     worker = frameworks.celery_app(files, required)
     if worker and found and not found.is_worker and not procfile.commands(files) and not overrides.processes:
         notes.append(f"Celery is used: for its worker add the process 'celery -A {worker} worker'.")
+    if is_site:
+        chosen, release = "", ""
+        build = overrides.build_command or (site.build if site else build)
     if compiled:
         shown = ", ".join(f"{name} {of}" for name, of in sorted(compiled.items())[:3])
         notes.append(f"{shown} came before Python {wanted}, and is compiled: a newer version installs faster.")
     if "environment.yml" in files.names():
         notes.append("environment.yml is not used: Conda is not supported.")
     return BuildPlan(
-        runtime="python",
+        runtime="static" if is_site else "python",
+        built_by="python" if is_site else "",
         version=wanted,
-        framework=found.framework if found else "",
+        framework=site.framework if site else found.framework if found else "",
+        output=(site.output if site else "site") if is_site else "",
         package_manager=installed.manager,
         install=overrides.install_command or installed.command,
         install_app=" && ".join(part for part in (installed.app, browsers) if part),
@@ -137,6 +157,7 @@ def _django(files: Files, found: Start | None, overrides: Overrides, start: str)
         return overrides.build_command, "", start, []
     folder = frameworks.manage_folder(set(files.names()))
     manage = f"python {folder}/manage.py" if folder else "python manage.py"
+    manage = f"{_settings_of_server(files, folder or '')}{manage}"
     settings = [files.head(name) or "" for name in files.names() if _is_settings(name)]
     collects = any("STATIC_ROOT" in text for text in settings)
     build = overrides.build_command or (f"SECRET_KEY=build {manage} collectstatic --noinput" if collects else "")
@@ -150,6 +171,20 @@ def _django(files: Files, found: Start | None, overrides: Overrides, start: str)
         return build, "", f"{migrate} && exec {start}", [note]
     note = f"“{migrate}” is run before each release; set the release command to “true” to leave that out."
     return build, migrate, start, [note]
+
+
+def _settings_of_server(files: Files, folder: str) -> str:
+    """A variable before manage.py's commands, where the server runs with other settings than they would."""
+    found: dict[str, str] = {}
+    for name in files.names():
+        kind = name.rpartition("/")[2]
+        if kind in ("manage.py", "wsgi.py", "asgi.py") and name.startswith(folder) and name.count("/") <= _DEEPEST:
+            module = _SETTINGS.search(files.head(name) or "")
+            found.setdefault("manage" if kind == "manage.py" else "server", module[1] if module else "")
+    wanted = found.get("server")
+    if not wanted or wanted == found.get("manage"):
+        return ""
+    return f"DJANGO_SETTINGS_MODULE=${{DJANGO_SETTINGS_MODULE:-{wanted}}} "
 
 
 def _is_settings(name: str) -> bool:

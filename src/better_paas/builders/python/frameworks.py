@@ -132,7 +132,9 @@ def _candidates(names: set[str]) -> list[str]:
 def _application(files: Files, names: set[str], required: set[str]) -> Start | None:
     for path in _candidates(names):
         text = files.head(path) or ""
-        module, in_source = _module(path), path.startswith("src/")
+        in_source = path.startswith("src/") and "src/__init__.py" not in names
+        is_package = path.startswith("src/") and not in_source and path != "src/__init__.py"
+        module = f"src.{_module(path)}" if is_package else _module(path)
         found = _APPLICATION.search(text)
         name, framework = (found[1], found[2]) if found else ("", "")
         if not found and (fast := _FAST_APP.search(text)):

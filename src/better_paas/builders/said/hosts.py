@@ -21,7 +21,7 @@ _OF_RENDER = (
         "branch",
         "repo",
     ),
-    *("healthCheckPath", "dockerfilePath", "staticPublishPath", "plan", "region", "autoDeploy"),
+    *("healthCheckPath", "dockerfilePath", "staticPublishPath", "plan", "region", "autoDeploy", "rootDir"),
 )
 
 
@@ -104,8 +104,10 @@ def render(files: Files) -> Said:
     data = read_yaml(files, "render.yaml")
     listed = data.get("services")
     services = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    chosen = next((each for each in services if each.get("type") in ("web", "static")), {})
-    chosen = chosen or (services[0] if services else {})
+    # What another folder says is no business of the app that is here.
+    here = [each for each in services if not text(each.get("rootDir")).strip("./")]
+    chosen = next((each for each in here if each.get("type") in ("web", "static")), {})
+    chosen = chosen or (here[0] if here else {})
     others = [str(each.get("name")) for each in services if each is not chosen]
     env = chosen.get("envVars")
     listed = [each for each in env if isinstance(each, dict)] if isinstance(env, list) else []
@@ -161,6 +163,8 @@ def fly(files: Files) -> Said:
 def netlify(files: Files) -> Said:
     data = read_toml(files, "netlify.toml")
     build = table(data, "build")
+    if base := text(build.get("base")).strip("./"):
+        return Said(Overrides(), unread("netlify.toml", {f"build of {base}": None}))
     rules = data.get("redirects")
     falls_back = any(
         isinstance(each, dict) and each.get("from") == "/*" and each.get("to") == "/index.html"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from better_paas.builders.dockerfile import site_check
+from better_paas.builders.dockerfile import for_install, site_check
 from better_paas.builders.languages import PYTHON_MANAGERS
 from better_paas.builders.plan import BuildPlan, NoPlan
 
@@ -33,7 +33,7 @@ def recipe(plan: BuildPlan, python: str, caddy: str) -> Recipe:
         raise NoPlan("a second language can't be had without a Docker engine", _HINT, ", ".join(plan.tools))
     if plan.runtime == "python":
         return _python(plan, python)
-    made = _node(plan)
+    made = _python(plan, python) if plan.language == "python" else _node(plan)
     if plan.runtime == "static":
         start = [caddy, "run", "--config", "/site/Caddyfile", "--adapter", "caddyfile"]
         own = {**made.environment, "XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  # of the sandbox
@@ -81,7 +81,7 @@ def _node(plan: BuildPlan) -> Recipe:
 
 
 def _install(plan: BuildPlan) -> list[list[str]]:
-    return [shell(command) for command in (plan.install, plan.install_app) if command]
+    return [shell(command) for command in (for_install(plan), plan.install_app) if command]
 
 
 def _build(plan: BuildPlan) -> list[list[str]]:

@@ -478,9 +478,9 @@ def _check_way(folder: Path) -> None:
 
 def _programs(plan: BuildPlan) -> dict[str, str]:
     """What the machine has to have for a plan, by name. Errors: RuntimeFailed."""
-    wanted = {"python": "python3"} if plan.runtime == "python" else {}
-    if plan.runtime == "node" or (plan.runtime == "static" and (plan.install or plan.build)):
-        wanted = {"node": "node", "npm": "npm"}
+    builds = plan.runtime != "static" or bool(plan.install or plan.build)
+    programs = {"python": {"python": "python3"}, "node": {"node": "node", "npm": "npm"}}
+    wanted = dict(programs.get(plan.language, {})) if builds else {}
     if plan.runtime == "static":
         wanted["caddy"] = "caddy"
     found = {}
