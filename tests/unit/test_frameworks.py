@@ -234,7 +234,7 @@ def test_the_adapter_that_chooses_chooses_node():
 @pytest.mark.parametrize(
     ("dependencies", "config"),
     [
-        ("@sveltejs/kit @sveltejs/adapter-vercel", {"svelte.config.js": "import a from '@sveltejs/adapter-vercel'"}),
+        ("astro @astrojs/vercel", {"astro.config.mjs": "import n from '@astrojs/vercel'\nx = {output: 'server'}"}),
         ("astro @astrojs/netlify", {"astro.config.mjs": "import n from '@astrojs/netlify'\nx = {output: 'server'}"}),
     ],
 )
@@ -243,6 +243,22 @@ def test_what_is_built_for_another_host_says_so(dependencies, config):
         plan({"build": "vite build"}, dependencies, config)
     assert "adapter for Node" in error.value.hint
     assert plan({"build": "vite build", "start": "node x.js"}, dependencies, config).start == "node x.js"
+
+
+@pytest.mark.parametrize(
+    ("lock", "adds"),
+    [
+        ("package-lock.json", "npm install --no-save"),
+        ("pnpm-lock.yaml", "pnpm add --save-dev --ignore-workspace-root-check"),
+        ("bun.lock", "bun add --dev"),
+    ],
+)
+def test_the_adapter_for_node_takes_the_place_of_another_hosts(lock, adds):
+    config = {"svelte.config.js": "import a from '@sveltejs/adapter-vercel'", lock: ""}
+    found = plan({"build": "vite build"}, "@sveltejs/kit @sveltejs/adapter-vercel vite", config)
+    package = "@sveltejs/adapter-vercel@npm:@sveltejs/adapter-node@5"
+    assert found.build.startswith(f"{adds} {package} && ") and found.start == "node build"
+    assert any("takes its place" in note for note in found.notes)
 
 
 def test_warnings_of_create_react_app_are_no_errors():

@@ -74,8 +74,10 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
     if wanted.site and (plan := static.detect(files, wanted)) and node.manifest(files) == "":
         return plan
     refused: dict[ModuleType, NoApp] = {}
-    languages = [each for each in _LANGUAGES if not _is_beside_node(each, files)]
-    for language in languages:
+    helpers = _helpers(files)
+    for language in _LANGUAGES:
+        if language in helpers:
+            continue
         try:
             found: BuildPlan | None = language.detect(files, wanted)
         except NoApp as error:
@@ -101,12 +103,12 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
     )
 
 
-def _is_beside_node(language: ModuleType, files: Files) -> bool:
-    """Whether all that speaks for a language may be a helper of the app of Node that is there."""
-    if language not in _SURE_BY or not node.is_app(files):
-        return False
-    commands = procfile.commands(files).values()
-    return _SURE_BY[language].isdisjoint(files.names()) and not any(_OTHERS.match(line) for line in commands)
+def _helpers(files: Files) -> set[ModuleType]:
+    """Languages of which there is nothing but what may be a helper of the app of Node that is there."""
+    if not node.is_app(files) or any(_OTHERS.match(line) for line in procfile.commands(files).values()):
+        return set()
+    names = set(files.names())
+    return {language for language, sure in _SURE_BY.items() if names.isdisjoint(sure)}
 
 
 def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | None:

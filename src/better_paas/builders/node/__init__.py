@@ -101,6 +101,9 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     build = _build(app, made, manager)
     if source.folder:
         install, build = _of_member(source, known, manager, install, build)
+    if made and made.instead and build and not overrides.build_command:
+        build = f"{manager.adds(made.instead)} && {build}"
+        notes.append(f"{made.elsewhere} is for another host: that for Node takes its place in the build.")
     start, output = starts.find(app, made, manager, overrides, bool(build), notes)
     is_site = bool(output)
     wanted, version_note = version.wanted(_with_engines(source), *source.places)

@@ -84,7 +84,8 @@ class Made:
     """What a build makes: `output` to be served as files, or `start` to be run.
 
     build: for an app that has no script. variables: before the build's command, so that it makes what is served.
-    elsewhere: what it is made for instead, where that is a host of another kind.
+    elsewhere: what it is made for instead, where that is a host of another kind. instead: a package that takes the
+    place of that one, as package managers are told, by which it is made for us.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Made:
     start: str = ""
     variables: str = ""
     elsewhere: str = ""
+    instead: str = ""
 
 
 def is_development(script: str) -> bool:
@@ -140,7 +142,9 @@ def _svelte_kit(app: App) -> Made:
         fallback = _setting(app, config, "fallback")
         return Made("SvelteKit", "vite build", _setting(app, config, "pages") or "build", fallback == "index.html")
     if "@sveltejs/adapter-node" not in app.dependencies and (host := _host(app, "@sveltejs/adapter-", config)):
-        return Made("SvelteKit", "vite build", elsewhere=host)
+        is_first = str(app.dependencies["@sveltejs/kit"]).lstrip("^~>=v").startswith("1.")
+        node = f"@sveltejs/adapter-node@{1 if is_first else 5}"
+        return Made("SvelteKit", "vite build", start="node build", elsewhere=host, instead=f"{host}@npm:{node}")
     # The adapter that chooses for itself chooses Node where it sees this variable.
     automatic = "GCP_BUILDPACKS=1" if "@sveltejs/adapter-auto" in app.dependencies else ""
     folder = _setting(app, config, "out") or "build"

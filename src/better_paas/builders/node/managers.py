@@ -53,6 +53,17 @@ class Manager:
         """A program of a dependency: found by PATH, but for archives."""
         return f"yarn {program}" if self.plug_and_play else program
 
+    def adds(self, package: str) -> str:
+        """One more package for the build, also at the top of a workspace."""
+        if self.name == "yarn":
+            return f"yarn add --dev {'' if self.package.startswith('@') else '-W '}{package}"
+        commands = {
+            "npm": "npm install --no-save",
+            "pnpm": "pnpm add --save-dev --ignore-workspace-root-check",
+            "bun": "bun add --dev",
+        }
+        return f"{commands[self.name]} {package}"
+
 
 def choose(files: Files, package: dict[str, Any]) -> Manager:
     """By `packageManager`, else by the lock, else by `engines`, else npm."""
