@@ -7,7 +7,7 @@ from better_paas.builders import node, procfile, versions
 from better_paas.builders.files import Files, read_json, table
 from better_paas.builders.plan import BuildPlan, NoApp, Overrides
 
-_DEVELOPMENT = re.compile(r" --watch\b|\bdev\.tsx?\b|\bvite$|\bvite (?:-|dev\b)")
+_DEVELOPMENT = re.compile(r"--watch|dev\.tsx?|vite$|vite -|vite dev")
 _ENTRIES = ("main.ts", "server.ts", "mod.ts", "index.ts", "main.js", "server.js")
 
 

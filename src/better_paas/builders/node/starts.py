@@ -16,7 +16,7 @@ _SITES = ("dist", "build", "public", "out", "_site", "site")
 # The entry that a build makes.
 _BUILT = re.compile(r"(?:dist|build|lib|out)/[\w/-]++(?:\.[cm]?js)?")
 _PATH = re.compile(r"[\w./-]+")
-_LISTENS = re.compile(r"\.listen\(|createServer\(|\b(?:Bun|Deno)\.serve\(|\bserve\(")
+_LISTENS = re.compile(r"\.listen\(|createServer\(|serve\(")
 _WRITES = re.compile(r"(?:^|\s)(?:-o|--output|--outfile)[= ]([\w./-]+)")
 _LONGEST_ENTRY = 100_000
 
