@@ -390,6 +390,9 @@ class TestBesideOthers:
         [
             ({"build": "tailwindcss -i a.css -o css/out.css"}, {}, "npm run build", "."),
             ({"build": "esbuild a.js --outfile=dist/a.js"}, {}, "npm run build", "dist"),
+            ({"build": "mkdir -p css && cp a.css css"}, {}, "npm run build", "."),
+            ({"build": "webpack"}, {}, "npm run build", "dist"),
+            ({"build": "cp index.html public/"}, {}, "npm run build", "dist"),
             ({}, {"index.js": "document.title", "main": "index.js"}, "", "."),
             ({"test": "jest"}, {"app.js": "window.x"}, "", "."),
         ],

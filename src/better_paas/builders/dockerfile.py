@@ -298,9 +298,10 @@ def site_check(output: str) -> str:
     found = f"{pages} | sed 's,/index.html$,,' | head -n 5"
     return (
         f"test -f {place}/index.html || test -f {place}/200.html || {{ "
-        f"echo 'The build left no index.html in '{place}'. Folders that have one:' >&2; ({found}) >&2; "
+        f"echo 'Folders that have an index.html:' >&2; ({found}) >&2; "
         "echo 'Folders at the top:' >&2; ls -d ./*/ >&2; "
-        "echo 'Set the output folder, or a start command if this is a server.' >&2; exit 1; }"
+        f"echo 'The build left no index.html in '{place}'. Set the output folder, or a start command.' >&2; "
+        "exit 1; }"
     )
 
 

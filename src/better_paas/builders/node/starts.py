@@ -18,6 +18,10 @@ _BUILT = re.compile(r"(?:dist|build|lib|out)/[\w/-]++(?:\.[cm]?js)?")
 _PATH = re.compile(r"[\w./-]+")
 _LISTENS = re.compile(r"\.listen\(|createServer\(|serve\(")
 _WRITES = re.compile(r"(?:^|\s)(?:-o|--output|--outfile)[= ]([\w./-]+)")
+# Where these write is in settings of theirs.
+_BUNDLERS = re.compile(
+    r"webpack|rollup|gulp|grunt|parcel|vite|rspack|rsbuild|tsup|esbuild|turbo|lerna|nx |npm run|yarn|pnpm"
+)
 _LONGEST_ENTRY = 100_000
 
 
@@ -102,9 +106,11 @@ def _is_plain_site(app: App) -> bool:
 
 
 def _writes_beside_page(build: str) -> bool:
-    """Whether a build's script names a file to write that is not in a folder for sites."""
-    found = _WRITES.search(build[:2000])
-    return found is not None and found[1].removeprefix("./").partition("/")[0] not in _SITES
+    """Whether a build's script puts what it makes beside the page, as far as it says."""
+    build = build[:2000]
+    if found := _WRITES.search(build):
+        return found[1].removeprefix("./").partition("/")[0] not in _SITES
+    return not _BUNDLERS.search(build) and not any(re.search(rf"\b{folder}\b", build) for folder in _SITES)
 
 
 def _entry(app: App, manager: Manager, builds: bool) -> str:
