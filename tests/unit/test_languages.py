@@ -1,6 +1,10 @@
 """How each language is known, and what its plan is."""
 
 import json
+import os
+import subprocess
+import sys
+import zipfile
 from typing import ClassVar
 
 import pytest
@@ -168,6 +172,68 @@ class TestJava:
             plan({"build.gradle.kts": "JavaLanguageVersion.of(17)"})
         found = plan({"build.gradle.kts": "JavaLanguageVersion.of(17)", "gradlew": ""})
         assert (found.version, found.package_manager) == ("17", "gradle")
+
+    @pytest.mark.parametrize(
+        ("jars", "program"),
+        [
+            (["target/shop.jar!", "target/shop-sources.jar!", "target/original-shop.jar!"], "target/shop.jar"),
+            (["core/target/core.jar", "api/target/api.jar!", "api/target/api-javadoc.jar!"], "api/target/api.jar"),
+            (["build/libs/shop.jar!", "build/libs/shop-plain.jar!"], "build/libs/shop.jar"),
+            (["api/build/libs/api.jar!", "core/build/libs/core.jar"], "api/build/libs/api.jar"),
+            (["target/quarkus-app/quarkus-run.jar!", "target/shop.jar"], "target/quarkus-app/quarkus-run.jar"),
+            (["build/quarkus-app/quarkus-run.jar!", "build/libs/shop.jar"], "build/quarkus-app/quarkus-run.jar"),
+            (["target/my shop.jar!"], "target/my shop.jar"),
+            (["target/shop.jar"], ""),
+            ([], ""),
+        ],
+    )
+    def test_the_jar_that_is_a_program_is_linked_to(self, tmp_path, jars, program):
+        """jars: in the order in which they are made; with `!` a manifest that names a class to start."""
+        for age, name in enumerate(jars):
+            path = tmp_path / "app" / name.rstrip("!")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(path, "w") as jar:
+                jar.writestr(
+                    "META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n" + "Main-Class: a.B\n" * name.endswith("!")
+                )
+            os.utime(path, (age, age))
+        (tmp_path / "app").mkdir(exist_ok=True)
+        tool = tmp_path / "jar"
+        tool.write_text(f"#!{sys.executable}\nimport sys, zipfile\nzipfile.ZipFile(sys.argv[2]).extract(sys.argv[3])\n")
+        tool.chmod(0o755)
+        files = {"build.gradle": "", "gradlew": ""} if "build/" in " ".join(jars) else {"pom.xml": ""}
+        take = plan(files).build.partition(" && ")[2]
+        take = take.replace("/tmp", f"{tmp_path}").replace("/app/", f"{tmp_path}/app/")
+        done = subprocess.run(
+            ["/bin/sh", "-c", take],
+            cwd=tmp_path / "app",
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        link = tmp_path / "app/app.jar"
+        assert (done.returncode == 0) == bool(program), done.stderr
+        assert (link.resolve() == tmp_path / "app" / program) if program else "Main-Class" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("command", "build"),
+        [
+            ("java -cp target/classes:target/dependency/* Main", "mvn -q -B -DskipTests package"),
+            ("java -jar target/shop.jar", "mvn -q -B -DskipTests package"),
+        ],
+    )
+    def test_a_command_that_needs_no_such_jar(self, command, build):
+        found = plan({"pom.xml": "", "Procfile": f"web: {command}\n"})
+        assert (found.build, found.start) == (build, command)
+        found = plan({"pom.xml": "", "Procfile": f"web: {command}\nworker: java -jar app.jar work\n"})
+        assert found.build.startswith(f"{build} && ls -t ")
+
+    def test_a_folder_that_gradle_installs_into_is_made(self):
+        files = {"build.gradle.kts": "", "gradlew": "", "Procfile": "web: ./build/install/shop/bin/shop\n"}
+        found = plan(files)
+        assert found.build == "sh ./gradlew --no-daemon -q assemble installDist"
+        assert found.start == "./build/install/shop/bin/shop"
 
     def test_one_file(self):
         found = plan({"Main.java": "class Main {}"})

@@ -7,6 +7,10 @@ from better_paas.builders.files import Files
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _JAR = "/app/app.jar"
+# Where they leave archives, in the build itself and in its modules; Quarkus has a folder of its own.
+_MAVEN_LEAVES = ("target", "target/quarkus-app")
+_GRADLE_LEAVES = ("build/libs", "build/quarkus-app")
+_NO_PROGRAMS = ("-plain.jar", "-sources.jar", "-javadoc.jar", "-tests.jar", "/original-")
 # Of the build itself, and of its parts one folder down.
 _GRADLE = re.compile(r"(?:[\w.-]+/)?(?:build|settings)\.gradle(?:\.kts)?")
 _GRADLE_TOP = tuple(f"{kind}.gradle{end}" for kind in ("build", "settings") for end in ("", ".kts"))
@@ -27,14 +31,19 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     # A part alone is no build: apps for telephones have one in a folder of their own.
     is_gradle = any(name in names for name in ("gradlew", *_GRADLE_TOP))
     gradle = [files.head(name) or "" for name in files.names() if _GRADLE.fullmatch(name)]
+    start = procfile.start(files, overrides, f"java -Dserver.port=$PORT -jar {_JAR}")
+    commands = [start, overrides.release_command, *overrides.processes.values(), *procfile.commands(files).values()]
     if maven is not None:
-        tool, build, text = "maven", _maven(names), maven
+        tool, build, leaves, text = "maven", _maven(names), _MAVEN_LEAVES, maven
     elif gradle and is_gradle:
-        tool, build, text = "gradle", _gradle(names, overrides), "\n".join(gradle)
+        tool, build, leaves = "gradle", _gradle(names, overrides, commands), _GRADLE_LEAVES
+        text = "\n".join(gradle)
     elif "Main.java" in names:
         return _single_file(files, overrides)
     else:
         return None
+    if _run_the_jar(commands):
+        build = f"{build} && {_take_jar(leaves)}"
     return BuildPlan(
         runtime="java",
         version=wanted_version(files, text),
@@ -42,7 +51,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         package_manager=tool,
         install=overrides.install_command,
         build=overrides.build_command or build,
-        start=procfile.start(files, overrides, f"java -Dserver.port=$PORT -jar {_JAR}"),
+        start=start,
     )
 
 
@@ -58,22 +67,37 @@ def _single_file(files: Files, overrides: Overrides) -> BuildPlan:
 
 def _maven(names: set[str]) -> str:
     program = "sh ./mvnw" if "mvnw" in names else "mvn"
-    return f"{program} -q -B -DskipTests package && {_take_jar('target')}"
+    return f"{program} -q -B -DskipTests package"
 
 
-def _gradle(names: set[str], overrides: Overrides) -> str:
+def _gradle(names: set[str], overrides: Overrides, commands: list[str]) -> str:
     if "gradlew" not in names and not overrides.build_command:
         raise NoPlan(
             "this Gradle build has no wrapper (gradlew)", "Add it with 'gradle wrapper', commit it, and push again."
         )
-    at_top = "build.gradle" in names or "build.gradle.kts" in names
-    return f"sh ./gradlew --no-daemon -q assemble && {_take_jar('build/libs' if at_top else '*/build/libs')}"
+    # What Procfiles of Ktor and others start: a folder with a program, and with the libraries of it.
+    install = " installDist" if any("build/install/" in command for command in commands) else ""
+    return f"sh ./gradlew --no-daemon -q assemble{install}"
 
 
-def _take_jar(folder: str) -> str:
-    """The runnable archive: the newest that is neither sources nor the plain one beside Spring's."""
-    listing = f"ls -t {folder}/*.jar {folder}/quarkus-app/quarkus-run.jar 2> /dev/null"
-    return f"cp $({listing} | grep -v -e '-plain.jar' -e '-sources.jar' -e 'original-' | head -n 1) {_JAR}"
+def _run_the_jar(commands: list[str]) -> bool:
+    """Whether some command needs it: others run classes, or an archive where it was made."""
+    return any(re.search(r"(?<![\w./-])(?:/app/|\./)?+app\.jar(?![\w.-])", command) for command in commands)
+
+
+def _take_jar(folders: tuple[str, ...]) -> str:
+    """A link to the newest archive whose manifest names a program.
+
+    It is no copy: the manifest may name libraries by their place beside it, and Java looks for them where links lead.
+    """
+    archives = " ".join(f"{place}{folder}/*.jar" for place in ("", "*/") for folder in folders)
+    others = " ".join(f"-e '{part}'" for part in _NO_PROGRAMS)
+    return (
+        f"ls -t {archives} 2> /dev/null | grep -v {others} | (while read -r jar; do rm -rf /tmp/META-INF; "
+        'cd /tmp && jar xf "/app/$jar" META-INF/MANIFEST.MF && grep -qs ^Main-Class: META-INF/MANIFEST.MF'
+        f' && exec ln -sf "/app/$jar" {_JAR}; done; '
+        "echo 'The build left no jar that can be started: none has a Main-Class in its manifest.' >&2; exit 1)"
+    )
 
 
 def wanted_version(files: Files, text: str) -> str:
