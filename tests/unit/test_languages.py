@@ -285,6 +285,13 @@ class TestBunAndDeno:
         assert found.start.endswith("--allow-all main.ts")
 
 
+GO = {"go.mod": "module shop\n", "main.go": MAIN_GO}
+RUST = {"Cargo.toml": '[package]\nname = "shop"\n', "src/main.rs": "", "Cargo.lock": ""}
+DOTNET = {"Shop.csproj": TestDotnet.PROJECT}
+DOTNET_START = "ASPNETCORE_URLS=http://0.0.0.0:$PORT dotnet /app/published/Shop.dll"
+ELIXIR = {"mix.exs": 'app: :shop, {:phoenix, "1.7"}'}
+
+
 class TestProcesses:
     FILES = {"requirements.txt": "flask\n", "app.py": "", "worker.py": ""}
 
@@ -318,6 +325,71 @@ class TestProcesses:
     def test_a_name_that_the_runtime_calls_its_own(self, name):
         with pytest.raises(NoPlan, match="can't have this name"):
             plan({**self.FILES, "Procfile": f"web: x\n{name}: y\n"})
+
+    @pytest.mark.parametrize(
+        ("files", "line", "start"),
+        [
+            (GO, "bin/shop", "/app/bin/app"),
+            (GO, "./bin/shop -port $PORT", "/app/bin/app -port $PORT"),
+            (GO, "MODE=fast exec /app/bin/shop serve", "MODE=fast exec /app/bin/app serve"),
+            (GO, "bin/migrate && bin/shop", "/app/bin/app"),
+            (GO, "/app/bin/app serve", "/app/bin/app serve"),
+            ({**GO, "bin/start.sh": ""}, "bin/start.sh", "bin/start.sh"),
+            (GO, "/usr/bin/env x", "/usr/bin/env x"),
+            (RUST, "./target/release/shop --port $PORT", "/app/bin/app --port $PORT"),
+            (RUST, "ROCKET_PORT=$PORT target/release/shop", "ROCKET_PORT=$PORT /app/bin/app"),
+            (DOTNET, "cd bin/publish/; ./Shop --urls http://*:$PORT", DOTNET_START),
+            (DOTNET, "cd $HOME/heroku_output && ./Shop", DOTNET_START),
+            (ELIXIR, "mix phx.server", "/app/release/bin/shop start"),
+            (ELIXIR, "elixir --sname a -S mix phx.server", "/app/release/bin/shop start"),
+            (ELIXIR, "_build/prod/rel/shop/bin/shop start", "/app/release/bin/shop start"),
+            (ELIXIR, "/app/release/bin/shop start", "/app/release/bin/shop start"),
+        ],
+    )
+    def test_a_program_that_another_build_leaves(self, files, line, start):
+        found = plan({**files, "Procfile": f"web: {line}\n"})
+        note = f"“{line}” of the Procfile is for another build: “{start}” is run."
+        assert found.start == start
+        assert [each for each in found.notes if "Procfile" in each] == ([note] if start != line else [])
+
+    def test_whoever_builds_by_himself_knows_what_is_there(self):
+        found = plan({**GO, "Procfile": "web: bin/shop\n"}, build_command="go build -o bin/shop .")
+        assert found.start == "bin/shop"
+        assert plan({**GO, "Procfile": "web: bin/shop\n"}, start_command="bin/x").notes == ()
+
+    def test_the_program_that_the_procfile_starts_is_built(self):
+        two = {"go.mod": "module a\n", "cmd/api/main.go": MAIN_GO, "cmd/shop/main.go": MAIN_GO}
+        assert plan({**two, "Procfile": "web: bin/shop\n"}).build.endswith(" ./cmd/shop")
+        bins = '[package]\nname = "a"\n[[bin]]\nname = "x"\n[[bin]]\nname = "y"\n'
+        assert "--bin y " in plan({"Cargo.toml": bins, "Procfile": "web: ./target/release/y\n"}).build
+
+    def test_the_same_program_in_other_lines(self):
+        lines = "web: bin/shop serve\nworker: bin/shop work\nclock: bin/clock\nrelease: bin/shop migrate\n"
+        found = plan({**GO, "Procfile": lines})
+        assert found.processes == {"worker": "/app/bin/app work", "clock": "bin/clock"}
+        assert found.release == "/app/bin/app migrate"
+        assert "“bin/clock”, which “clock” of the Procfile starts, is not in the image." in found.notes
+
+    @pytest.mark.parametrize(
+        ("line", "output"),
+        [
+            ("vendor/bin/heroku-php-apache2 web/", "web"),
+            ("heroku-php-nginx -C nginx.conf --verbose web/", "web"),
+            ("heroku-php-apache2 -C apache.conf", "public"),
+            ("heroku-php-apache2", "public"),
+            ("heroku-php-apache2 ../other", "public"),
+            ("heroku-php-apache2 .", "."),
+        ],
+    )
+    def test_the_servers_of_php_at_heroku(self, line, output):
+        files = {"composer.json": '{"require": {"laravel/framework": "11"}}', "public/index.php": ""}
+        found = plan({**files, "Procfile": f"web: {line}\n"})
+        assert (found.start, found.release) == (plan(files).start, "php artisan migrate --force")
+        assert found.output == output
+        noted = [each for each in found.notes if "server" in each]
+        assert bool(noted) == ("-C" in line or ".." in line)
+        found = plan({"index.php": "", "Procfile": f"web: php up.php && {line}\n"})
+        assert found.start == "php up.php && exec apache2 -DFOREGROUND -f /etc/better-paas-apache.conf"
 
     def test_more_processes_than_there_may_be(self):
         lines = "".join(f"worker{number}: y\n" for number in range(11))

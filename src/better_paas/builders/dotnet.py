@@ -35,5 +35,5 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework="ASP.NET Core" if _WEB in text else "",
         install=overrides.install_command,
         build=overrides.build_command or f"dotnet publish {chosen} -c Release -o /app/published",
-        start=procfile.start(files, overrides, start),
+        start=procfile.start(files, overrides, start, "dotnet"),
     )

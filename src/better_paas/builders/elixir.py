@@ -27,7 +27,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         framework="Phoenix" if phoenix else "",
         install=overrides.install_command or (install if needs else ""),
         build=overrides.build_command or release,
-        start=procfile.start(files, overrides, f"/app/release/bin/{name[1]} start"),
+        start=procfile.start(files, overrides, f"/app/release/bin/{name[1]} start", "elixir"),
     )
 
 

@@ -9,7 +9,7 @@ from better_paas.builders.files import Files, exists
 from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
-_BINARY = "/app/bin/app"
+_BINARY = procfile.BINARY
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
 _PROGRAM_FOLDER = re.compile(r"(?:cmd/[^/]++(?:/[^/]++)?)?")
 _MOST_SOURCES = 20
@@ -81,10 +81,12 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     module = files.read("go.mod") or ""
     names = set(files.names())
+    wanted = posixpath.basename(procfile.program(files, overrides, "go"))
     # Its driver is C, and fails when it is asked for something where it was left out.
     needs_c = "github.com/mattn/go-sqlite3 " in module
     compiler = "CGO_ENABLED=1 " if needs_c else ""
-    build = overrides.build_command or f"{compiler}go build -trimpath -o {_BINARY} {_main_package(files, names)}"
+    main = _main_package(files, names, wanted)
+    build = overrides.build_command or f"{compiler}go build -trimpath -o {_BINARY} {main}"
     # A module that needs nothing has nothing to fetch; a workspace is fetched by the build, with the members at hand.
     needs = "require" in module and "vendor/modules.txt" not in names and not folder
     manifests = tuple(name for name in ("go.mod", "go.sum") if name in names)
@@ -95,7 +97,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         framework=_framework(module),
         install=overrides.install_command or ("go mod download" if needs else ""),
         build=build,
-        start=procfile.start(files, overrides, _BINARY),
+        start=procfile.start(files, overrides, _BINARY, "go"),
         folder=folder,
         build_packages=("gcc", "libc6-dev") if needs_c else (),
         manifests=() if local or overrides.install_command or not needs else manifests,
@@ -110,14 +112,17 @@ def wanted_version(module: str) -> str:
     return found[1] if found else ""
 
 
-def _main_package(files: Files, names: set[str]) -> str:
-    """By place before anything is read: a module may have ten thousand files."""
+def _main_package(files: Files, names: set[str], wanted: str) -> str:
+    """By place before anything is read: a module may have ten thousand files. wanted: what the Procfile starts."""
     likely: dict[str, list[str]] = {}
     for name in sorted(names):
         folder = name.rpartition("/")[0]
         if name.endswith(".go") and not name.endswith("_test.go") and _PROGRAM_FOLDER.fullmatch(folder):
             likely.setdefault(folder, []).append(name)
     programs = [folder for folder, sources in sorted(likely.items()) if _has_main(files, sources)]
+    named = [folder for folder in programs if wanted and posixpath.basename(folder) == wanted]
+    if len(named) == 1:
+        return f"./{named[0]}"
     if "" in programs:
         return "."
     if len(programs) == 1:

@@ -1,5 +1,6 @@
 """PHP: Laravel, Symfony, or pages of its own, served by Apache."""
 
+import posixpath
 import re
 
 from better_paas.builders import packages, procfile, versions
@@ -12,6 +13,12 @@ _OFFERED = ("8.0", "8.1", "8.2", "8.3", "8.4", "8.5")
 SERVER = "apache2 -DFOREGROUND -f /etc/better-paas-apache.conf"
 _FRAMEWORKS = {"laravel/framework": "Laravel", "symfony/framework-bundle": "Symfony"}
 _COMPOSER = "composer install --no-dev --no-interaction --no-progress --optimize-autoloader"
+# Heroku's servers, alone or behind other commands: options, and the folder that is served.
+_THEIR_SERVER = re.compile(
+    r"(.*[;&]\s*+)?+(?:exec\s++)?+/?+(?:[\w.-]++/)*+heroku-php-(?:apache2|nginx)(?![\w-])([^;&|]*+)"
+)
+_WITH_VALUE = re.compile("-[CcFfilp]")
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 # Folders that Git keeps no empty copies of.
 _LARAVEL_FOLDERS = (
     "mkdir -p storage/framework/cache/data storage/framework/sessions storage/framework/views storage/logs "
@@ -42,7 +49,12 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append(note)
     extensions, unknown = _extensions(files, wanted, is_laravel)
     notes += [f"The PHP extension {name} is not known here; install it with a Dockerfile." for name in unknown]
-    start = procfile.start(files, overrides, _LARAVEL_START if is_laravel else SERVER)
+    served = _LARAVEL_START if is_laravel else SERVER
+    start = procfile.start(files, overrides, served)
+    if theirs := _THEIR_SERVER.fullmatch(start):
+        start = f"{theirs[1]}exec {SERVER}" if theirs[1] else served
+        folder, note = _document_root(theirs[2], names, folder)
+        notes += [note] if note else []
     release = ""
     if is_laravel and start == _LARAVEL_START and not overrides.release_command:
         release, start, note = _migrations(files, start)
@@ -61,6 +73,21 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         build_packages=("git", "unzip") if needs else (),
         notes=tuple(notes),
     )
+
+
+def _document_root(arguments: str, names: set[str], found: str) -> tuple[str, str]:
+    """(the folder that a server of Heroku's is asked to serve, note on what else it is asked for)."""
+    words = iter(arguments.split())
+    note = ""
+    for word in words:
+        if not word.startswith("-"):
+            folder = posixpath.normpath(word.strip("'\"").strip("/") or ".")
+            is_folder = _FOLDER.fullmatch(folder) and ".." not in folder.split("/")
+            return (folder, note) if is_folder else (found, "The server is told a folder that is not in the app.")
+        note = "Options of Heroku's server are not used: nothing but its folder is."
+        if _WITH_VALUE.fullmatch(word):
+            next(words, "")
+    return "" if "index.php" in names else found, note
 
 
 def _migrations(files: Files, start: str) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from better_paas.builders.folders import parents, with_neighbours
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
-_BINARY = "/app/bin/app"
+_BINARY = procfile.BINARY
 _OF_FOLDER = re.compile(r"src/bin/([\w-]++)(?:\.rs|/main\.rs)")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
@@ -55,7 +55,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "this Rust source is a library: it has no program",
             f"Add src/main.rs, or a build command that puts the program at {_BINARY}.",
         )
-    name = _program(files, manifest, programs) if not overrides.build_command else ""
+    wanted = posixpath.basename(procfile.program(files, overrides, "rust"))
+    name = _program(files, manifest, programs, wanted) if not overrides.build_command else ""
     locked = " --locked" if exists(top, "Cargo.lock") else ""
     build = overrides.build_command or (
         f"cargo build --release{locked} --bin {name} && mkdir -p /app/bin"
@@ -70,7 +71,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         framework=next((label for key, label in known.items() if key in dependencies), ""),
         install=overrides.install_command,
         build=build,
-        start=procfile.start(files, overrides, _BINARY),
+        start=procfile.start(files, overrides, _BINARY, "rust"),
         folder=folder,
         run_packages=packages.needed(packages.RUST, _locked_names(top))[1],
         notes=notes,
@@ -92,8 +93,9 @@ def _programs(files: Files, manifest: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(programs))
 
 
-def _program(files: Files, manifest: dict[str, Any], programs: list[str]) -> str:
-    default = table(manifest, "package").get("default-run")
+def _program(files: Files, manifest: dict[str, Any], programs: list[str], wanted: str) -> str:
+    """wanted: what the Procfile starts. Errors: NoPlan if it is not clear which one it is."""
+    default = wanted if wanted in programs else table(manifest, "package").get("default-run")
     chosen = str(default) if default else programs[0] if len(programs) == 1 or exists(files, "src/main.rs") else ""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", chosen):
         raise NoPlan(
