@@ -265,6 +265,40 @@ class TestDotnet:
         found = plan({"src/Shop/Shop.csproj": self.PROJECT, "src/Lib/Lib.csproj": "<Project/>"})
         assert found.build == "dotnet publish src/Shop/Shop.csproj -c Release -o /app/published"
 
+    @pytest.mark.parametrize(
+        ("project", "others", "version", "option", "note"),
+        [
+            ("<TargetFramework>net9.0</TargetFramework>", {}, "9.0", "", ""),
+            ("<TargetFrameworks>net8.0;net9.0</TargetFrameworks>", {}, "9.0", " -f net9.0", ""),
+            ("<TargetFrameworks>net9.0;net9.0-android</TargetFrameworks>", {}, "9.0", " -f net9.0", ""),
+            ("", {"Directory.Build.props": "<TargetFramework>net9.0</TargetFramework>"}, "9.0", "", ""),
+            (
+                "<TargetFramework>net7.0</TargetFramework>",
+                {"src/Directory.Build.props": "<TargetFramework>net9.0</TargetFramework>"}, "7.0", "", "",
+            ),
+            ("", {"global.json": '{"sdk": {"version": "9.0.100"}}'}, "9.0", "", ""),
+            (
+                "<TargetFramework>net8.0</TargetFramework>", {"global.json": '{"sdk": {"version": "9.0.100"}}'},
+                "9.0", "", "It is built for .NET 8.0, and runs on 9.0, which global.json asks for.",
+            ),
+            (
+                "<TargetFrameworks>net8.0;net10.0</TargetFrameworks>", {"global.json": '{"sdk": {"version": "8.0.1"}}'},
+                "8.0", " -f net8.0", "",
+            ),
+            ("<TargetFramework>net9.0</TargetFramework>", {"global.json": '{"sdk": {"version": "8.0.1"}}'}, "9.0", "", ""),
+            (
+                "<TargetFramework>netcoreapp2.1</TargetFramework>", {}, "", "",
+                "There is no image of .NET 2.1; 8.0 is used.",
+            ),
+            ("<TargetFramework>net48</TargetFramework>", {}, "", "", "There is no image of .NET net48; 8.0 is used."),
+        ],
+    )  # fmt: skip
+    def test_versions(self, project, others, version, option, note):
+        found = plan({"src/Web/Web.csproj": f'<Project Sdk="Microsoft.NET.Sdk.Web">{project}</Project>', **others})
+        assert (found.version, found.notes) == (version, (note,) if note else ())
+        assert found.build == f"dotnet publish src/Web/Web.csproj -c Release{option} -o /app/published"
+        assert found.environment == ({"DOTNET_ROLL_FORWARD": "Major"} if note else {})
+
     def test_two_servers_are_to_be_chosen_from(self):
         with pytest.raises(NoPlan, match="several"):
             plan({"a/A.csproj": self.PROJECT, "b/B.csproj": self.PROJECT})
@@ -443,6 +477,41 @@ def test_a_base_that_is_made_here_serves_what_it_can():
 )
 def test_versions_from_where_each_language_keeps_them(files, version):
     assert plan(files).version == version
+
+
+COMPOSER = {"composer.json": '{"require": {"php": "^8.1"}}', "composer.lock": "{}", "index.php": ""}
+NODE = {"package.json": '{"scripts": {"start": "node x.js"}}'}
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "note"),
+    [
+        ({**RUST, "rust-toolchain.toml": '[toolchain]\nchannel = "1.80.1"\n'}, "1.80", ""),
+        (
+            {**RUST, "rust-toolchain.toml": '[toolchain]\nchannel = "nightly-2025-01-01"\n'}, "",
+            "There is no image of Rust nightly-2025-01-01; the newest stable one is used.",
+        ),
+        ({**RUST, "rust-toolchain": "beta\n"}, "", "There is no image of Rust beta; the newest stable one is used."),
+        ({**RUST, "rust-toolchain": "stable\n"}, "", ""),
+        ({"index.php": "", ".tool-versions": "php 7.4.33\n"}, "", "There is no image of PHP 7.4.33; 8.4 is used."),
+        ({"index.php": "", ".tool-versions": "php 8.2.1\n"}, "8.2", ""),
+        ({**COMPOSER, ".tool-versions": "php 8.2.1\n"}, "8.2", ""),
+        ({"app.rb": "", ".ruby-version": "jruby-9.4.8.0\n"}, "", "There is no image of Ruby jruby-9.4.8.0; 3.4 is used."),
+        ({"app.rb": "", ".ruby-version": "ruby-3.3.6\n"}, "3.3", ""),
+        ({**NODE, ".nvmrc": "14.21\n"}, "22", "There is no image of Node 14.21; 22 is used."),
+        ({**NODE, ".nvmrc": "lts/fermium\n"}, "22", "There is no image of Node lts/fermium; 22 is used."),
+        ({**NODE, ".nvmrc": "lts/*\n"}, "24", ""),
+        (
+            {"app.rb": "", "Gemfile": "gem 'execjs'\n", "Gemfile.lock": "", ".nvmrc": "14"}, "",
+            "There is no image of Node 14; 22 is used.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_version_that_can_not_be_had_is_said(files, version, note):
+    found = plan(files)
+    assert (found.version, found.notes) == (version, (note,) if note else ())
+    if found.runtime != "ruby" or "Gemfile" not in files:
+        assert plan(files, version="9.9").notes == (), "the owner knows better"
 
 
 class TestSecondLanguages:

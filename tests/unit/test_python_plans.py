@@ -275,7 +275,30 @@ def test_a_celery_app_alone_is_a_worker():
     ],
 )
 def test_versions(files, version):
-    assert plan({"main.py": "", **files}).version == version
+    found = plan({"main.py": "", **files})
+    assert found.version == version and "no image" not in " ".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "version"),
+    [
+        ({"runtime.txt": "python-2.7.18\n"}, "python-2.7.18", "3.11"),
+        ({"runtime.txt": "python-2.7.18\n", "pyproject.toml": '[project]\nrequires-python = ">=3.12"\n'},
+         "python-2.7.18", "3.12"),
+        ({".python-version": "pypy3.10-7.3\n"}, "pypy3.10-7.3", "3.10"),
+        ({".python-version": "3.13t\n"}, "3.13t", "3.13"),
+        ({".python-version": "3.15\n"}, "3.15", "3.11"),
+        ({".python-version": "3.15\n", ".tool-versions": "python 3.12.1\n"}, "3.15", "3.12"),
+        ({"Pipfile": '[requires]\npython_version = "3.6"\n'}, "3.6", "3.11"),
+        ({".python-version": "ours\n"}, "", "3.11"),
+        ({".python-version": "3\n"}, "", "3.11"),
+    ],
+)  # fmt: skip
+def test_a_version_that_can_not_be_had_is_said(files, wanted, version):
+    found = plan({"main.py": "", **files})
+    note = [f"There is no image of Python {wanted}; {version} is used."] if wanted else []
+    assert (found.version, [each for each in found.notes if "no image" in each]) == (version, note)
+    assert "no image" not in " ".join(plan({"main.py": "", **files}, version="3.13").notes)
 
 
 def test_tools_of_python_beside_a_node_app_do_not_hide_it():

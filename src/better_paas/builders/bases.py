@@ -19,7 +19,7 @@ from typing import Any
 
 from better_paas.builders import context
 from better_paas.builders.dockerfile import trust_dockerfile, trust_files, with_build_ca
-from better_paas.builders.languages import LANGUAGES, RUN, TOOLS, Made
+from better_paas.builders.languages import LANGUAGES, OLDEST_NODE, RUN, TOOLS, Made
 from better_paas.builders.own import REFERENCE
 from better_paas.engine.build import BuilderMissing, BuildFailed, build
 from better_paas.engine.client import Engine, EngineFailed
@@ -43,7 +43,7 @@ _OWN_TAGS = {RUN: _DEBIAN}
 _PULL_SECONDS = 600.0
 _REGISTRY_DOWN_SECONDS = 300.0
 _BUILD_SECONDS = 900.0
-_NODE_MAJORS = range(16, 40)
+_NODE_MAJORS = range(OLDEST_NODE, 40)
 # Long-term support lines, for showing what can be had.
 _SUPPORTED_NODE = ["20", "22", "24", "26"]
 

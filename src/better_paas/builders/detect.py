@@ -135,7 +135,7 @@ def _with_wishes(plan: BuildPlan, wanted: Overrides) -> BuildPlan:
     python = () if plan.runtime == "python" else python
     return replace(
         plan,
-        version=wanted.version or wanted.tools.get(plan.runtime) or plan.version,
+        version=wanted.exact(plan.runtime) or plan.version,
         build_packages=tuple(sorted({*plan.build_packages, *wanted.packages, *python})),
         run_packages=tuple(sorted({*plan.run_packages, *wanted.run_packages, *python})),
         tools={**plan.tools, **beside},

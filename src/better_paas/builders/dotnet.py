@@ -1,12 +1,20 @@
 """.NET: one web project, published."""
 
+import posixpath
 import re
+from dataclasses import dataclass
 
-from better_paas.builders import procfile
-from better_paas.builders.files import Files
+from better_paas.builders import procfile, versions
+from better_paas.builders.files import Files, read_json, table
+from better_paas.builders.folders import parents
+from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _WEB = 'Sdk="Microsoft.NET.Sdk.Web"'
+_FRAMEWORKS = re.compile(r"<TargetFramework(s?)(?:\s[^<>]*+)?+>([^<]{1,500})<")
+_FRAMEWORK = re.compile(r"net(?:coreapp)?(\d{1,3}\.\d{1,3})")
+# The first that its registry has below the name of those that came later.
+_OLDEST = (3, 1)
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -25,15 +33,68 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     text = files.head(chosen) or ""
     name = re.search(r"<AssemblyName>([A-Za-z0-9._-]+)</AssemblyName>", text)
     assembly = name[1] if name else chosen.rpartition("/")[2].rpartition(".")[0]
-    version = re.search(r"<TargetFramework>net(\d+\.\d+)</TargetFramework>", text)
     if not re.fullmatch(r"[A-Za-z0-9._/-]+", chosen) or not re.fullmatch(r"[A-Za-z0-9._-]+", assembly):
         raise NoPlan("the project's path has characters that can't be used in a command", "Set a build command.")
+    target = _target(files, chosen, overrides)
     start = f"ASPNETCORE_URLS=http://0.0.0.0:$PORT dotnet /app/published/{assembly}.dll"
     return BuildPlan(
         runtime="dotnet",
-        version=version[1] if version else "",
+        version=target.version,
         framework="ASP.NET Core" if _WEB in text else "",
         install=overrides.install_command,
-        build=overrides.build_command or f"dotnet publish {chosen} -c Release -o /app/published",
+        build=overrides.build_command or f"dotnet publish {chosen} -c Release{target.option} -o /app/published",
         start=procfile.start(files, overrides, start, "dotnet"),
+        # A program runs on the version that it is built for alone, unless it is told to.
+        environment={"DOTNET_ROLL_FORWARD": "Major"} if target.note else {},
+        notes=(target.note,) if target.note else (),
     )
+
+
+@dataclass(frozen=True)
+class _Target:
+    """version: of the SDK, "" for the usual one. option: which of several the project is built for.
+
+    note: where it is built for another version than the SDK's.
+    """
+
+    version: str = ""
+    option: str = ""
+    note: str = ""
+
+
+def _target(files: Files, project: str, overrides: Overrides) -> _Target:
+    sdk = versions.parts(str(table(read_json(files, "global.json"), "sdk").get("version") or ""))
+    is_list, wanted = _frameworks(files, project)
+    # Without those that are for one system alone, where there is another.
+    listed = sorted(wanted, key=lambda name: "-" not in name)
+    known = {found[1]: name for name in listed if (found := _FRAMEWORK.match(name))}
+    older = [version for version in known if not sdk or _numbers(version) <= _numbers(sdk)]
+    built = max(older or known, key=_numbers, default="")
+    option = f" -f {known[built]}" if is_list and built else ""
+    usual = LANGUAGES["dotnet"].newest
+    unfit = next((version for version in (sdk, built) if version and _numbers(version) < _OLDEST), "")
+    unfit = unfit or (wanted[0] if wanted and not known else "")
+    if overrides.exact("dotnet"):
+        return _Target(option=option)
+    if unfit:
+        return _Target(option=option, note=versions.no_image(".NET", unfit, usual))
+    if sdk and built and _numbers(sdk) > _numbers(built):
+        note = f"It is built for .NET {built}, and runs on {sdk}, which global.json asks for."
+        return _Target(sdk, option, note)
+    return _Target(built or sdk, option)
+
+
+def _frameworks(files: Files, project: str) -> tuple[bool, list[str]]:
+    """(whether they are a list, what the project is built for): it says so, or the properties nearest to it do."""
+    nearest = (posixpath.join(folder, "Directory.Build.props") for folder in parents(project))
+    properties = next((text for path in nearest if (text := files.head(path)) is not None), "")
+    for text in (files.head(project) or "", properties):
+        if found := _FRAMEWORKS.search(text):
+            names = [name.strip() for name in found[2].split(";")]
+            # What other properties make of it is not known here.
+            return bool(found[1]), [name for name in names if re.fullmatch(r"[A-Za-z0-9.-]{1,50}", name)]
+    return False, []
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -23,7 +23,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     release = f"{assets}mix release --overwrite --path /app/release"
     return BuildPlan(
         runtime="elixir",
-        version=_version(files),
+        version=versions.parts(overrides.versions.get("elixir", "")) or _version(files),
         framework="Phoenix" if phoenix else "",
         install=overrides.install_command or (install if needs else ""),
         build=overrides.build_command or release,

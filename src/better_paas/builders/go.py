@@ -93,7 +93,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     local = any(target.startswith(".") for target in _replaced(module))
     return BuildPlan(
         runtime="go",
-        version=versions.parts(versions.pinned("go|golang", files, top)) or wanted_version(module),
+        version=versions.parts(overrides.versions.get("go") or versions.pinned("go|golang", files, top))
+        or wanted_version(module),
         framework=_framework(module),
         install=overrides.install_command or ("go mod download" if needs else ""),
         build=build,

@@ -48,6 +48,8 @@ class Language:
     run_packages: str = ""
 
 
+# Older ones have no image of Debian 12, and none is made here.
+OLDEST_NODE = 16
 # Where its images have Node, and its headers.
 NODE_PREFIX = "/usr/local"
 # Node's programs look into both folders of caches, and at CI to ask nothing and to draw nothing.

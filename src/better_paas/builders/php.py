@@ -44,7 +44,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append("There is no composer.lock: versions may change from build to build.")
     needs = bool(set(wanted) - {"php"}) or bool(table(composer, "autoload"))
     is_laravel = framework == "Laravel"
-    version, note = wanted_version(str(wanted.get("php") or ""))
+    version, note = wanted_version(files, overrides, str(wanted.get("php") or ""))
     if note:
         notes.append(note)
     extensions, unknown = _extensions(files, wanted, is_laravel)
@@ -61,7 +61,7 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         notes.append(note)
     return BuildPlan(
         runtime="php",
-        version=version or versions.parts(versions.pinned("php", files)),
+        version=version,
         framework=framework,
         install=overrides.install_command or (_COMPOSER if needs else ""),
         build=overrides.build_command or (_LARAVEL_FOLDERS if is_laravel else ""),
@@ -116,10 +116,16 @@ def _extensions(files: Files, wanted: dict[str, object], is_laravel: bool) -> tu
     return tuple(sorted(added)), sorted(asked - here - packages.EXTENSIONS_OF_BASE)
 
 
-def wanted_version(constraint: str) -> tuple[str, str]:
-    """(`8.N`, note) by composer.json; "" where the newest will do."""
+def wanted_version(files: Files, overrides: Overrides, constraint: str) -> tuple[str, str]:
+    """(`8.N`, note): of files for other hosts, composer.json, mise.toml or .tool-versions; "" for the newest."""
     newest = LANGUAGES["php"].newest
+    said = overrides.versions.get("php", "")
     # What a tilde keeps is one number more than elsewhere.
-    found = versions.nearest(constraint.replace("~", "~="), _OFFERED, newest)
-    note = "" if found else f"There is no image of PHP {constraint[:100]}; {newest} is used."
-    return "" if found == newest else found, note
+    fits = "" if said else versions.nearest(constraint.replace("~", "~="), _OFFERED, newest)
+    unfit = "" if said or fits else constraint
+    if fits in ("", newest) and (named := said or versions.pinned("php", files)):
+        line = versions.parts(named)
+        fits, unfit = (line, unfit) if line in _OFFERED else (fits, named)
+    used = fits or newest
+    note = versions.no_image("PHP", unfit, used) if unfit and not overrides.exact("php") else ""
+    return "" if used == newest else used, note

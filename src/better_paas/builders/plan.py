@@ -40,6 +40,7 @@ class Overrides:
 
     build_method: auto, dockerfile, or plan to pass a Dockerfile over. packages, run_packages: of Debian, for building
     and for running. output: folder of a static site. site: whether to serve it as one. version: of the language.
+    versions: of languages, whichever it is, as files for other hosts tell their builders.
     build_args: of an own Dockerfile. environment: plain variables of the image, or of an own Dockerfile's containers.
     health_path: what the probe asks for. health_status: its good answers, such as 200-399,401.
     """
@@ -64,6 +65,11 @@ class Overrides:
     health_path: str = ""
     health_status: str = ""
     tools: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def exact(self, language: str) -> str:
+        """The version that is used whatever else says: nothing else of the source is looked at then."""
+        return self.version or self.tools.get(language, "")
 
     def over(self, other: "Overrides") -> "Overrides":
         """These wishes, and those of `other` where there are none. Of dictionaries each entry is a wish of its own."""

@@ -57,11 +57,13 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     release, chosen, notes = (
         _migrations(files, rails, named, overrides, chosen) if chosen == start else ("", chosen, ())
     )
+    version, version_note = wanted_version(files, overrides)
+    notes = (*notes, version_note) if version_note else notes
     if gems and not locked:
         notes = ("There is no Gemfile.lock: versions may change from build to build.", *notes)
     return BuildPlan(
         runtime="ruby",
-        version=wanted_version(files),
+        version=version,
         framework="Rails" if rails else "Sinatra" if "sinatra" in gems else "Rack" if "config.ru" in names else "",
         install=overrides.install_command or ("bundle install --jobs 4 --retry 3" if gems else ""),
         build=overrides.build_command or build,
@@ -95,13 +97,21 @@ def _migrations(
     return migrate, start, (note,)
 
 
-def wanted_version(files: Files) -> str:
-    """`3.N.M` of .ruby-version, mise.toml, .tool-versions, the Gemfile or its lock; "" if nothing says."""
-    texts = [versions.own_file(".ruby-version", files), versions.pinned("ruby", files)]
+def wanted_version(files: Files, overrides: Overrides) -> tuple[str, str]:
+    """(`3.N`, note): of files for other hosts, .ruby-version, mise.toml, .tool-versions, the Gemfile or its lock."""
+    texts = [
+        overrides.versions.get("ruby", ""),
+        versions.own_file(".ruby-version", files),
+        versions.pinned("ruby", files),
+    ]
     named = re.search(r"^ruby[ \t]*+\(?(['\"].*)$", files.read("Gemfile") or "", re.MULTILINE)
     if named:
         is_range = any(sign in named[1] for sign in "<>~!")
         wanted = re.sub(r"['\")]", "", named[1])
         texts.append(versions.nearest(wanted, _OFFERED, LANGUAGES["ruby"].newest) if is_range else wanted)
     texts += re.findall(r"^ {2,4}ruby (\d.*)$", files.head("Gemfile.lock", LARGEST_LOCK) or "", re.MULTILINE)
-    return next((found for text in texts if (found := versions.parts(text))), "")
+    # Of others than the usual one there are no images.
+    other = next((text for text in texts if re.match(r"(?:j|m|truffle)ruby", text)), "")
+    version = next((found for text in texts if text != other and (found := versions.parts(text))), "")
+    note = versions.no_image("Ruby", other, version or LANGUAGES["ruby"].newest)
+    return version, note if other and not overrides.exact("ruby") else ""

@@ -13,6 +13,8 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 _BINARY = procfile.BINARY
 _OF_FOLDER = re.compile(r"src/bin/([\w-]++)(?:\.rs|/main\.rs)")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_CHANNEL = re.compile(r"^[ \t]*+channel[ \t]*+=[ \t]*+[\"']([^\"'\n]{1,100})", re.MULTILINE)
+_LINE = re.compile(r"1\.\d{1,5}")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -62,19 +64,20 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         f"cargo build --release{locked} --bin {name} && mkdir -p /app/bin"
         f" && cp $CARGO_TARGET_DIR/release/{name} {_BINARY}"
     )
-    notes = () if locked else ("There is no Cargo.lock: versions may change from build to build.",)
+    version, note = _version(files, top, manifest, overrides)
+    unlocked = "" if locked else "There is no Cargo.lock: versions may change from build to build."
     dependencies = table(manifest, "dependencies")
     known = {"axum": "axum", "actix-web": "Actix Web", "rocket": "Rocket", "warp": "warp"}
     return BuildPlan(
         runtime="rust",
-        version=_version(files, top, manifest),
+        version=version,
         framework=next((label for key, label in known.items() if key in dependencies), ""),
         install=overrides.install_command,
         build=build,
         start=procfile.start(files, overrides, _BINARY, "rust"),
         folder=folder,
         run_packages=packages.needed(packages.RUST, _locked_names(top))[1],
-        notes=notes,
+        notes=tuple(each for each in (unlocked, note) if each),
     )
 
 
@@ -110,13 +113,23 @@ def _locked_names(top: Files) -> list[str]:
     return re.findall(r'^name = "([^"]++)"', top.head("Cargo.lock", LARGEST_LOCK) or "", re.MULTILINE)
 
 
-def _version(files: Files, top: Files, manifest: dict[str, Any]) -> str:
-    """From rust-toolchain(.toml), mise.toml, .tool-versions or `rust-version`; "" for the newest."""
-    texts = [
-        top.read("rust-toolchain.toml") or "",
-        top.read("rust-toolchain") or "",
-        versions.pinned("rust", files, top),
-    ]
-    texts.append(str(table(manifest, "package").get("rust-version") or ""))
-    found = next((match for text in texts if (match := re.search(r"\b(1\.\d+)", text[:10_000]))), None)
-    return found[1] if found else ""
+def _version(files: Files, top: Files, manifest: dict[str, Any], overrides: Overrides) -> tuple[str, str]:
+    """(version, note): of rust-toolchain(.toml), mise.toml, .tool-versions or `rust-version`; "" for the newest."""
+    for text in (_channel(top), versions.pinned("rust", files, top)):
+        if text:
+            found = _LINE.match(text)
+            is_newest = found or text.startswith("stable") or overrides.exact("rust")
+            return found[0] if found else "", "" if is_newest else versions.no_image(
+                "Rust", text, "the newest stable one"
+            )
+    found = _LINE.match(str(table(manifest, "package").get("rust-version") or ""))
+    return found[0] if found else "", ""
+
+
+def _channel(top: Files) -> str:
+    for name in ("rust-toolchain.toml", "rust-toolchain"):
+        if found := _CHANNEL.search((top.read(name) or "")[:10_000]):
+            return found[1]
+    # The older form has nothing else in it.
+    text = versions.own_file("rust-toolchain", top)
+    return text if re.fullmatch(r"[\w.-]{1,100}", text) else ""

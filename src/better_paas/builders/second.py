@@ -16,12 +16,14 @@ def with_assets(plan: BuildPlan, files: Files, overrides: Overrides) -> BuildPla
     if plan.runtime not in ("php", "python", "ruby", "elixir"):
         return plan
     place = "assets" if plan.runtime == "elixir" else ""
-    found = _assets(files.below(place), place)
+    found = _assets(files.below(place), place, overrides)
     needs_node = plan.runtime == "ruby" and _runs_scripts(files)
     if found is None or (plan.runtime == "python" and "build" not in found.scripts):
         if not needs_node:
             return plan
-        return replace(plan, tools={**plan.tools, "node": version.DEFAULT}, run_tools=(*plan.run_tools, "node"))
+        node, note = version.wanted(overrides, {}, files)
+        notes = (*plan.notes, note) if note else plan.notes
+        return replace(plan, tools={**plan.tools, "node": node}, run_tools=(*plan.run_tools, "node"), notes=notes)
     build = f"{found.build} && {plan.build}" if plan.build and found.build else plan.build or found.build
     is_static = plan.framework in ("Rails", "Laravel", "Symfony", "Django", "Phoenix")
     return replace(
@@ -39,7 +41,7 @@ def with_assets(plan: BuildPlan, files: Files, overrides: Overrides) -> BuildPla
 class _Found:
     """What a package.json beside another language asks for."""
 
-    def __init__(self, files: Files, folder: str) -> None:
+    def __init__(self, files: Files, folder: str, overrides: Overrides) -> None:
         package = read_json(files, "package.json")
         self.scripts = table(package, "scripts")
         self.manager = managers.choose(files, package)
@@ -52,13 +54,14 @@ class _Found:
         self.install = f"({within}{install})" if folder and install else install
         self.manifests = () if folder else manifests
         self.build = within + self.manager.runs("build") if "build" in self.scripts else ""
-        self.version = version.wanted(package, files)[0]
+        self.version, note = version.wanted(overrides, package, files)
+        self.notes = [*self.notes, *([note] if note else [])]
 
 
-def _assets(files: Files, folder: str) -> _Found | None:
+def _assets(files: Files, folder: str, overrides: Overrides) -> _Found | None:
     if not exists(files, "package.json"):
         return None
-    found = _Found(files, folder)
+    found = _Found(files, folder, overrides)
     return found if found.install or found.build else None
 
 

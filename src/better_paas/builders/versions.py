@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from better_paas.builders.files import Files, read_toml, table
 from better_paas.builders.plan import NoPlan
+from better_paas.kit.quoted import quote
 
 _MISE = ("mise.toml", ".mise.toml", "mise/config.toml", ".config/mise.toml")
 # More is no version.
@@ -67,6 +68,11 @@ def nearest(wanted: str, offered: Iterable[str], default: str) -> str:
     fits = sorted(fitting(wanted, offered), key=lambda line: _numbers(line.split(".")))
     older = [line for line in fits if _numbers(line.split(".")) <= _numbers(default.split("."))]
     return older[-1] if older else fits[0] if fits else ""
+
+
+def no_image(language: str, wanted: str, used: str) -> str:
+    """The note about a version that can't be had."""
+    return f"There is no image of {language} {quote(wanted, longest=100)}; {used} is used."
 
 
 def _has(bounds: list[tuple[str, list[int]]], line: list[int]) -> bool:

@@ -106,7 +106,7 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
         notes.append(f"{made.elsewhere} is for another host: that for Node takes its place in the build.")
     start, output = starts.find(app, made, manager, overrides, bool(build), notes)
     is_site = bool(output)
-    wanted, version_note = version.wanted(_with_engines(source), *source.places)
+    wanted, version_note = version.wanted(overrides, _with_engines(source), *source.places)
     if not start and not is_site and made and made.elsewhere:
         raise NoPlan(
             f"this {made.name} app is built for another host, and nothing here can start that",

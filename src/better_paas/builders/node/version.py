@@ -6,29 +6,32 @@ from typing import Any
 
 from better_paas.builders import versions
 from better_paas.builders.files import Files, table
+from better_paas.builders.languages import OLDEST_NODE
+from better_paas.builders.plan import Overrides
 
 DEFAULT = "22"
-# Older ones have no image, and no npm that reads today's registry.
-_OLDEST = 14
 # The last that is still mended.
 _SUPPORTED = 20
 # Of what asks for a version no more is read.
 _LONGEST = 200
 # Lines of long-term support, by the names that they bear; the newest is what `lts/*` and `lts` mean.
-_LINES = {"fermium": 14, "gallium": 16, "hydrogen": 18, "iron": 20, "jod": 22, "krypton": 24}
+_LINES = {"gallium": 16, "hydrogen": 18, "iron": 20, "jod": 22, "krypton": 24}
 _NEWEST_LINE = 24
 _NEWEST = 26
 
 
-def wanted(package: Mapping[str, Any], *places: Files) -> tuple[str, str]:
+def wanted(overrides: Overrides, package: Mapping[str, Any], *places: Files) -> tuple[str, str]:
     """(major version, note): of `engines.node`, `volta`, .nvmrc, .node-version, mise.toml or .tool-versions.
 
     places: where those files may lie, the app's own folder first.
     """
-    text = _text(package, *places).strip().lower()[:_LONGEST]
+    said = overrides.versions.get("node") or _text(package, *places)
+    text = said.strip().lower()[:_LONGEST]
     chosen = _chosen(text)
+    if overrides.exact("node"):
+        return chosen or DEFAULT, ""
     if not chosen:
-        return DEFAULT, f"There is no image of Node {text}; {DEFAULT} is used."
+        return DEFAULT, versions.no_image("Node", text, DEFAULT)
     ended = int(chosen) < _SUPPORTED
     return chosen, f"Node {chosen} ({text}) has reached its end of life: nobody mends its faults." if ended else ""
 
@@ -51,11 +54,12 @@ def _chosen(text: str) -> str:
     if text in ("node", "latest", "current", "stable"):
         return str(_NEWEST)
     if text.startswith("lts"):
-        return str(_LINES.get(text.rpartition("/")[2].rpartition("-")[2], _NEWEST_LINE))
-    fits = [int(line) for line in versions.fitting(text, map(str, range(_OLDEST, _NEWEST + 1)))]
+        line = _LINES.get(text.rpartition("/")[2].rpartition("-")[2])
+        return str(_NEWEST_LINE) if text in ("lts", "lts/*") else str(line or "")
+    fits = [int(line) for line in versions.fitting(text, map(str, range(OLDEST_NODE, _NEWEST + 1)))]
     if not fits:
         return ""
-    is_open, is_bounded = fits[-1] == _NEWEST, fits[0] > _OLDEST
+    is_open, is_bounded = fits[-1] == _NEWEST, fits[0] > OLDEST_NODE
     # Odd ones are supported for half a year.
     lines = [major for major in fits if major % 2 == 0] or fits
     if is_open or not is_bounded:

@@ -92,7 +92,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "this is a Python app, but nothing says how to start it",
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
         )
-    wanted, version_note = version.wanted(files, top) if folder else version.wanted(files)
+    wanted, version_note = version.wanted(overrides, files, *([top] if folder else []))
     compiled = wheels.compiled(top, listed, wanted)
     needed = {**packages.PYTHON, **{name: wheels.needs(name) for name in compiled}}
     building, running = packages.needed(needed, _linked(required) | set(compiled))
