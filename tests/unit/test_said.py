@@ -256,6 +256,32 @@ class TestOtherFiles:
         found = wishes(MemoryFiles({"render.yaml": text}))
         assert (found.overrides.start_command, found.notes) == ("serve", ("render.yaml services: not read: api",))
 
+    @pytest.mark.parametrize(
+        ("files", "name", "value", "version"),
+        [
+            (APP, "PYTHON_VERSION", "3.12.4", "3.12"),
+            ({**APP, ".python-version": "3.10"}, "PYTHON_VERSION", "3.12.4", "3.12"),
+            (NODE, "NODE_VERSION", "20.11", "20"),
+            (SITE, "NODE_VERSION", "20", "20"),
+            (APP, "NODE_VERSION", "20", "3.11"),
+            ({"app.rb": ""}, "RUBY_VERSION", "3.2.1", "3.2"),
+            ({"index.php": "", "composer.json": '{"require": {"php": "^8.1"}}'}, "PHP_VERSION", "8.3", "8.3"),
+            ({"go.mod": "module a\ngo 1.21\n", "main.go": "package main\n"}, "GO_VERSION", "1.24.2", "1.24"),
+            ({"mix.exs": "app: :a"}, "ELIXIR_VERSION", "1.17.3", "1.17"),
+        ],
+    )
+    def test_versions_for_the_builders_of_hosts(self, files, name, value, version):
+        netlify = f"[build.environment]\n{name} = '{value}'\nA = '1'\n"
+        render = f"services:\n  - type: web\n    envVars:\n      - key: {name}\n        value: {value}\n"
+        found = plan({**files, "netlify.toml": netlify})
+        assert (found.version, found.environment, found.tools) == (version, {"A": "1"}, {})
+        assert plan({**files, "render.yaml": render}).version == version
+        assert plan({**files, "netlify.toml": netlify}, version="9.9").version == "9.9"
+
+    def test_a_version_of_hosts_that_can_not_be_had(self):
+        found = plan({**NODE, "netlify.toml": "[build.environment]\nNODE_VERSION = '12'\n"})
+        assert (found.version, found.notes) == ("22", ("There is no image of Node 12; 22 is used.",))
+
     def test_app_json(self):
         text = {"env": {"A": "1", "B": {"value": "2"}, "C": {"description": "a key"}}, "addons": []}
         found = plan({**APP, "app.json": json.dumps(text)})

@@ -7,6 +7,15 @@ from better_paas.builders.plan import Overrides
 from better_paas.builders.said.wish import Said, by_name, commands, number, text, to_be_set, unread, variables
 
 _MAIN = ("web", "app")
+# Variables that tell the builders of Render and Netlify which version of a language to use.
+_VERSIONS = {
+    "ELIXIR_VERSION": "elixir",
+    "GO_VERSION": "go",
+    "NODE_VERSION": "node",
+    "PHP_VERSION": "php",
+    "PYTHON_VERSION": "python",
+    "RUBY_VERSION": "ruby",
+}
 # Keys of a service that are read, or that say nothing of building and running.
 _OF_RENDER = (
     *(
@@ -29,6 +38,13 @@ def _processes(named: dict[str, str]) -> tuple[str, dict[str, str]]:
     """(the main one's command, the others')."""
     main = next((name for name in _MAIN if name in named), next(iter(named), "") if len(named) == 1 else "")
     return named.get(main, ""), {name: command for name, command in named.items() if name != main}
+
+
+def _parted(values: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """(variables of the app, versions by language)."""
+    plain = variables(values)
+    named = {_VERSIONS[name]: value.strip() for name, value in plain.items() if name in _VERSIONS}
+    return {name: value for name, value in plain.items() if name not in _VERSIONS}, named
 
 
 def app_json(files: Files) -> Said:
@@ -112,6 +128,7 @@ def render(files: Files) -> Said:
     env = chosen.get("envVars")
     listed = [each for each in env if isinstance(each, dict)] if isinstance(env, list) else []
     values = {str(each["key"]): each.get("value") for each in listed if "key" in each}
+    environment, versions = _parted(values)
     is_site = chosen.get("type") == "static" or "static" in (chosen.get("runtime"), chosen.get("env"))
     notes = unread("render.yaml", data, "services") + unread("render.yaml services", dict.fromkeys(others))
     notes += unread("render.yaml service", chosen, *_OF_RENDER)
@@ -127,7 +144,8 @@ def render(files: Files) -> Said:
             kind="worker" if chosen.get("type") == "worker" else "",
             output=text(chosen.get("staticPublishPath")).removeprefix("./"),
             site=True if is_site else None,
-            environment=variables(values),
+            environment=environment,
+            versions=versions,
         ),
         notes,
     )
@@ -170,6 +188,7 @@ def netlify(files: Files) -> Said:
         isinstance(each, dict) and each.get("from") == "/*" and each.get("to") == "/index.html"
         for each in (rules if isinstance(rules, list) else [])
     )
+    environment, versions = _parted(table(build, "environment"))
     notes = unread("netlify.toml", data, "build", "dev")
     notes += unread("netlify.toml build", build, "command", "publish", "environment")
     return Said(
@@ -177,7 +196,8 @@ def netlify(files: Files) -> Said:
             build_command=text(build.get("command")),
             output=text(build.get("publish")).strip("/"),
             single_page=True if falls_back else None,
-            environment=variables(table(build, "environment")),
+            environment=environment,
+            versions=versions,
         ),
         notes,
     )
