@@ -109,8 +109,8 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     wanted, version_note = version.wanted(overrides, _with_engines(source), *source.places)
     if not start and not is_site and made and made.elsewhere:
         raise NoPlan(
-            f"this {made.name} app is built for another host, and nothing here can start that",
-            "Use its adapter for Node instead, or set a start command.",
+            "this app is built for another host, and nothing here can start that",
+            "Use its framework's adapter for Node instead, or set a start command.",
             made.elsewhere,
         )
     if not start and not is_site:
