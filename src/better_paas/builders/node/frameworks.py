@@ -256,7 +256,8 @@ def _hexo(app: App) -> Made:
 
 
 def _vite(app: App) -> Made | None:
-    if "@nestjs/core" in app.dependencies:
+    # Beside Nest it may be there for tests alone; a site of its own begins with its page.
+    if "@nestjs/core" in app.dependencies and not exists(app.files, "index.html"):
         return None
     flag = re.search(r"--outDir[= ]([\w./-]{1,100})", app.script("build"))
     config = app.config("vite.config")
