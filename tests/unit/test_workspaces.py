@@ -1,6 +1,7 @@
 """An app in a folder of a workspace is built from its top, by its lock, and of nothing that is not its own."""
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -178,6 +179,61 @@ class TestNx:
         assert plan({**files, "apps/web/vite.config.ts": ""}, "apps/web", output="../../www").site == "www"
         with pytest.raises(NoPlan, match="no folder that a site can be in"):
             plan({**files, "apps/web/vite.config.ts": ""}, "apps/web", output="../../../www")
+
+    def test_a_site_beside_nest_is_known_by_its_page(self):
+        top = {"dependencies": {"@nestjs/core": "1", "react": "1"}, "devDependencies": {"vite": "1"}}
+        files = {"package.json": top, "nx.json": {}, "apps/web/project.json": {"name": "web"}}
+        config = "export default { build: { outDir: '../../dist/apps/web' } }"
+        found = plan({**files, "apps/web/vite.config.ts": config, "apps/web/index.html": ""}, "apps/web")
+        assert (found.runtime, found.framework, found.output) == ("static", "Vite", "../../dist/apps/web")
+        assert plan({**files, "apps/web/vite.config.ts": ""}, "apps/web").framework == "NestJS", "it tests with Vite"
+
+
+class TestTurborepo:
+    TASKS: ClassVar = {"tasks": {"build": {"dependsOn": ["^build", "^db:generate"]}}}
+
+    @pytest.mark.parametrize(
+        ("top", "version", "settings", "build"),
+        [
+            (PNPM, "^2.5.0", TASKS, "(cd ../.. && turbo run build --filter=web --env-mode=loose)"),
+            (NPM, "latest", TASKS, "(cd ../.. && turbo run build --filter=web --env-mode=loose)"),
+            (NPM, "^1.8.0", {"pipeline": {"web#build": {}}}, "(cd ../.. && turbo run build --filter=web)"),
+            (
+                {**YARN, "yarn.lock": "__metadata:\n  version: 8\n", ".yarnrc.yml": ""},
+                "12.0.0",
+                TASKS,
+                "(cd ../.. && yarn turbo run build --filter=web --env-mode=loose)",
+            ),
+            (PNPM, "2", {"tasks": {"lint": {}}}, "(cd ../../packages/ui && pnpm run build) && pnpm run build"),
+        ],
+    )
+    def test_it_builds_a_member_with_all_that_it_waits_for(self, top, version, settings, build):
+        package = {**top["package.json"], "devDependencies": {"turbo": version}}
+        found = plan({**workspace(), **top, "package.json": package, "turbo.json": settings}, "apps/web")
+        assert (found.build, found.folder) == (build, "apps/web")
+
+    def test_what_it_does_not_build_is_built_after_it(self):
+        files = {**workspace(), **PNPM, "package.json": {"devDependencies": {"turbo": "2"}}, "turbo.json": self.TASKS}
+        ordered = "(cd ../.. && turbo run build --filter=web --env-mode=loose)"
+        bare = {"name": "web", "dependencies": {"next": "1", "@acme/ui": "workspace:*"}}
+        assert plan({**files, "apps/web/package.json": bare}, "apps/web").build == f"{ordered} && next build"
+        alone = {"name": "web", "dependencies": {"next": "1"}}
+        assert plan({**files, "apps/web/package.json": alone}, "apps/web").build == "next build"
+        heroku = {**WEB, "scripts": {"heroku-postbuild": "x", "build": "y", "start": "z"}}
+        assert plan({**files, "apps/web/package.json": heroku}, "apps/web").build == "pnpm run heroku-postbuild"
+
+    def test_it_is_not_run_where_it_is_not_installed_or_has_no_name_to_be_asked_for(self):
+        files = {**workspace(), **PNPM, "turbo.json": self.TASKS}
+        assert "turbo" not in plan(files, "apps/web").build
+        files["package.json"] = {"devDependencies": {"turbo": "2"}}
+        assert "turbo" not in plan({**files, "apps/web/package.json": {**WEB, "name": "a; b"}}, "apps/web").build
+
+    def test_its_scripts_get_the_variables_of_their_framework(self):
+        react = {"name": "web", "scripts": {"build": "react-scripts build"}, "dependencies": {"react-scripts": "5"}}
+        files = {**PNPM, "package.json": {"devDependencies": {"turbo": "2"}}, "turbo.json": self.TASKS}
+        found = plan({**files, "apps/web/package.json": react}, "apps/web")
+        assert found.build == "(cd ../.. && CI=false turbo run build --filter=web --env-mode=loose)"
+        assert "TURBO_TELEMETRY_DISABLED=1" in dockerfile.generate(found, "base:1", "", has_variables=False)
 
 
 class TestDependenciesOfTheTop:

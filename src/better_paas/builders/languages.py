@@ -60,6 +60,7 @@ _NODE_BUILD = {
     "npm_config_update_notifier": "false",
     "npm_config_fund": "false",
     "npm_config_audit": "false",
+    "TURBO_TELEMETRY_DISABLED": "1",
     "CI": "true",
     "PATH": "/app/node_modules/.bin:$PATH",
 }

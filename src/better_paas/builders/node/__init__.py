@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from better_paas.builders.files import Files, exists, read_json, table
-from better_paas.builders.node import beside, frameworks, managers, nx, starts, version, workspace
+from better_paas.builders.node import beside, frameworks, managers, nx, starts, turbo, version, workspace
 from better_paas.builders.node.frameworks import App, Made
 from better_paas.builders.node.managers import Manager
 from better_paas.builders.node.source import Source
@@ -100,7 +100,7 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
     made = nx.placed(source, frameworks.find(app) or frameworks.only(app))
     build = _build(app, made, manager)
     if source.folder:
-        install, build = _of_member(source, known, manager, install, build)
+        install, build = _of_member(source, known, manager, install, build, made.variables if made else "")
     if made and made.instead and build and not overrides.build_command:
         build = f"{manager.adds(made.instead)} && {build}"
         notes.append(f"{made.elsewhere} is for another host: that for Node takes its place in the build.")
@@ -143,14 +143,21 @@ def _with_engines(source: Source) -> Mapping[str, Any]:
     return source.package if table(source.package, "engines") else source.top_package
 
 
-def _of_member(source: Source, known: dict[str, str], manager: Manager, install: str, build: str) -> tuple[str, str]:
+def _of_member(
+    source: Source, known: dict[str, str], manager: Manager, install: str, build: str, variables: str
+) -> tuple[str, str]:
     others = workspace.needed(source.top, source.folder, known)
-    own = nx.build(source) if "build" not in table(source.package, "scripts") else ""
-    own = own or build
-    return (
-        workspace.install_command(install, manager, source.folder) if source.folder in known.values() else install,
-        workspace.build_command(source.top, source.folder, [] if own.startswith("nx ") else others, own, manager),
-    )
+    is_member = source.folder in known.values()
+    script = _build_script(source.package)
+    own = (nx.build(source) if "build" not in table(source.package, "scripts") else "") or build
+    if is_member:
+        install = workspace.install_command(install, manager, source.folder)
+    if own.startswith("nx "):
+        return install, own
+    is_for_turbo = is_member and (script == "build" or (not script and bool(others)))
+    if is_for_turbo and (ordered := turbo.build(source, manager, variables)):
+        return install, f"{ordered} && {own}" if own and not script else ordered
+    return install, workspace.build_command(source.top, source.folder, others, own, manager)
 
 
 def _build(app: App, made: Made | None, manager: Manager) -> str:

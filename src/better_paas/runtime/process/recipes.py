@@ -74,6 +74,7 @@ def _node(plan: BuildPlan) -> Recipe:
         "npm_config_update_notifier": "false",
         "npm_config_fund": "false",
         "npm_config_audit": "false",
+        "TURBO_TELEMETRY_DISABLED": "1",
         "CI": "true",
         **plan.environment,
     }
