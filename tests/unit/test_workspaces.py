@@ -335,6 +335,31 @@ class TestOtherLanguages:
         found = plan(files, "svc/api")
         assert (found.context, found.folder) == ("svc", "api")
 
+    def test_go_with_one_module_for_several_programs(self):
+        files = {
+            "go.mod": "module m\ngo 1.23\nrequire github.com/gin-gonic/gin v1\n",
+            "go.sum": "",
+            "services/api/main.go": "package main\n",
+            "services/jobs/cmd/jobs/main.go": "package main\n",
+            "web/embed.go": "package web\n",
+            "web/gen.go": "//go:build ignore\n\npackage main\n",
+            "web/package.json": {"scripts": {"start": "node x.js"}},
+        }
+        found = plan(files, "services/api")
+        assert (found.context, found.folder, found.version, found.framework) == ("", "services/api", "1.23", "Gin")
+        assert (found.install, found.manifests) == ("go mod download", ("go.mod", "go.sum"))
+        assert found.build == "go build -trimpath -o /app/bin/app ."
+        assert plan(files, "services/jobs").build == "go build -trimpath -o /app/bin/app ./cmd/jobs"
+        assert plan(files, "web", build_command="make").runtime == "node", "no program of Go is there"
+
+    def test_go_with_one_module_that_a_workspace_or_a_replacement_reaches(self):
+        module = {"back/go.mod": "module m\nrequire s v1\n", "back/svc/api/main.go": "package main\n"}
+        found = plan({"go.work": "use ./back\n", **module}, "back/svc/api")
+        assert (found.context, found.folder, found.install) == ("", "back/svc/api", "")
+        replaced = {**module, "back/go.mod": "module m\nreplace s => ../shared\n"}
+        assert plan(replaced, "back/svc/api").context == ""
+        assert (plan(module, "back/svc/api").context, plan(module, "back/svc/api").folder) == ("back", "svc/api")
+
     def test_nothing_above_the_repository_is_asked_for(self):
         files = {"api/go.mod": "module a\nreplace s => ../../../etc\n", "api/main.go": "package main\n"}
         assert plan(files, "api").context is None

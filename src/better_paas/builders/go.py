@@ -11,6 +11,7 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _BINARY = procfile.BINARY
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
+_BY_HAND = re.compile(r"^//(?:go:| ?\+)build ignore\b", re.MULTILINE)
 _PROGRAM_FOLDER = re.compile(r"(?:cmd/[^/]++(?:/[^/]++)?)?")
 _MOST_SOURCES = 20
 # What stands before the package clause: a licence, and what the package is for.
@@ -28,18 +29,27 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
 
 
 def top_of(tree: Files, folder: str) -> str | None:
-    """The folder from which the module in `folder` can be built: its workspace's, or one that has what it replaces."""
-    module = tree.read(f"{folder}/go.mod")
-    if module is None or not _FOLDER.fullmatch(folder):
+    """The folder from which the module in `folder` can be built: its workspace's, or one that has what it replaces.
+
+    A program in a folder of a module is built from where that module can be.
+    """
+    place = _module_of(tree, folder)
+    if place is None or not _FOLDER.fullmatch(folder) or (place != folder and not _programs(tree.below(folder))):
         return None
-    for parent in parents(folder):
-        if posixpath.relpath(folder, parent or ".") in _used(tree.below(parent).read("go.work") or ""):
+    for parent in parents(place):
+        if posixpath.relpath(place, parent or ".") in _used(tree.below(parent).read("go.work") or ""):
             return parent
-    return with_neighbours(folder, _replaced(module))
+    found = with_neighbours(place, _replaced(tree.below(place).read("go.mod") or "")) if place else None
+    return place if found is None and place != folder else found
+
+
+def _module_of(tree: Files, folder: str) -> str | None:
+    """The folder of the module that `folder` belongs to."""
+    return next((place for place in (folder, *parents(folder)) if exists(tree.below(place), "go.mod")), None)
 
 
 def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
-    """The plan of one module, built from where all that it needs is. Errors: NoPlan."""
+    """The plan of a module, or of a program in a folder of one, from where all that it needs is. Errors: NoPlan."""
     return _plan(top, folder, overrides)
 
 
@@ -79,17 +89,17 @@ def _replaced(module: str) -> list[str]:
 
 def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
-    module = files.read("go.mod") or ""
-    names = set(files.names())
+    place = _module_of(top, folder)
+    module = top.below(place or "").read("go.mod") or ""
     wanted = posixpath.basename(procfile.program(files, overrides, "go"))
     # Its driver is C, and fails when it is asked for something where it was left out.
     needs_c = "github.com/mattn/go-sqlite3 " in module
     compiler = "CGO_ENABLED=1 " if needs_c else ""
-    main = _main_package(files, names, wanted)
+    main = _main_package(files, wanted)
     build = overrides.build_command or f"{compiler}go build -trimpath -o {_BINARY} {main}"
     # A module that needs nothing has nothing to fetch; a workspace is fetched by the build, with the members at hand.
-    needs = "require" in module and "vendor/modules.txt" not in names and not folder
-    manifests = tuple(name for name in ("go.mod", "go.sum") if name in names)
+    needs = "require" in module and not place and not exists(top, "vendor/modules.txt")
+    manifests = tuple(name for name in ("go.mod", "go.sum") if exists(top, name))
     local = any(target.startswith(".") for target in _replaced(module))
     return BuildPlan(
         runtime="go",
@@ -113,14 +123,19 @@ def wanted_version(module: str) -> str:
     return found[1] if found else ""
 
 
-def _main_package(files: Files, names: set[str], wanted: str) -> str:
-    """By place before anything is read: a module may have ten thousand files. wanted: what the Procfile starts."""
+def _programs(files: Files) -> list[str]:
+    """Folders of main packages. By place before anything is read: a module may have ten thousand files."""
     likely: dict[str, list[str]] = {}
-    for name in sorted(names):
+    for name in sorted(set(files.names())):
         folder = name.rpartition("/")[0]
         if name.endswith(".go") and not name.endswith("_test.go") and _PROGRAM_FOLDER.fullmatch(folder):
             likely.setdefault(folder, []).append(name)
-    programs = [folder for folder, sources in sorted(likely.items()) if _has_main(files, sources)]
+    return [folder for folder, sources in sorted(likely.items()) if _has_main(files, sources)]
+
+
+def _main_package(files: Files, wanted: str) -> str:
+    """wanted: the program that the Procfile starts; "" if none."""
+    programs = _programs(files)
     named = [folder for folder in programs if wanted and posixpath.basename(folder) == wanted]
     if len(named) == 1:
         return f"./{named[0]}"
@@ -133,14 +148,15 @@ def _main_package(files: Files, names: set[str], wanted: str) -> str:
         return f"./{preferred}"
     raise (NoPlan if programs else NoApp)(
         "this Go module has no main package at the top, nor one in cmd/ that is clearly the server",
-        f"Set a build command such as 'go build -o {_BINARY} ./cmd/<name>'.",
+        f"Set the root directory to its folder, or a build command such as 'go build -o {_BINARY} ./cmd/<name>'.",
         f"programs: {', '.join(programs)}" if programs else "",
     )
 
 
 def _has_main(files: Files, sources: list[str]) -> bool:
     """All files of a folder are of one package, but for a few that are run by hand."""
-    return any(_MAIN.search(files.head(name, _LONGEST_PREAMBLE) or "") for name in sources[:_MOST_SOURCES])
+    texts = (files.head(name, _LONGEST_PREAMBLE) or "" for name in sources[:_MOST_SOURCES])
+    return any(_MAIN.search(text) and not _BY_HAND.search(text) for text in texts)
 
 
 def _framework(module: str) -> str:
