@@ -364,6 +364,47 @@ class TestOtherLanguages:
         files = {"api/go.mod": "module a\nreplace s => ../../../etc\n", "api/main.go": "package main\n"}
         assert plan(files, "api").context is None
 
+    def test_rust_with_packages_that_need_packages_beside_it(self):
+        files = {
+            "svc/api/Cargo.toml": '[package]\nname="api"\n[dependencies]\ncore={path="../core"}\n',
+            "svc/api/src/main.rs": "",
+            "svc/core/Cargo.toml": '[package]\nname="core"\n[dependencies]\nutil={path="../../libs/util"}\n',
+        }
+        assert (plan(files, "svc/api").context, plan(files, "svc/api").folder) == ("", "svc/api")
+
+
+class TestDotnet:
+    WEB = '<Project Sdk="Microsoft.NET.Sdk.Web"><TargetFramework>net8.0</TargetFramework>{}</Project>'
+    CORE = '<ProjectReference Include="..\\Core\\Core.csproj" />'
+    FILES: ClassVar = {
+        "src/Api/Api.csproj": WEB.format(CORE),
+        "src/Admin/Admin.csproj": WEB.format(""),
+        "src/Core/Core.csproj": "<Project/>",
+    }
+
+    def test_what_a_project_refers_to_is_there(self):
+        found = plan(self.FILES, "src/Api")
+        assert (found.context, found.folder, found.version) == ("src", "Api", "8.0")
+        assert found.build == "dotnet publish Api.csproj -c Release -o /app/published"
+        assert plan(self.FILES, "src/Admin").context is None, "it needs no other"
+        assert plan(self.FILES, "src/Api", install_command="dotnet restore").install == "cd Api && dotnet restore"
+
+    def test_nor_is_that_less_where_it_is_referred_to_by_another_of_them(self):
+        core = """<ProjectReference Include='..\\..\\libs\\Data\\Data.fsproj' />"""
+        found = plan({**self.FILES, "src/Core/Core.csproj": core, "libs/Data/Data.fsproj": self.CORE}, "src/Api")
+        assert (found.context, found.folder) == ("", "src/Api")
+
+    @pytest.mark.parametrize(
+        "path", ["..\\..\\..\\etc\\X.csproj", "$(Libs)\\X.csproj", "..\\**\\*.csproj", "/etc/X.csproj"]
+    )
+    def test_nothing_but_a_plain_path_in_the_repository_is_followed(self, path):
+        reference = self.CORE.replace("..\\Core\\Core.csproj", path)
+        assert plan({**self.FILES, "src/Api/Api.csproj": self.WEB.format(reference)}, "src/Api").context is None
+
+    def test_settings_of_all_projects_are_there(self):
+        found = plan({**self.FILES, "Directory.Packages.props": ""}, "src/Admin")
+        assert (found.context, found.folder) == ("", "src/Admin")
+
 
 @pytest.mark.parametrize(
     ("folder", "patterns", "taken"),

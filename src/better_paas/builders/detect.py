@@ -31,8 +31,8 @@ from better_paas.builders.said import wishes
 # The first that knows the source wins: what names its language plainly stands before what many sources have besides
 # (a Rails or Laravel app has a package.json for its assets).
 _LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node)
-# Those with workspaces: an app in a member's folder is built from the workspace's top, by its lock.
-_WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, python, node)
+# Those whose app may need what is beside its folder: a member of a workspace is built from its top, by its lock.
+_WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, dotnet, python, node)
 # What speaks for a language more than one of its files does.
 _SURE_BY: dict[ModuleType, frozenset[str]] = {
     php: frozenset({"composer.json"}),

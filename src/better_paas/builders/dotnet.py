@@ -1,12 +1,12 @@
-""".NET: one web project, published."""
+""".NET: one web project, published; alone, or with projects beside it that it refers to."""
 
 import posixpath
 import re
 from dataclasses import dataclass
 
 from better_paas.builders import procfile, versions
-from better_paas.builders.files import Files, read_json, table
-from better_paas.builders.folders import parents
+from better_paas.builders.files import Files, exists, read_json, table
+from better_paas.builders.folders import parents, with_neighbours, within
 from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
@@ -15,13 +15,61 @@ _FRAMEWORKS = re.compile(r"<TargetFramework(s?)(?:\s[^<>]*+)?+>([^<]{1,500})<")
 _FRAMEWORK = re.compile(r"net(?:coreapp)?(\d{1,3}\.\d{1,3})")
 # The first that its registry has below the name of those that came later.
 _OLDEST = (3, 1)
+_REFERENCE = re.compile(r"<ProjectReference\s++Include\s*+=\s*+[\"']([^\"'<>]++)")
+# Neither properties of MSBuild nor patterns.
+_PLAIN = re.compile(r"[\w. /-]++")
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_MOST_PROJECTS = 200
+# What MSBuild and NuGet look for in all folders above a project.
+_SETTINGS = (
+    "Directory.Build.props",
+    "Directory.Build.targets",
+    "Directory.Packages.props",
+    "nuget.config",
+    "NuGet.config",
+    "NuGet.Config",
+)
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if there is no project file. Errors: NoPlan if it is not clear which one to run."""
-    projects = [name for name in files.names() if name.endswith((".csproj", ".fsproj"))]
-    if not projects:
+    return _plan(files, "", overrides) if _projects(files) else None
+
+
+def top_of(tree: Files, folder: str) -> str | None:
+    """The folder that has all projects that those in `folder` refer to, and their settings; None if that is itself."""
+    if not _FOLDER.fullmatch(folder) or not _projects(tree.below(folder)):
         return None
+    top = with_neighbours(folder, lambda place: _referred(tree.below(place)))
+    settled = [above for above in parents(folder) if any(exists(tree.below(above), name) for name in _SETTINGS)]
+    if top is None and not settled:
+        return None
+    return posixpath.commonpath([folder if top is None else top, *settled])
+
+
+def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    """The plan of what is in a folder, built from where all that it needs is. Errors: NoPlan."""
+    return _plan(top, folder, overrides)
+
+
+def _projects(files: Files) -> list[str]:
+    return [name for name in files.names() if name.endswith((".csproj", ".fsproj"))]
+
+
+def _referred(files: Files) -> list[str]:
+    """Folders of projects that those of a folder refer to, by paths from it."""
+    texts = {name: files.head(name) or "" for name in _projects(files)[:_MOST_PROJECTS]}
+    paths = [
+        posixpath.normpath(posixpath.join(name.rpartition("/")[0], path.strip().replace("\\", "/")))
+        for name, text in texts.items()
+        for path in _REFERENCE.findall(text)
+    ]
+    return [posixpath.dirname(path) for path in paths if _PLAIN.fullmatch(path)]
+
+
+def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+    files = top.below(folder)
+    projects = _projects(files)
     web = [name for name in projects if _WEB in (files.head(name) or "")] or projects
     if len(web) > 1 and not overrides.build_command:
         raise NoPlan(
@@ -35,15 +83,16 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     assembly = name[1] if name else chosen.rpartition("/")[2].rpartition(".")[0]
     if not re.fullmatch(r"[A-Za-z0-9._/-]+", chosen) or not re.fullmatch(r"[A-Za-z0-9._-]+", assembly):
         raise NoPlan("the project's path has characters that can't be used in a command", "Set a build command.")
-    target = _target(files, chosen, overrides)
+    target = _target(top, posixpath.join(folder, chosen), overrides)
     start = f"ASPNETCORE_URLS=http://0.0.0.0:$PORT dotnet /app/published/{assembly}.dll"
     return BuildPlan(
         runtime="dotnet",
         version=target.version,
         framework="ASP.NET Core" if _WEB in text else "",
-        install=overrides.install_command,
+        install=within(folder, overrides.install_command),
         build=overrides.build_command or f"dotnet publish {chosen} -c Release{target.option} -o /app/published",
         start=procfile.start(files, overrides, start, "dotnet"),
+        folder=folder,
         # A program runs on the version that it is built for alone, unless it is told to.
         environment={"DOTNET_ROLL_FORWARD": "Major"} if target.note else {},
         notes=(target.note,) if target.note else (),
@@ -63,7 +112,9 @@ class _Target:
 
 
 def _target(files: Files, project: str, overrides: Overrides) -> _Target:
-    sdk = versions.parts(str(table(read_json(files, "global.json"), "sdk").get("version") or ""))
+    pinned = (posixpath.join(folder, "global.json") for folder in parents(project))
+    nearest = next((path for path in pinned if exists(files, path)), "global.json")
+    sdk = versions.parts(str(table(read_json(files, nearest), "sdk").get("version") or ""))
     is_list, wanted = _frameworks(files, project)
     # Without those that are for one system alone, where there is another.
     listed = sorted(wanted, key=lambda name: "-" not in name)

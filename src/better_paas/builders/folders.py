@@ -1,7 +1,10 @@
 """Folders of a repository by their paths: what is above one, and what has several in it."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+# So many are followed; whoever names more has them all in one place.
+_MOST_NEIGHBOURS = 200
 
 
 def parents(folder: str) -> Iterator[str]:
@@ -11,12 +14,31 @@ def parents(folder: str) -> Iterator[str]:
         yield folder
 
 
-def with_neighbours(folder: str, paths: Iterable[str]) -> str | None:
-    """The folder that has `folder` and all that it names outside of itself by relative paths.
+def neighbours(folder: str, named: Callable[[str], Iterable[str]]) -> list[str]:
+    """What `folder`, or one of those, names outside of itself by relative paths.
 
-    None if it names nothing there, or something outside of the repository.
+    named: the paths that a folder names. [] if it names nothing there, or something outside of the repository.
     """
-    targets = [posixpath.normpath(f"{folder}/{path}") for path in paths if path.startswith("..")]
-    if not targets or any(target.startswith("..") for target in targets):
-        return None
-    return posixpath.commonpath([folder, *targets])
+    found = [folder]
+    for place in found:
+        for path in named(place):
+            if not path.startswith("..") or len(found) > _MOST_NEIGHBOURS:
+                continue
+            target = posixpath.normpath(posixpath.join(place, path))
+            if target.startswith(".."):
+                return []
+            target = "" if target == "." else target
+            if target not in found:
+                found.append(target)
+    return found[1:]
+
+
+def with_neighbours(folder: str, named: Callable[[str], Iterable[str]]) -> str | None:
+    """The folder that has `folder` and its neighbours in it; None if it has none."""
+    found = neighbours(folder, named)
+    return posixpath.commonpath([folder, *found]) if found else None
+
+
+def within(folder: str, command: str) -> str:
+    """A command of an app's own folder, for a step that is run at the top."""
+    return f"cd {folder} && {command}" if folder and command else command

@@ -39,7 +39,9 @@ def top_of(tree: Files, folder: str) -> str | None:
     for parent in parents(place):
         if posixpath.relpath(place, parent or ".") in _used(tree.below(parent).read("go.work") or ""):
             return parent
-    found = with_neighbours(place, _replaced(tree.below(place).read("go.mod") or "")) if place else None
+    # What else is replaced counts for the module that is built alone.
+    replaced = _replaced(tree.below(place).read("go.mod") or "")
+    found = with_neighbours(place, lambda at: replaced if at == place else []) if place else None
     return place if found is None and place != folder else found
 
 

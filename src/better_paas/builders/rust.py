@@ -31,12 +31,13 @@ def top_of(tree: Files, folder: str) -> str | None:
         workspace = table(read_toml(tree.below(parent), "Cargo.toml"), "workspace")
         if matches(posixpath.relpath(folder, parent or "."), _texts(workspace.get("members"))):
             return parent
-    paths = [
-        each.get("path")
-        for each in table(read_toml(tree, f"{folder}/Cargo.toml"), "dependencies").values()
-        if isinstance(each, dict)
-    ]
-    return with_neighbours(folder, _texts(paths))
+    return with_neighbours(folder, lambda place: _named(tree.below(place)))
+
+
+def _named(files: Files) -> list[str]:
+    """The folders of the packages that one depends on, by paths from it."""
+    wanted = table(read_toml(files, "Cargo.toml"), "dependencies").values()
+    return _texts([each.get("path") for each in wanted if isinstance(each, dict)])
 
 
 def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
