@@ -302,6 +302,46 @@ class TestOtherLanguages:
         with pytest.raises(NoPlan, match="could come from a public registry"):
             plan(self.UV, "packages/api")
 
+    @pytest.mark.parametrize(
+        ("own", "manager", "install"),
+        [
+            (
+                {"pyproject.toml": '[tool.poetry.dependencies]\ncore={path="../../libs/core"}\n', "poetry.lock": ""},
+                "poetry",
+                "poetry install --only main --no-root --no-interaction",
+            ),
+            (
+                {"pyproject.toml": '[tool.poetry.group.dev.dependencies]\ncore=[{path="../../libs/core"}]\n'},
+                "poetry",
+                "poetry install --only main --no-root --no-interaction",
+            ),
+            (
+                {"pyproject.toml": '[project]\n[tool.uv.sources]\ncore={path="../../libs/core"}\n', "uv.lock": ""},
+                "uv",
+                "uv sync --locked --no-dev --no-install-project",
+            ),
+            (
+                {"requirements.txt": "flask\n-e ../../libs/core[web]\n"},
+                "pip",
+                "/venv/bin/python -m pip install -r requirements.txt",
+            ),
+        ],
+    )
+    def test_python_with_a_package_beside_it(self, own, manager, install):
+        files = {f"services/api/{name}": text for name, text in own.items()}
+        files |= {"services/api/main.py": "", "services/api/.python-version": "3.12\n"}
+        files["libs/core/pyproject.toml"] = '[tool.poetry.dependencies]\npsycopg2="*"\n'
+        found = plan(files, "services/api")
+        assert (found.context, found.folder, found.version) == ("", "services/api", "3.12")
+        assert (found.package_manager, found.install) == (manager, f"cd services/api && {install}")
+        assert (found.manifests, found.run_packages) == ((), ("libpq5",))
+        assert plan(files, "services/api", install_command="make").install == "cd services/api && make"
+
+    def test_python_with_nothing_outside_of_the_repository(self):
+        for path in ("../../../core", "./core"):
+            project = f'[project]\nname="a"\n[tool.poetry.dependencies]\ncore={{path="{path}"}}\n'
+            assert plan({"svc/api/pyproject.toml": project, "svc/api/main.py": ""}, "svc/api").context is None
+
     def test_cargo(self):
         files = {
             "Cargo.toml": '[workspace]\nmembers=["crates/*"]\n',

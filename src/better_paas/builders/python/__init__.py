@@ -1,4 +1,5 @@
-"""Python: Flask, FastAPI, Django and others, or a program of its own; alone, or as a member of a uv workspace."""
+"""Python: Flask, FastAPI, Django and others, or a program of its own; alone, as a member of a uv workspace, or with
+packages that lie beside it."""
 
 import posixpath
 import re
@@ -6,7 +7,7 @@ from typing import Any
 
 from better_paas.builders import packages, procfile
 from better_paas.builders.files import Files, exists, read_toml, table
-from better_paas.builders.folders import parents
+from better_paas.builders.folders import neighbours, parents, with_neighbours, within
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
 from better_paas.builders.python import frameworks, requirements, sites, version, wheels
@@ -26,6 +27,7 @@ _PROGRAM = re.compile(r"(python3?|gunicorn|uvicorn|hypercorn|daphne|celery|strea
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE['\"][ \t]*+,[ \t]*+['\"]([\w.]++)")
 _DEEPEST = 3
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -39,23 +41,28 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
 
 
 def top_of(tree: Files, folder: str) -> str | None:
-    """The folder whose uv workspace `folder` belongs to; None if it belongs to none."""
-    if not exists(tree, f"{folder}/pyproject.toml") or exists(tree, f"{folder}/uv.lock"):
+    """The folder whose uv workspace `folder` belongs to, or that has all it names by path; None if there is none."""
+    if not _FOLDER.fullmatch(folder):
         return None
     for parent in parents(folder):
-        if posixpath.relpath(folder, parent or ".") in _members(tree.below(parent)):
+        if _is_member(tree.below(parent), posixpath.relpath(folder, parent or ".")):
             return parent
-    return None
+    return with_neighbours(folder, lambda place: requirements.beside(tree.below(place)))
 
 
 def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
-    """The plan of one package of a uv workspace. Errors: NoPlan."""
-    if not exists(top, "uv.lock"):
+    """The plan of one package of a uv workspace, or of what is built with packages beside it. Errors: NoPlan."""
+    if _is_member(top, folder) and not exists(top, "uv.lock"):
         raise NoPlan(
             "this uv workspace has no lock, so its packages could come from a public registry",
             "Run 'uv lock' at its top, and commit uv.lock.",
         )
     return _plan(top, folder, overrides)
+
+
+def _is_member(top: Files, folder: str) -> bool:
+    """Whether it is one of a uv workspace that has no lock of its own."""
+    return folder in _members(top) and not exists(top, f"{folder}/uv.lock")
 
 
 def _members(top: Files) -> tuple[str, ...]:
@@ -72,12 +79,17 @@ def _members(top: Files) -> tuple[str, ...]:
 def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     project = read_toml(files, "pyproject.toml")
-    members = _members(top)
-    name = str(table(project, "project").get("name") or "") if folder else ""
-    installed = requirements.find(top, name if _NAME.fullmatch(name) else "", members)
+    # What is no member is installed by its own lock, in its folder.
+    at = folder if folder and not _is_member(top, folder) else ""
+    home = top.below(at)
+    members = _members(home)
+    name = str(table(project, "project").get("name") or "") if folder and not at else ""
+    installed = requirements.find(home, name if _NAME.fullmatch(name) else "", members)
     if installed.manager == "pip" and not overrides.install_command:
-        requirements.refuse_strangers(top)
-    listed = requirements.listed(top, members) + (requirements.listed(files) if folder else [])
+        requirements.refuse_strangers(home)
+    listed = requirements.listed(home, members) + (requirements.listed(files) if folder and not at else [])
+    for place in neighbours(at, lambda place: requirements.beside(top.below(place))) if at else ():
+        listed += requirements.listed(top.below(place))
     required = requirements.names(listed)
     found = frameworks.find(files, required, _scripts(project))
     if found and found.server and found.server not in required:
@@ -93,7 +105,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "Set a start command, or add a Procfile with a line such as 'web: python main.py'.",
         )
     wanted, version_note = version.wanted(overrides, files, *([top] if folder else []))
-    compiled = wheels.compiled(top, listed, wanted)
+    compiled = wheels.compiled(home, listed, wanted)
     needed = {**packages.PYTHON, **{name: wheels.needs(name) for name in compiled}}
     building, running = packages.needed(needed, _linked(required) | set(compiled))
     build, release, chosen, notes = _django(files, found, overrides, chosen)
@@ -116,14 +128,15 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
         framework=site.framework if site else found.framework if found else "",
         output=(site.output if site else "site") if is_site else "",
         package_manager=installed.manager,
-        install=overrides.install_command or installed.command,
-        install_app=" && ".join(part for part in (installed.app, browsers) if part),
+        install=within(at, overrides.install_command or installed.command),
+        install_app=" && ".join(part for part in (within(at, installed.app), browsers) if part),
         build=build,
         start=chosen,
         release=release,
         port=0 if found and found.is_worker and chosen == found.command else DEFAULT_PORT,
         folder=folder,
-        manifests=() if overrides.install_command else installed.manifests,
+        # Of what is beside it, all is installed.
+        manifests=() if overrides.install_command or at else installed.manifests,
         build_packages=tuple(sorted({*building, *(running if browsers else ())})),
         run_packages=running,
         environment={"PLAYWRIGHT_BROWSERS_PATH": "/app/.cache/playwright"} if browsers else {},

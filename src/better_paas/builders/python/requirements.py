@@ -11,6 +11,9 @@ from better_paas.builders.plan import NoPlan
 
 _LOCAL = re.compile(r"^[ \t]*+(-e|--editable|\.|file:|[./])", re.MULTILINE)
 _OTHER_FILE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]*+([^\s#]++)", re.MULTILINE)
+_OUTSIDE = re.compile(
+    r"^[ \t]*+(?:(?:-e|-r|-c|--editable|--requirement|--constraint)[ =]*+)?(\.\.(?![\w.-])[\w./-]*+)", re.MULTILINE
+)
 _NAME = re.compile(r"[\"' \t]*+([A-Za-z0-9][A-Za-z0-9._-]*+)(?:\[([^\]]*+)\])?")
 _PATH = re.compile(r"[\w./-]+")
 # Which of several files of requirements is for the server.
@@ -71,6 +74,21 @@ def listed(files: Files, members: tuple[str, ...] = ()) -> list[str]:
     for path in _read_files(files):
         found += [line for line in (files.read(path) or "").splitlines() if not line.lstrip().startswith(("#", "-"))]
     return found
+
+
+def beside(files: Files) -> list[str]:
+    """Paths of packages and of other files that are installed with what is in a folder, from that folder on."""
+    project, pipfile = read_toml(files, "pyproject.toml"), read_toml(files, "Pipfile")
+    poetry = table(project, "tool", "poetry")
+    named = [table(project, "tool", "uv", "sources"), table(poetry, "dependencies"), table(poetry, "dev-dependencies")]
+    # All groups are: Poetry looks for the packages of those that it does not install.
+    named += [table(group, "dependencies") for group in table(poetry, "group").values()]
+    named.append(table(pipfile, "packages"))
+    values = [value for each in named for value in each.values()]
+    values += [each for value in values if isinstance(value, list) for each in value]  # one for each platform
+    found = [str(value["path"]) for value in values if isinstance(value, dict) and "path" in value]
+    main = _main_file(files)
+    return found + _OUTSIDE.findall((main and files.read(main)) or "")
 
 
 def _texts(value: Any) -> list[str]:
