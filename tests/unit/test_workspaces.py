@@ -302,6 +302,23 @@ class TestOtherLanguages:
         with pytest.raises(NoPlan, match="could come from a public registry"):
             plan(self.UV, "packages/api")
 
+    def test_the_one_app_of_a_uv_workspace_is_built(self):
+        tool = {"packages/db/pyproject.toml": '[project]\nname="db"\n[project.scripts]\nmigrate="db:main"\n'}
+        found = plan({**self.UV, **tool, "uv.lock": ""}, "")
+        assert (found.context, found.folder, found.framework) == (None, "packages/api", "FastAPI")
+        assert found.install.endswith("--package api")
+        assert "packages/api is the one app of this workspace; it is built." in found.notes
+        other = {"packages/web/pyproject.toml": '[project]\nname="web"\n', "packages/web/Procfile": "web: x\n"}
+        with pytest.raises(NoPlan, match="several apps") as error:
+            plan({**self.UV, **other, "uv.lock": ""}, "")
+        assert error.value.quoted == "packages/api, packages/web"
+        with pytest.raises(NoPlan, match="could come from a public registry"):
+            plan(self.UV, "")
+        with pytest.raises(NoPlan, match="nothing says how to start"):
+            plan({name: text for name, text in self.UV.items() if not name.endswith("main.py")} | {"uv.lock": ""}, "")
+        frontend = {"package.json": {"scripts": {"start": "node x.js"}}}
+        assert plan({**self.UV, **frontend, "uv.lock": ""}, "").runtime == "node"
+
     @pytest.mark.parametrize(
         ("own", "manager", "install"),
         [

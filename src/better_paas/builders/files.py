@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -151,6 +151,26 @@ class TreeFiles:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
             return handle.read(most)
+
+
+class Without:
+    """A tree of which some folders are not listed: what is in them is looked for there."""
+
+    def __init__(self, files: Files, folders: Iterable[str]) -> None:
+        inside = tuple(f"{folder}/" for folder in folders)
+        self._files, self._names = files, [name for name in files.names() if not name.startswith(inside)]
+
+    def names(self) -> list[str]:
+        return self._names
+
+    def read(self, path: str) -> str | None:
+        return self._files.read(path)
+
+    def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
+        return self._files.head(path, most)
+
+    def below(self, folder: str) -> Files:
+        return self._files.below(folder)
 
 
 def _text(data: bytes) -> str:

@@ -1,12 +1,14 @@
 """Python: Flask, FastAPI, Django and others, or a program of its own; alone, as a member of a uv workspace, or with
 packages that lie beside it."""
 
+import contextlib
 import posixpath
 import re
+from dataclasses import replace
 from typing import Any
 
 from better_paas.builders import packages, procfile
-from better_paas.builders.files import Files, exists, read_toml, table
+from better_paas.builders.files import Files, Without, exists, read_json, read_toml, table
 from better_paas.builders.folders import neighbours, parents, with_neighbours, within
 from better_paas.builders.globs import matches
 from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Overrides
@@ -27,6 +29,8 @@ _PROGRAM = re.compile(r"(python3?|gunicorn|uvicorn|hypercorn|daphne|celery|strea
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE['\"][ \t]*+,[ \t]*+['\"]([\w.]++)")
 _DEEPEST = 3
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+# Of a workspace so many are looked at, to find its one app.
+_MOST_APPS = 100
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 
 
@@ -37,7 +41,20 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     is_python = is_python or any(name.startswith("requirements/") for name in files.names())
     if not is_python and not _procfile_says_so(files, top):
         return None
-    return _plan(files, "", overrides)
+    try:
+        return _plan(files, "", overrides)
+    except NoApp:
+        apps = [] if _is_for_node(files) else _apps(files, overrides)
+        if not apps:
+            raise
+    if len(apps) > 1:
+        raise NoPlan(
+            "this workspace has several apps",
+            "Make an app for each, with its folder as the root directory.",
+            ", ".join(apps[:8]),
+        )
+    found = member(files, apps[0], overrides)
+    return replace(found, notes=(*found.notes, f"{apps[0]} is the one app of this workspace; it is built."))
 
 
 def top_of(tree: Files, folder: str) -> str | None:
@@ -58,6 +75,27 @@ def member(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "Run 'uv lock' at its top, and commit uv.lock.",
         )
     return _plan(top, folder, overrides)
+
+
+def _is_for_node(files: Files) -> bool:
+    """Whether the top is started by Node, or has members of it: then the one app may be of that."""
+    package = read_json(files, "package.json")
+    return "start" in table(package, "scripts") or "workspaces" in package or exists(files, "pnpm-workspace.yaml")
+
+
+def _apps(top: Files, overrides: Overrides) -> list[str]:
+    """Members of the uv workspace that can be started: those in apps/, or with a framework, if there are such."""
+    plans: dict[str, BuildPlan] = {}
+    for folder in _members(top)[:_MOST_APPS]:
+        with contextlib.suppress(NoApp):
+            plans[folder] = _plan(top, folder, overrides)
+    found = sorted(plans)
+    # A library may have a program as well.
+    return (
+        [folder for folder in found if folder.startswith("apps/")]
+        or [folder for folder in found if plans[folder].framework or procfile.commands(top.below(folder))]
+        or found
+    )
 
 
 def _is_member(top: Files, folder: str) -> bool:
@@ -83,6 +121,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     at = folder if folder and not _is_member(top, folder) else ""
     home = top.below(at)
     members = _members(home)
+    # What a member has starts that member, not the top.
+    files = Without(files, members) if members and not folder else files
     name = str(table(project, "project").get("name") or "") if folder and not at else ""
     installed = requirements.find(home, name if _NAME.fullmatch(name) else "", members)
     if installed.manager == "pip" and not overrides.install_command:
