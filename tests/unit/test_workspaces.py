@@ -463,6 +463,33 @@ class TestDotnet:
         assert (found.context, found.folder) == ("", "src/Admin")
 
 
+class TestGradle:
+    FILES: ClassVar = {
+        "settings.gradle": "include 'services:api', 'core'",
+        "build.gradle": "subprojects { java { toolchain { languageVersion = JavaLanguageVersion.of(17) } } }",
+        "gradlew": "",
+        "services/api/build.gradle": "plugins { id 'org.springframework.boot' }",
+        "core/build.gradle": "",
+    }
+
+    def test_a_part_is_built_by_the_wrapper_of_the_top(self):
+        found = plan(self.FILES, "services/api")
+        assert (found.context, found.folder) == ("", "services/api")
+        assert (found.version, found.framework) == ("17", "Spring Boot")
+        assert found.build.startswith("sh ../../gradlew --no-daemon -q assemble && ls -t build/libs/*.jar")
+        assert 'ln -sf "/app/services/api/$jar" /app/app.jar' in found.build
+        assert plan(self.FILES, "core").framework == ""
+        assert plan({**self.FILES, "services/api/.java-version": "21"}, "services/api").version == "21"
+
+    def test_what_has_its_own_wrapper_is_built_alone(self):
+        found = plan({**self.FILES, "services/api/gradlew": ""}, "services/api")
+        assert found.context is None and found.build.startswith("sh ./gradlew")
+
+    def test_without_any_wrapper_there_is_no_plan(self):
+        with pytest.raises(NoPlan, match="no wrapper"):
+            plan({name: text for name, text in self.FILES.items() if name != "gradlew"}, "services/api")
+
+
 @pytest.mark.parametrize(
     ("folder", "patterns", "taken"),
     [

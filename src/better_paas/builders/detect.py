@@ -32,7 +32,7 @@ from better_paas.builders.said import wishes
 # (a Rails or Laravel app has a package.json for its assets).
 _LANGUAGES = (go, rust, elixir, dotnet, java, php, ruby, deno, python, node)
 # Those whose app may need what is beside its folder: a member of a workspace is built from its top, by its lock.
-_WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, dotnet, python, node)
+_WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, dotnet, java, python, node)
 # What speaks for a language more than one of its files does.
 _SURE_BY: dict[ModuleType, frozenset[str]] = {
     php: frozenset({"composer.json"}),
