@@ -300,6 +300,10 @@ class TestTree:
         os.mkfifo(tmp_path / "package.json")
         assert TreeFiles(tmp_path).read("package.json") is None
 
+    def test_a_folder_is_no_file(self, tmp_path):
+        (tmp_path / "package.json").mkdir()
+        assert TreeFiles(tmp_path).read("package.json") is None
+
     def test_a_huge_file_is_refused(self, tmp_path):
         (tmp_path / "package.json").write_bytes(b" " * (1024 * 1024 + 1))
         with pytest.raises(NoPlan, match="larger than 1 MiB"):
