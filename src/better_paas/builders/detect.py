@@ -117,13 +117,14 @@ def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | No
         if top is None:
             continue
         try:
-            found: BuildPlan = language.member(tree.below(top), posixpath.relpath(folder, top or "."), wanted)
+            found: BuildPlan | None = language.member(tree.below(top), posixpath.relpath(folder, top or "."), wanted)
         except NoApp:
             # Alone, a member of Node would be installed without its workspace's lock.
             if language is node:
                 raise
             continue
-        return replace(found, context=top)
+        if found is not None:
+            return replace(found, context=top)
     return None
 
 
