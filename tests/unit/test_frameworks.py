@@ -395,6 +395,7 @@ class TestBesideOthers:
             ({"build": "cp index.html public/"}, {}, "npm run build", "dist"),
             ({}, {"index.js": "document.title", "main": "index.js"}, "", "."),
             ({"test": "jest"}, {"app.js": "window.x"}, "", "."),
+            ({"start": "node_modules/.bin/gulp watch"}, {"js/a.js": "window.x"}, "", "."),
         ],
     )
     def test_a_page_at_the_top_is_a_site(self, scripts, more, build, output):

@@ -18,6 +18,7 @@ _DEVELOPMENT = re.compile(
     r"|react-router dev|(?:vitepress|vuepress) (?:dev|preview|serve)|vinxi dev|hexo s(?:erver)?\b|docusaurus-start"
     r"|live-server|lite-server|browser-sync|rollup[^&|;]*\s(?:-w|--watch)\b|snowpack dev|storybook dev"
     r"|gridsome develop|(?:rsbuild|rslib|farm|max|umi) (?:dev|start)|(?:rspack|rspress) (?:dev|serve)|farm(?= *$)"
+    r"|(?:gulp|grunt) (?:watch|serve|server|dev|start)\b"
     r"|ember s(?:erve)?\b|preact watch|stencil build[^&|;]*--serve|strapi develop|parcel(?= *$)|slidev(?= *$| -))"
 )
 SERVERS = {

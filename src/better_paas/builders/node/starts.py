@@ -53,15 +53,14 @@ def find(
     if script and builds and (site or not serves) and overrides.site is not False:
         # Where that is another folder, the build's check names those that there are.
         return "", site or _SITES[0]
+    is_plain = not made and overrides.site is not False and _is_plain_site(app)
+    if is_plain and (not builds or _writes_beside_page(app.script("build"))):
+        return "", "."
     if script:
         notes.append(f"The start script “{script[:80]}” is for development; set a start command for production.")
         return _runs(app, manager, "start"), ""
-    if not made and _is_plain_site(app) and overrides.site is not False:
-        if not builds or _writes_beside_page(app.script("build")):
-            return "", "."
-    elif entry := _entry(app, manager, builds):
-        return entry, ""
-    return "", (site or _SITES[0]) if overrides.site else ""
+    entry = "" if is_plain else _entry(app, manager, builds)
+    return entry, "" if entry else (site or _SITES[0]) if overrides.site else ""
 
 
 def _site(app: App) -> str:
