@@ -29,10 +29,10 @@ _COMPLAINT = re.compile(
     r"|failed|invalid|missing|unexpected|unknown",
     re.IGNORECASE,
 )
-# Said around the cause, by npm and its like.
+# Said around the cause, by npm and its like, by Vite and by rake.
 _AROUND = re.compile(
     r"npm (?:ERR!|error)(?: (?:code|path|command|errno|syscall|Lifecycle|workspace|location|A complete log).*)?$"
-    r"|at .*[:(]\d+[:)]|see the log|error Command failed|info Visit"
+    r"|at .*[:(]\d+[:)]|see the log|error Command failed|info Visit|error during build:$|\(See full trace"
     r"|\[?notice\]? |make(\[\d+\])?: \*\*\*|ELIFECYCLE|WARN",
     re.IGNORECASE,
 )

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Complaint:
-    """pattern: of a line that names the cause. is_last: the last such line does, not the first."""
+    """pattern: of a line that names the cause. is_last: the last such line does, not the first. is_before: the line
+    behind it does."""
 
     pattern: re.Pattern[str]
     is_last: bool = False
+    is_before: bool = False
 
 
-def _says(*alternatives: str, is_last: bool = False) -> Complaint:
-    return Complaint(re.compile("|".join(f"(?:{each})" for each in alternatives)), is_last)
+def _says(*alternatives: str, is_last: bool = False, is_before: bool = False) -> Complaint:
+    return Complaint(re.compile("|".join(f"(?:{each})" for each in alternatives)), is_last, is_before)
 
 
 # In this order: what stands further down is also said around what stands further up.
 _COMPLAINTS: Sequence[Complaint] = (
+    # What ends any program, whatever else it and those around it say
+    _says(
+        r"JavaScript heap out of memory",
+        r"Permission denied \(publickey",
+        r"Host key verification failed",
+    ),
     # npm
     _says(
         r"^npm (?:ERR!|error) (?:code )?(?:404) {1,4}'",
@@ -34,16 +42,18 @@ _COMPLAINTS: Sequence[Complaint] = (
         r"ERR_PNPM_(?!RECURSIVE_RUN|LIFECYCLE)\w+\s",
         r"^error Couldn't find (?:package|any versions)",
         r"^error Your lockfile needs to be updated",
+        r"^error \S{1,200}: The engine ",
         r"YN\d{4}: .*: Package not found",
         r"YN\d{4}: .*The lockfile would have been",
         r"^error: (?:No version matching|lockfile had changes|package \"|GET http)",
     ),
-    # uv, poetry
+    # uv, poetry, pipenv
     _says(
         r"╰─▶ ",
         r"^error: The lockfile at ",
         r"^Because .*(?:version solving failed|depends on)",
         r"pyproject\.toml changed significantly",
+        r"Pipfile\.lock \(\w{1,80}\) (?:is )?out of date",
     ),
     # What compiling a Python package lacks, then pip itself
     _says(
@@ -59,9 +69,10 @@ _COMPLAINTS: Sequence[Complaint] = (
         r"^ERROR: Cannot install ",
         r"^ERROR: Could not open requirements file",
     ),
-    # Compilers: the first mistake, since others follow from it
+    # Compilers: the first mistake, since others follow from it. What is but a name, as subprocess-exited-with-error,
+    # is pip's heading of what it quotes.
     _says(
-        r"^error(?:\[E\d{4}\])?: (?!could not compile|aborting|failed to run custom build|process didn't)",
+        r"^error(?:\[E\d{4}\])?: (?!could not compile|aborting|failed to run custom build|process didn|[a-z-]{1,80}$)",
         r"\.go:\d{1,7}:\d{1,5}: ",
         r"^go: .*(?:not found|unknown revision|invalid|requires|no matching|missing)",
         r"no required module provides package",
@@ -74,8 +85,10 @@ _COMPLAINTS: Sequence[Complaint] = (
     ),
     _says(
         r"^\[ERROR\] (?:Failed to execute goal|Non-resolvable|The project)",
-        r"^> (?:Could not (?:resolve|find)|Compilation failed)",
+        r"^> (?:Could not (?:resolve (?!all )|find)|Compilation failed)",
+        r"^> (?:Cannot find a Java installation|No matching toolchains found)",
     ),
+    _says(r"^> Could not resolve all "),
     # Bundlers of web pages
     _says(
         r"Rollup failed to resolve import",
@@ -84,14 +97,21 @@ _COMPLAINTS: Sequence[Complaint] = (
         r"^Type error: ",
         r"^Error: Cannot find (?:module|package) ",
         r"Failed to resolve entry",
+        r"[\"'] is not exported by ",
+        r"^\d{1,6}:\d{1,5} [Ee]rror:? ",
         r"sh: (?:\d{1,3}: )?\S{1,60}: not found",
     ),
     _says(r"^Failed to compile"),
-    # composer, bundler, mix
+    # composer, bundler, rake, mix
     _says(
         r"^\s*- Root composer\.json requires ",
-        r"^\s*- \S+ \S+ requires ext-",
+        r"^\s*- \S+ \S+ requires (?:ext-|php )",
+        r"^\s*- Required (?:\(in require-dev\) )?package ",
+    ),
+    _says(
         r"Your lock file does not contain a compatible set",
+        r"^Your bundle only supports platforms ",
+        r"^Don't know how to build task ",
         r"^Could not find (?:gem|compatible versions)",
         r"^Your Ruby version is ",
         r"^Could not find \S+ in (?:locally|any of)",
@@ -106,7 +126,8 @@ _COMPLAINTS: Sequence[Complaint] = (
         r"manifest unknown",
         r"no such file or directory$",
     ),
-    # What a program ended with
+    # What a program ended with: Rust says the place first
+    _says(r"^thread '[^']{0,100}' (?:\(\d{1,10}\) )?panicked at [^'\s]{1,200}:$", is_before=True),
     _says(r"^(?:\w{1,60}\.){0,6}\w{0,60}(?:Error|Exception)(?:$|: )", is_last=True),
 )
 _NO_NETWORK = re.compile(
@@ -119,9 +140,10 @@ _NO_NETWORK = re.compile(
 def cause_of(lines: Sequence[str]) -> str:
     """The line that names the cause; empty if none is known to."""
     for complaint in _COMPLAINTS:
-        found = [line for line in lines if complaint.pattern.search(line)]
+        found = [place for place, line in enumerate(lines) if complaint.pattern.search(line)]
         if found:
-            return found[-1 if complaint.is_last else 0]
+            place = found[-1 if complaint.is_last else 0] + complaint.is_before
+            return lines[min(place, len(lines) - 1)]
     return ""
 
 
