@@ -320,6 +320,25 @@ class TestManagers:
         assert {"patches/", "prisma/", ".npmrc", "package.json"} <= set(found.manifests)
         assert plan({"start": "node x", "postinstall": "node scripts/prepare.js"}, "a", files).manifests == ()
 
+    @pytest.mark.parametrize(
+        ("hook", "build", "is_harmless"),
+        [
+            ("nuxt prepare", "nuxt build", True),
+            ("nuxi prepare", "nuxi generate", True),
+            ("nuxt prepare", "vue-tsc && nuxt build", False),
+            ("nuxt prepare apps/web", "nuxt build", False),
+            ("svelte-kit sync", "vite build", True),
+            ("svelte-kit sync || echo ''", "vite build", True),
+            ("husky && svelte-kit sync", "vite build && ls", True),
+            ("svelte-kit sync", "svelte-check && vite build", False),
+            ("svelte-kit sync && node x.js", "vite build", False),
+        ],
+    )
+    def test_hooks_that_the_build_does_once_more_need_no_sources(self, hook, build, is_harmless):
+        for name in ("postinstall", "prepare"):
+            found = plan({"start": "node x", "build": build, name: hook}, "a", {"package-lock.json": "{}"})
+            assert bool(found.manifests) is is_harmless
+
     def test_bun_has_node_beside_it_where_programs_call_it(self):
         found = plan({"start": "next start", "build": "next build"}, "next", {"bun.lockb": ""})
         assert (found.runtime, found.start, found.tools, found.run_tools) == (

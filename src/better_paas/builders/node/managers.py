@@ -28,6 +28,13 @@ _HARMLESS_HOOK = re.compile(
     r"(husky|prisma generate|patch-package|lefthook|simple-git-hooks|is-ci|echo)\b"
     r"(?!.*--(?:schema|config|patch-dir))[\w \-./:\"']*+"
 )
+# By what the build begins with: hooks that need no sources, and write types of what sources they find. Both end well
+# where there are none, and the build writes the same once more; one that begins otherwise may need what was written.
+_MADE_BY_BUILD = {
+    "nuxt": ("nuxt prepare", "nuxi prepare"),
+    "nuxi": ("nuxt prepare", "nuxi prepare"),
+    "vite": ("svelte-kit sync",),
+}
 # The formats that locks are written in, and the versions that write them: a newer one would change the lock.
 _PNPM_FORMATS = {"5": ("7", "6"), "6": ("8",), "9": ("9", "10", "11")}
 _BERRY_FORMATS = {"4": "2", "5": "3", "6": "3"}
@@ -204,8 +211,20 @@ def _manifests(files: Files, members: Iterable[str], installed: Iterable[str]) -
 
 def _may_read_anything(package: dict[str, Any]) -> bool:
     """Whether what is run or linked when it is installed can be anywhere in the source."""
-    hooks = [str(command) for name, command in table(package, "scripts").items() if name in _HOOKS]
-    if any(not _HARMLESS_HOOK.fullmatch(step.strip()) for hook in hooks for step in re.split(r"&&|\|\|", hook)):
+    scripts = table(package, "scripts")
+    hooks = [str(command) for name, command in scripts.items() if name in _HOOKS]
+    steps = [step.strip() for hook in hooks for step in re.split(r"&&|\|\|", hook)]
+    prepared = _MADE_BY_BUILD.get(str(scripts.get("build") or "").partition(" ")[0], ())
+    if any(step not in prepared and not _HARMLESS_HOOK.fullmatch(step) for step in steps):
         return True
-    wanted = (str(value) for kind in _KINDS for value in table(package, kind).values())
-    return any(value.startswith(("file:", "link:", "portal:")) for value in wanted)
+    return takes_folders(package)
+
+
+def wanted(package: dict[str, Any]) -> list[str]:
+    """What it wants of its dependencies: ranges of versions, and addresses."""
+    return [str(value) for kind in _KINDS for value in table(package, kind).values()]
+
+
+def takes_folders(package: dict[str, Any]) -> bool:
+    """Whether a dependency is a folder of the source."""
+    return any(value.startswith(("file:", "link:", "portal:")) for value in wanted(package))
