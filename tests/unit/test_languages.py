@@ -120,6 +120,43 @@ class TestPhp:
         found = plan({"composer.json": json.dumps({"require": {"php": wanted}}), "index.php": ""})
         assert f"There is no image of PHP {wanted}; 8.4 is used." in found.notes
 
+    FILES: ClassVar = {"composer.json": '{"require": {"a/b": "1"}}', "composer.lock": "{}", "index.php": ""}
+
+    def test_packages_are_installed_from_the_manifests_alone(self):
+        found = plan({**self.FILES, "symfony.lock": "", "auth.json": "{}"})
+        assert found.manifests == ("composer.json", "composer.lock", "symfony.lock", "auth.json")
+        assert "--no-scripts --no-autoloader" in found.install
+        assert found.install_app.endswith("--optimize-autoloader") and "--no-scripts" not in found.install_app
+        text = generate(found, "php:1", "", has_variables=False)
+        assert text.index("--no-autoloader") < text.index("COPY source/") < text.index("--optimize-autoloader")
+        own = plan(self.FILES, install_command="composer install")
+        assert (own.install, own.install_app, own.manifests) == ("composer install", "", ())
+
+    @pytest.mark.parametrize(
+        ("composer", "is_alone"),
+        [
+            ({"repositories": [{"type": "composer", "url": "https://satis.example"}, {"packagist.org": False}]}, True),
+            ({"repositories": {"mine": {"type": "vcs", "url": "git@git.example:a/b.git"}, "packagist": False}}, True),
+            ({"repositories": [{"type": "path", "url": "packages/*"}]}, False),
+            ({"repositories": {"mine": {"type": "artifact", "url": "./zips"}}}, False),
+            ({"repositories": [{"type": "package", "package": {"dist": {"url": "x.zip"}}}]}, False),
+            ({"repositories": 5}, True),
+            ({"extra": {"patches": {"a/b": {"mend": "patches/b.patch"}}}}, False),
+            ({"extra": {"merge-plugin": {"include": ["modules/*/composer.json"]}}}, False),
+            ({"scripts": {"post-install-cmd": "x", "post-autoload-dump": "x", "test": "phpunit"}}, True),
+            ({"scripts": {"pre-install-cmd": "./get.sh"}}, False),
+        ],
+    )
+    def test_what_is_in_the_repository_itself_needs_the_whole_source(self, composer, is_alone):
+        found = plan({**self.FILES, "composer.json": json.dumps({"require": {"a/b": "1"}, **composer})})
+        assert (bool(found.manifests), bool(found.install_app)) == (is_alone, is_alone)
+        assert found.install.endswith("--no-scripts --no-autoloader" if is_alone else "--optimize-autoloader")
+
+    @pytest.mark.parametrize("files", [{"vendor/composer/installed.json": "{}"}, {"composer.lock": None}])
+    def test_packages_that_are_there_or_not_locked_need_it_too(self, files):
+        files = {name: text for name, text in {**self.FILES, **files}.items() if text is not None}
+        assert (plan(files).manifests, plan(files).install_app) == ((), "")
+
 
 class TestRuby:
     def test_rails_with_assets(self):
@@ -252,6 +289,28 @@ class TestElixir:
         assert "mix deps.get" in found.install
         assert found.build.startswith("mix assets.deploy && mix release")
 
+    @pytest.mark.parametrize(
+        ("project", "is_alone"),
+        [
+            ("elixirc_paths: [], deps: [{:phoenix, 1}]", True),
+            ('deps: [{:phoenix, 1}, {:own, path: "libs/own"}]', False),
+            ("deps: [{:phoenix, 1}, {:other, in_umbrella: true}]", False),
+            ('apps_path: "apps", deps: [{:phoenix, 1}]', False),
+            ('version: File.read!("VERSION"), deps: [{:phoenix, 1}]', False),
+            ('deps: [{:phoenix, 1}], aliases: ["deps.get": ["deps.get", "cmd ./x"]]', False),
+            ('deps: [{:phoenix, 1}], aliases: [setup: ["deps.get"]]', True),
+        ],
+    )
+    def test_packages_are_fetched_from_the_manifests_alone(self, project, is_alone):
+        files = {"mix.exs": f"app: :shop, {project}", "mix.lock": "%{}"}
+        assert plan(files).manifests == (("mix.exs", "mix.lock") if is_alone else ())
+        assert plan({"mix.exs": files["mix.exs"]}).manifests == ()
+        assert plan(files, install_command="mix deps.get").manifests == ()
+
+    def test_hex_is_there_behind_the_step_that_puts_it_there(self):
+        language = LANGUAGES["elixir"]
+        assert not language.build_environment["MIX_HOME"].startswith(language.cache)
+
 
 class TestDotnet:
     PROJECT = '<Project Sdk="Microsoft.NET.Sdk.Web"><TargetFramework>net8.0</TargetFramework></Project>'
@@ -316,7 +375,33 @@ class TestBunAndDeno:
         assert plan({"deno.json": '{"tasks": {"start": "deno run x.ts"}}'}).start == "deno task start"
         found = plan({"deno.json": "{}", "main.ts": ""})
         assert (found.runtime, found.build) == ("deno", "deno cache main.ts")
-        assert found.start.endswith("--allow-all main.ts")
+        assert found.start.endswith("--allow-all main.ts") and (found.install, found.manifests) == ("", ())
+
+    @pytest.mark.parametrize(
+        ("settings", "files", "manifests"),
+        [
+            ({"imports": {"a": "npm:a@1", "@/": "./src/"}}, {"deno.lock": "{}"}, ("deno.json", "deno.lock")),
+            ({"imports": {"a": "jsr:@a/b@1", "$x/": "https://deno.land/x/x@1/"}}, {".npmrc": ""}, ("deno.json", ".npmrc")),
+            ({}, {"package.json": '{"dependencies": {"a": "1"}}'}, ("deno.json", "package.json")),
+            ({}, {"package.json": "{}"}, ()),
+            ({}, {"package.json": '{"dependencies": {"a": "file:../a"}}'}, ()),
+            ({"imports": {"a": "npm:a@1", "b": "https://host.example/b.ts"}}, {}, ()),
+            ({"imports": {"a": "npm:a@1"}, "workspace": ["./b"]}, {}, ()),
+            ({"imports": {"a": "npm:a@1"}, "lock": {"path": "x.lock"}}, {}, ()),
+            ({"imports": {"a": "npm:a@1"}, "lock": {"frozen": True}}, {}, ("deno.json",)),
+            ({"importMap": "map.json"}, {"package.json": '{"dependencies": {"a": "1"}}'}, ()),
+            ({"imports": {"a": "npm:a@1"}}, {".deno-version": "1.46.3"}, ()),
+        ],
+    )  # fmt: skip
+    def test_deno_installs_what_its_manifests_name(self, settings, files, manifests):
+        found = plan({"deno.json": json.dumps(settings), "main.ts": "", **files})
+        assert (found.install, found.manifests) == ("deno install" if manifests else "", manifests)
+        assert found.build == "deno cache main.ts"
+
+    def test_deno_installs_nothing_where_its_owner_says_how_or_wants_the_first(self):
+        files = {"deno.json": '{"imports": {"a": "npm:a@1"}}', "main.ts": ""}
+        assert plan(files, install_command="deno cache x.ts").manifests == ()
+        assert plan(files, version="1.46").install == plan(files, tools={"deno": "1"}).install == ""
 
 
 GO = {"go.mod": "module shop\n", "main.go": MAIN_GO}

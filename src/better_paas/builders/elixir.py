@@ -3,8 +3,11 @@
 import re
 
 from better_paas.builders import procfile, versions
-from better_paas.builders.files import Files
+from better_paas.builders.files import Files, exists
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
+
+# What mix.exs may read besides itself: packages and apps of the repository, and any other file.
+_READS_MORE = re.compile(r"\b(?:path|in_umbrella|apps_path):|\b(?:File|Code|System)\.|\bdeps\.get\"?:")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
@@ -28,7 +31,15 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
         install=overrides.install_command or (install if needs else ""),
         build=overrides.build_command or release,
         start=procfile.start(files, overrides, f"/app/release/bin/{name[1]} start", "elixir"),
+        manifests=_manifests(files, project) if needs and not overrides.install_command else (),
     )
+
+
+def _manifests(files: Files, project: str) -> tuple[str, ...]:
+    """Nothing but these is needed to fetch packages: the configuration is read when they are compiled."""
+    if _READS_MORE.search(project) or not exists(files, "mix.lock"):
+        return ()
+    return ("mix.exs", "mix.lock")
 
 
 def _version(files: Files) -> str:

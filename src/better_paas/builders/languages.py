@@ -160,7 +160,9 @@ LANGUAGES: dict[str, Language] = {
         Made("1.14", "elixir erlang-dev erlang-xmerl git build-essential"),
         build_environment={
             "MIX_ENV": "prod",
-            "MIX_HOME": "/root/.cache/mix",
+            # Not among the caches: what is there is needed by steps behind the one that puts it there, which may be
+            # known already when the cache is empty.
+            "MIX_HOME": "/root/.mix",
             "HEX_HOME": "/root/.cache/hex",
             "LANG": "C.UTF-8",
         },
@@ -184,6 +186,7 @@ LANGUAGES: dict[str, Language] = {
         "denoland/deno:debian-{version}",
         "2.5.6",
         Made("2", "ca-certificates", npm=("@deno/linux-{machine}-glibc", "")),
+        # What it downloads is read when the app runs, so it is part of the image, and no cache.
         build_environment={"DENO_DIR": "/app/.deno", "DENO_NO_UPDATE_CHECK": "1"},
         run_environment={"DENO_DIR": "/app/.deno", "DENO_NO_UPDATE_CHECK": "1"},
     ),

@@ -2,9 +2,10 @@
 
 import posixpath
 import re
+from typing import Any
 
 from better_paas.builders import packages, procfile, versions
-from better_paas.builders.files import Files, read_json, read_lock, table
+from better_paas.builders.files import Files, exists, read_json, read_lock, table
 from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, Overrides
 
@@ -19,6 +20,11 @@ _THEIR_SERVER = re.compile(
 )
 _WITH_VALUE = re.compile("-[CcFfilp]")
 _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+# Without the sources, which scripts and the autoloader are about: the whole command is run once they are there, and
+# finds all packages.
+_PACKAGES = "composer install --no-dev --no-interaction --no-progress --no-scripts --no-autoloader"
+# Scripts that are run while packages are installed: the whole command would have no occasion to.
+_EARLY_SCRIPTS = {"pre-install-cmd", "pre-operations-exec", "pre-package-install", "post-package-install"}
 # Folders that Git keeps no empty copies of.
 _LARAVEL_FOLDERS = (
     "mkdir -p storage/framework/cache/data storage/framework/sessions storage/framework/views storage/logs "
@@ -59,15 +65,18 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     if is_laravel and start == _LARAVEL_START and not overrides.release_command:
         release, start, note = _migrations(files, start)
         notes.append(note)
+    manifests = _manifests(names, files, composer) if needs and not overrides.install_command else ()
     return BuildPlan(
         runtime="php",
         version=version,
         framework=framework,
-        install=overrides.install_command or (_COMPOSER if needs else ""),
+        install=overrides.install_command or (_PACKAGES if manifests else _COMPOSER if needs else ""),
+        install_app=_COMPOSER if manifests else "",
         build=overrides.build_command or (_LARAVEL_FOLDERS if is_laravel else ""),
         start=start,
         release=release,
         output=folder or ".",
+        manifests=manifests,
         extensions=extensions,
         tools={"composer": "2"} if needs else {},
         build_packages=("git", "unzip") if needs else (),
@@ -88,6 +97,33 @@ def _document_root(arguments: str, names: set[str], found: str) -> tuple[str, st
         if _WITH_VALUE.fullmatch(word):
             next(words, "")
     return "" if "index.php" in names else found, note
+
+
+def _manifests(names: set[str], files: Files, composer: dict[str, Any]) -> tuple[str, ...]:
+    """What packages are installed from; () where that may be anything: packages and patches of the repository itself,
+    what plugins merge, and scripts that come between."""
+    listed = composer.get("repositories")
+    places = listed if isinstance(listed, list) else list(table(composer, "repositories").values())
+    extra = table(composer, "extra")
+    if (
+        "composer.lock" not in names
+        or not all(_is_elsewhere(place) for place in places if isinstance(place, dict))
+        or "merge-plugin" in extra
+        or any(name.startswith(("patches", "composer-patches")) for name in extra)
+        or _EARLY_SCRIPTS & table(composer, "scripts").keys()
+        or exists(files, "vendor/composer/installed.json")
+    ):
+        return ()
+    # Recipes that Symfony has applied are not applied again.
+    return tuple(name for name in ("composer.json", "composer.lock", "symfony.lock", "auth.json") if name in names)
+
+
+def _is_elsewhere(repository: dict[str, Any]) -> bool:
+    """Whether its packages come over the network; one without an address turns another off, or holds packages."""
+    url = str(repository.get("url") or "")
+    return url.startswith(("http://", "https://", "ssh://", "git@")) or all(
+        value is False for value in repository.values()
+    )
 
 
 def _migrations(files: Files, start: str) -> tuple[str, str, str]:
