@@ -375,11 +375,43 @@ def _python_tree(folders: int) -> dict[str, str]:
     return tree
 
 
-# By what is planned: the tree of so many folders with fifty files each, and the folder of the app in it.
+def _many_members_tree(folders: int) -> dict[str, str]:
+    """Each of the members needs those before it, and the app all of them."""
+    members = folders * 2
+    tree = {
+        "package.json": json.dumps({"name": "all", "private": True, "devDependencies": {"turbo": "2"}}),
+        "pnpm-workspace.yaml": "packages:\n  - apps/*\n  - packages/*\n",
+        "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+    }
+    for number in range(members):
+        needs = {f"@shop/p{other}": "workspace:*" for other in range(max(0, number - 5), number)}
+        manifest = {"name": f"@shop/p{number}", "scripts": {"build": "tsc"}, "dependencies": needs}
+        tree[f"packages/p{number}/package.json"] = json.dumps(manifest)
+        tree |= {f"packages/p{number}/src/module{other}.ts": "export default 1\n" for other in range(24)}
+    needs = {"next": "15", **{f"@shop/p{number}": "workspace:*" for number in range(members)}}
+    scripts = {"build": "next build", "start": "next start"}
+    tree["apps/web/package.json"] = json.dumps({"name": "web", "scripts": scripts, "dependencies": needs})
+    return tree
+
+
+def _many_packages_tree(folders: int) -> dict[str, str]:
+    """Nothing of the packages starts: only what stands behind them does."""
+    tree = {"requirements.txt": "fastapi\n", "shop/service/main.py": "from fastapi import FastAPI\napp = FastAPI()\n"}
+    for number in range(folders * 25):
+        tree[f"p{number}/__init__.py"] = "x" * 3000
+        tree[f"p{number}/module.py"] = "x = 1\n"
+    return tree
+
+
+# By what is planned: the tree of so many folders with fifty files each, or of as many files in smaller ones, and the
+# folder of the app in it.
 _LARGE_TREES: dict[str, tuple[Callable[[int], dict[str, str]], str]] = {
     "a member of a Node workspace": (_node_tree, "packages/p0"),
     "a Go module": (_go_tree, ""),
     "a Python app": (_python_tree, ""),
+    "a member of 400 of a Node workspace": (_many_members_tree, "apps/web"),
+    "a Node workspace of 400 members": (_many_members_tree, ""),
+    "a Python app among 5,000 packages": (_many_packages_tree, ""),
 }
 
 

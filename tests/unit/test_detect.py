@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from better_paas.builders import files as files_module
 from better_paas.builders.detect import detect
 from better_paas.builders.files import MemoryFiles, TreeFiles
 from better_paas.builders.node import managers
@@ -357,6 +358,27 @@ class TestTrees:
             None,
             [],
         )
+
+    def test_what_was_read_once_is_not_read_again_whoever_asks(self, tmp_path):
+        (tmp_path / "apps/web").mkdir(parents=True)
+        manifest = tmp_path / "apps/web/package.json"
+        manifest.write_text("{}")
+        files = TreeFiles(tmp_path)
+        assert (files.read("apps/web/package.json"), files.below("apps").names()) == ("{}", ["web/package.json"])
+        manifest.unlink()
+        assert files.below("apps").below("web").read("package.json") == "{}"
+        assert files.below("apps").names() == ["web/package.json"]
+        assert TreeFiles(tmp_path).read("apps/web/package.json") is None
+
+    def test_no_more_is_kept_than_there_is_room_for(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(files_module, "_MOST_KEPT", 10)
+        (tmp_path / "small").write_text("x" * 8)
+        (tmp_path / "large").write_text("x" * 8)
+        files = TreeFiles(tmp_path)
+        assert files.read("small") == files.read("large") == "x" * 8
+        for name in ("small", "large"):
+            (tmp_path / name).write_text("new")
+        assert (files.read("small"), files.read("large")) == ("x" * 8, "new")
 
     def test_no_link_leads_out_of_it(self, tmp_path):
         (tmp_path / "real").mkdir()

@@ -4,7 +4,7 @@ import pytest
 
 from better_paas.builders import dockerfile
 from better_paas.builders.detect import detect
-from better_paas.builders.files import MemoryFiles
+from better_paas.builders.files import LARGEST_FILE, MemoryFiles
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 DJANGO = {
@@ -74,6 +74,40 @@ def test_programs(files, start):
 )
 def test_an_app_that_a_function_makes(requires, files, start):
     assert plan({"requirements.txt": f"{requires}\n", **files}).start == start
+
+
+class Counted(MemoryFiles):
+    """Remembers what is looked into."""
+
+    def __init__(self, contents: dict[str, str]) -> None:
+        super().__init__(contents)
+        self.heads: list[str] = []
+
+    def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
+        self.heads.append(path)
+        return super().head(path, most)
+
+
+@pytest.mark.parametrize(
+    ("requires", "name", "start"),
+    [
+        ("fastapi", "__init__.py", "uvicorn z.main:app"),
+        ("fastapi celery", "tasks.py", "uvicorn z.main:app"),
+        ("streamlit fastapi", "page.py", "uvicorn z.main:app"),
+    ],
+)
+def test_of_thousands_of_files_few_are_looked_into(requires, name, start):
+    tree = {f"p{number}/{name}": "x = 1\n" for number in range(3000)}
+    tree |= {"requirements.txt": requires.replace(" ", "\n"), "z/main.py": "app = FastAPI()\n"}
+    files = Counted(tree)
+    assert detect(files, Overrides()).start.startswith(start)
+    assert len(set(files.heads)) < 500
+
+
+def test_the_nearest_to_the_top_are_looked_into_first():
+    deep = {f"a/p{number}/main.py": "x = 1\n" for number in range(3000)}
+    near = {"requirements.txt": "fastapi", "z/main.py": "app = FastAPI()\n"}
+    assert plan({**deep, **near}).start.startswith("uvicorn z.main:app")
 
 
 def test_of_streamlit_no_page_is_started():

@@ -47,6 +47,18 @@ def test_a_member_is_installed_by_the_lock_of_the_top(top, install, run):
     assert {"apps/web/package.json", "packages/ui/package.json"} <= set(found.manifests)
 
 
+def test_folders_of_members_are_manifests_at_any_depth():
+    files = {
+        **workspace(),
+        **NPM,
+        "apps/web/patches/in/a.patch": "",
+        "packages/ui/prisma/s.prisma": "",
+        "patches-x/a": "",
+    }
+    found = plan(files, "apps/web")
+    assert {each for each in found.manifests if each[-1] == "/"} == {"apps/web/patches/", "packages/ui/prisma/"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -17,6 +17,8 @@ LARGEST_FILE = 1024 * 1024
 LARGEST_LOCK = 4 * LARGEST_FILE
 # The shallow ones come first: what lies deeper than that many files says nothing of how to build.
 _MOST_FILES = 20_000
+# So many letters of whole files are remembered.
+_MOST_KEPT = 16 * LARGEST_FILE
 _CORRECT = "Correct the file and push again."
 _MOST_PARTS = 500
 _SKIPPED = {
@@ -80,22 +82,45 @@ class MemoryFiles:
         )
 
 
-class TreeFiles:
-    """A folder on disk. Links are followed within it alone: a repository can't make us read the host's files."""
+class _Seen:
+    """What of a tree has been read: all views of it ask for the same files again and again."""
 
-    def __init__(self, root: Path, folder: str = "") -> None:
+    def __init__(self) -> None:
+        self.names: dict[str, list[str]] = {}
+        self._texts: dict[str, str] = {}
+        self._left = _MOST_KEPT
+
+    def text(self, path: str) -> str | None:
+        return self._texts.get(path)
+
+    def keep(self, path: str, text: str) -> None:
+        if len(text) <= self._left:
+            self._left -= len(text)
+            self._texts[path] = text
+
+
+class TreeFiles:
+    """A folder on disk. Links are followed within it alone: a repository can't make us read the host's files.
+
+    What has been read once is not read again: a tree does not change under this.
+    """
+
+    def __init__(self, root: Path, folder: str = "", seen: _Seen | None = None) -> None:
         """folder: what of the tree below `root` this shows."""
         self.root, self._folder = root, folder
-        self._names: list[str] | None = None
+        self._seen = seen or _Seen()
 
     def below(self, folder: str) -> "TreeFiles":
-        return TreeFiles(self.root, "/".join(part for part in (self._folder, folder) if part)) if folder else self
+        if not folder:
+            return self
+        return TreeFiles(self.root, "/".join(part for part in (self._folder, folder) if part), self._seen)
 
     def names(self) -> list[str]:
-        if self._names is None:
+        listed = self._seen.names.get(self._folder)
+        if listed is None:
             reached = self._reach(self._folder)
-            self._names = self._list() if reached and Path(reached).is_dir() else []
-        return self._names
+            listed = self._seen.names[self._folder] = self._list() if reached and Path(reached).is_dir() else []
+        return listed
 
     def _list(self) -> list[str]:
         """Folder by folder, the shallow ones first."""
@@ -130,10 +155,17 @@ class TreeFiles:
         return current
 
     def read(self, path: str) -> str | None:
+        full = f"{self._folder}/{path}".lstrip("/")
+        if (known := self._seen.text(full)) is not None:
+            return known
         data = self._bytes(path, LARGEST_FILE + 1)
-        if data is not None and len(data) > LARGEST_FILE:
+        if data is None:
+            return None
+        if len(data) > LARGEST_FILE:
             raise NoPlan("a file is larger than 1 MiB", "This is not the file that its name says.", path)
-        return None if data is None else _text(data)
+        text = _text(data)
+        self._seen.keep(full, text)
+        return text
 
     def head(self, path: str, most: int = LARGEST_FILE) -> str | None:
         data = self._bytes(path, most)

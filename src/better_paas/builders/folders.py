@@ -14,6 +14,17 @@ def parents(folder: str) -> Iterator[str]:
         yield folder
 
 
+def all_above(paths: Iterable[str]) -> set[str]:
+    """All folders that the files are in, at any depth."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
 def neighbours(folder: str, named: Callable[[str], Iterable[str]]) -> list[str]:
     """What `folder`, or one of those, names outside of itself by relative paths.
 

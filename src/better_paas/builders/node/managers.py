@@ -8,6 +8,7 @@ from typing import Any
 
 from better_paas.builders import versions
 from better_paas.builders.files import Files, read_json, read_lock, table
+from better_paas.builders.folders import all_above
 
 LOCKS = {
     "bun.lock": "bun",
@@ -205,7 +206,9 @@ def _manifests(files: Files, members: Iterable[str], installed: Iterable[str]) -
         folders += [f"{schema}/", posixpath.join(place, "patches/")]
     found = [name for name in ("package.json", "package.json5", *LOCKS, *_SETTINGS) if name in present]
     found += [f"{folder}/package.json" for folder in sorted(members)]
-    found += [folder for folder in dict.fromkeys(folders) if any(name.startswith(folder) for name in names)]
+    # By name, and not each beside all files: a workspace may have hundreds of members, and each has some.
+    there = all_above(names)
+    found += [folder for folder in dict.fromkeys(folders) if folder.rstrip("/") in there]
     return tuple(found)
 
 

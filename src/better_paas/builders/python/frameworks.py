@@ -21,6 +21,8 @@ _MADE = re.compile(
 )
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
 _ASYNCHRONOUS = ("FastAPI", "Quart", "Starlette", "Litestar", "FastHTML")
+# Of each kind of files so many are looked into, those nearest to the top: there may be ten thousand.
+_MOST_CANDIDATES = 200
 _NO_APP = ("tests/", "test/", "docs/", "examples/", "migrations/")
 # Programs that are handed a file. {file}: its path.
 _HANDED = {
@@ -61,7 +63,8 @@ def celery_app(files: Files, required: set[str]) -> str:
         return ""
     names = [name for name in files.names() if name.endswith(".py") and name.count("/") < 4]
     likely = ("celery.py", "celery_app.py", "tasks.py", "worker.py", "celeryapp.py", *ENTRY_FILES)
-    for path in [name for name in names if name.rpartition("/")[2] in likely and not name.startswith(_NO_APP)]:
+    paths = [name for name in names if name.rpartition("/")[2] in likely and not name.startswith(_NO_APP)]
+    for path in paths[:_MOST_CANDIDATES]:
         if match := _CELERY.search(files.head(path) or ""):
             return f"{_module(path)}:{match[1]}"
     return ""
@@ -86,7 +89,7 @@ def _django(files: Files, names: set[str], required: set[str]) -> Start | None:
     inside = {name.removeprefix(f"{folder}/") if folder else name for name in names if name.startswith(folder)}
     asynchronous = "daphne" in required or "channels" in required
     kind = "asgi.py" if asynchronous else "wsgi.py"
-    for path in sorted((name for name in inside if name.endswith(kind)), key=lambda name: (name.count("/"), name)):
+    for path in sorted((name for name in inside if name.endswith(kind)), key=_by_depth)[:_MOST_CANDIDATES]:
         full = f"{folder}/{path}" if folder else path
         if "django" not in (files.head(full) or "") or not re.fullmatch(r"[\w/.]+", full):
             continue
@@ -107,7 +110,7 @@ def _handed(files: Files, names: set[str], required: set[str]) -> Start | None:
         others = [name for name in names if name.endswith(".py") and name.count("/") < 2]
         # Pages of Streamlit are shown by the one that is started.
         others = [name for name in others if not name.startswith("pages/")]
-        likely += sorted(others, key=lambda name: (name.count("/"), name))
+        likely += sorted(others, key=_by_depth)[:_MOST_CANDIDATES]
         for path in dict.fromkeys(likely):
             if path in names and re.fullmatch(r"[\w./-]+", path) and not path.startswith(_NO_APP):
                 text = files.head(path) or ""
@@ -126,7 +129,15 @@ def _candidates(names: set[str]) -> list[str]:
         and not name.startswith(_NO_APP)
         and re.fullmatch(r"[\w./]+", name)
     ]
-    return top + sorted(nested, key=lambda name: (name.count("/"), name))
+    nested.sort(key=_by_depth)
+    # Every package has the one kind: however many there are, they leave room for the other.
+    packages = [name for name in nested if name.endswith("/__init__.py")][:_MOST_CANDIDATES]
+    others = [name for name in nested if not name.endswith("/__init__.py")][:_MOST_CANDIDATES]
+    return top + sorted(packages + others, key=_by_depth)
+
+
+def _by_depth(name: str) -> tuple[int, str]:
+    return name.count("/"), name
 
 
 def _application(files: Files, names: set[str], required: set[str]) -> Start | None:
