@@ -36,6 +36,7 @@ CA_VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
     "NPM_CONFIG_CAFILE",
     "CARGO_HTTP_CAINFO",
+    "DENO_CERT",
 )
 _MODERN_FLAGS = ("--mount=", "--network=", "--security=")
 
