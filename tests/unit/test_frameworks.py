@@ -407,9 +407,9 @@ class TestBesideOthers:
     @pytest.mark.parametrize(
         ("scripts", "more", "build", "output"),
         [
-            ({"build": "tailwindcss -i a.css -o css/out.css"}, {}, "npm run build", "."),
+            ({"build": "tailwindcss -i a.css -o css/out.css"}, {}, "npm run build && rm -rf node_modules", "."),
             ({"build": "esbuild a.js --outfile=dist/a.js"}, {}, "npm run build", "dist"),
-            ({"build": "mkdir -p css && cp a.css css"}, {}, "npm run build", "."),
+            ({"build": "mkdir -p css && cp a.css css"}, {}, "npm run build && rm -rf node_modules", "."),
             ({"build": "webpack"}, {}, "npm run build", "dist"),
             ({"build": "cp index.html public/"}, {}, "npm run build", "dist"),
             ({}, {"index.js": "document.title", "main": "index.js"}, "", "."),
@@ -421,6 +421,11 @@ class TestBesideOthers:
         main = {"main": more.pop("main")} if "main" in more else {}
         found = plan(scripts, "jest", {"index.html": "x", **more}, **main)
         assert (found.runtime, found.build, found.output) == ("static", build, output)
+        assert bool(found.install) == bool(build), "a page that nothing builds needs no packages"
+
+    def test_a_page_may_show_what_its_packages_hold(self):
+        found = plan({}, "todomvc-app-css", {"index.html": "<link href=node_modules/todomvc-app-css/index.css>"})
+        assert (found.runtime, found.install, found.build) == ("static", "npm install", "")
 
     def test_unless_a_program_beside_it_listens(self):
         server = {"index.html": "x", "server.js": "http.createServer(f).listen(process.env.PORT)"}

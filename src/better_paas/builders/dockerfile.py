@@ -271,9 +271,7 @@ def _static(plan: BuildPlan, static_base: str, build: list[str]) -> str:
     lines: list[str] = []
     source = f"{SOURCE}/" if plan.site == "." else f"{SOURCE}/{plan.site}/"
     if plan.build or plan.install:
-        lines = [*build, _has_a_site(plan)]
-        # What built the page is no part of it.
-        lines += ["RUN rm -rf node_modules", ""] if plan.site == "." else [""]
+        lines = [*build, _has_a_site(plan), ""]
         source = f"--from=build /app/{plan.site}"
     lines += [
         f"FROM {static_base}",

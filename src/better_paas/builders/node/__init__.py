@@ -106,6 +106,11 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
         notes.append(f"{made.elsewhere} is for another host: that for Node takes its place in the build.")
     start, output = starts.find(app, made, manager, overrides, bool(build), notes)
     is_site = bool(output)
+    if output == "." and "node_modules/" not in (app.files.head("index.html") or ""):
+        if not build:
+            # Nothing of its packages is for the page.
+            return BuildPlan(runtime="static", output=output, folder=source.folder)
+        build = f"{build} && rm -rf node_modules"
     wanted, version_note = version.wanted(overrides, _with_engines(source), *source.places)
     if not start and not is_site and made and made.elsewhere:
         raise NoPlan(

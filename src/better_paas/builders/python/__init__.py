@@ -234,8 +234,8 @@ def _settings_of_server(files: Files, folder: str) -> str:
         if kind in ("manage.py", "wsgi.py", "asgi.py") and name.startswith(folder) and name.count("/") <= _DEEPEST:
             module = _SETTINGS.search(files.head(name) or "")
             found.setdefault("manage" if kind == "manage.py" else "server", module[1] if module else "")
-    wanted = found.get("server")
-    if not wanted or wanted == found.get("manage"):
+    wanted, own = found.get("server"), found.get("manage")
+    if not wanted or not own or wanted == own:
         return ""
     return f"DJANGO_SETTINGS_MODULE=${{DJANGO_SETTINGS_MODULE:-{wanted}}} "
 
