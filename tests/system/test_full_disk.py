@@ -67,7 +67,12 @@ def test_a_disk_that_is_full_from_one_step_on(small, git):
             time.sleep(3)
             assert small.visit(steady).text == "steady"
         ended = small.ended(app["deploymentId"], 60)
-        assert ended["status"] == "success" or "Free some space" in ended["hint"], (step, ended)
+        assert ended["status"] == "success" or "Free some space" in ended["hint"], (
+            step,
+            ended["error"],
+            ended["quoted"],
+            ended["hint"],
+        )
         if ended["status"] == "failed":
             wait_until(functools.partial(is_gone, app), 15)
             small.redeploy(app)

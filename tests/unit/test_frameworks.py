@@ -393,6 +393,25 @@ class TestBesideOthers:
         assert plan({"start": "node x.js"}, "express", stray).runtime == "node"
 
     @pytest.mark.parametrize(
+        "sure",
+        [
+            {"app.py": "app = Flask(__name__)", "requirements-prod.txt": "flask"},
+            {"app.py": "app = Flask(__name__)", "requirements/prod.txt": "flask"},
+            {"app.py": "", "Procfile": "web: daphne x.asgi:application"},
+        ],
+    )
+    def test_pages_of_an_app_are_no_app(self, sure):
+        assert plan({"start": "webpack --watch", "build": "webpack"}, "next", sure).runtime == "python"
+
+    def test_pages_of_php_are_built_beside_them(self):
+        assert plan({"build": "vite build"}, "vue vite", {"index.php": "", "index.html": ""}).runtime == "php"
+
+    @pytest.mark.parametrize("package", ["{{broken", "[]"])
+    def test_a_broken_package_stops_no_other_language(self, package):
+        files = {"go.mod": "module x", "main.go": "package main", "package.json": package}
+        assert detect(MemoryFiles(files), Overrides()).runtime == "go"
+
+    @pytest.mark.parametrize(
         ("files", "runtime"),
         [
             ({"main.py": "", "requirements.txt": ""}, "python"),
@@ -419,13 +438,31 @@ class TestBesideOthers:
     )
     def test_a_page_at_the_top_is_a_site(self, scripts, more, build, output):
         main = {"main": more.pop("main")} if "main" in more else {}
-        found = plan(scripts, "jest", {"index.html": "x", **more}, **main)
+        found = plan(scripts, "", {"index.html": "x", **more}, devDependencies={"jest": "1"}, **main)
         assert (found.runtime, found.build, found.output) == ("static", build, output)
         assert bool(found.install) == bool(build), "a page that nothing builds needs no packages"
 
     def test_a_page_may_show_what_its_packages_hold(self):
         found = plan({}, "todomvc-app-css", {"index.html": "<link href=node_modules/todomvc-app-css/index.css>"})
         assert (found.runtime, found.install, found.build) == ("static", "npm install", "")
+
+    @pytest.mark.parametrize(
+        ("main", "dependencies", "files"),
+        [
+            ("server.js", "ws", {"server.js": "new WebSocketServer({ port: 1 })"}),
+            ("server", "ws", {"server.js": ""}),
+            ("./lib/start.js", "restify", {"lib/start.js": "require('./app').run()"}),
+        ],
+    )
+    def test_nor_if_its_program_has_packages_to_run_with(self, main, dependencies, files):
+        assert plan({}, dependencies, {"index.html": "x", **files}, main=main).runtime == "node"
+
+    @pytest.mark.parametrize(
+        ("scripts", "files"), [({"postinstall": "cp -r a b"}, {}), ({}, {"about.html": "<script src=node_modules/x>"})]
+    )
+    def test_what_a_page_needs_of_its_packages_is_there(self, scripts, files):
+        found = plan(scripts, "left-pad", {"index.html": "x", **files})
+        assert (found.runtime, found.install) == ("static", "npm install")
 
     def test_unless_a_program_beside_it_listens(self):
         server = {"index.html": "x", "server.js": "http.createServer(f).listen(process.env.PORT)"}
@@ -453,6 +490,7 @@ def test_servers_for_development_are_not_started(script):
         ),
         ({"start": "deno run -A --watch=static/,routes/ dev.ts"}, "deno run --allow-all main.ts"),
         ({"start": "deno run -A main.ts"}, "deno task start"),
+        ({"start": "deno run -A src/mydev.ts --watchdog"}, "deno task start"),
     ],
 )
 def test_of_deno_the_task_that_builds_anew_is_passed_over(tasks, start):

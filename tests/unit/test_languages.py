@@ -23,6 +23,15 @@ def plan(files: dict[str, str], **overrides) -> BuildPlan:
 
 
 class TestGo:
+    def test_of_several_programs_of_a_procfile_none_is_chosen(self):
+        files = {"go.mod": "module x", "cmd/migrate/main.go": MAIN_GO, "cmd/server/main.go": MAIN_GO}
+        found = plan({**files, "Procfile": "web: bin/migrate && bin/server\n"})
+        assert found.build.endswith(" ./cmd/server")
+
+    def test_a_tool_in_a_folder_of_another_language_is_no_app(self):
+        files = {"go.mod": "module x", "main.go": MAIN_GO, "web/gen.go": MAIN_GO, "web/index.html": "x"}
+        assert detect(MemoryFiles(files), Overrides(), "web").runtime == "static"
+
     def test_what_is_partly_c_is_compiled_with_it(self):
         module = "module shop\ngo 1.21\nrequire (\n\tgithub.com/mattn/go-sqlite3 v1.14.22 // indirect\n)\n"
         found = plan({"go.mod": module, "main.go": MAIN_GO})

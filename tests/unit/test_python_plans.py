@@ -376,8 +376,12 @@ class TestSites:
 
     def test_beside_an_app_it_is_for_its_manual(self):
         assert plan({"mkdocs.yml": "", "main.py": "", "requirements.txt": "mkdocs\n"}).start == "python main.py"
-        found = plan({"mkdocs.yml": "", "package.json": '{"scripts": {"start": "node x.js"}}'})
-        assert found.runtime == "node"
+        for package in ('{"scripts": {"start": "node x.js"}}', '{"main": "x.js", "dependencies": {"express": "4"}}'):
+            assert plan(
+                {"mkdocs.yml": "", "package.json": package, "x.js": "", "requirements.txt": "mkdocs"}
+            ).runtime == ("node")
+        found = plan({"mkdocs.yml": "", "index.html": ""})
+        assert (found.runtime, found.build) == ("static", "")
 
     def test_one_that_is_wanted_needs_no_start(self):
         wanted = Overrides(site=True, output="out", build_command="make html")
@@ -425,3 +429,22 @@ def test_commands_of_django_run_with_the_settings_of_its_server(manage, wsgi, be
 def test_a_source_folder_that_is_a_package_is_named_as_one(files, start):
     app = {name: "app = FastAPI()\n" if name.endswith("main.py") else "" for name in files}
     assert plan({**app, "requirements.txt": "fastapi\nuvicorn\n"}).start == start
+
+
+def test_the_top_of_a_workspace_that_serves_by_itself_is_the_app():
+    project = (
+        '[project]\nname="t"\ndependencies=["fastapi", "uvicorn"]\n[tool.uv.workspace]\nmembers=["backend", "lib"]\n'
+    )
+    files = {
+        "pyproject.toml": project,
+        "uv.lock": "",
+        "backend/pyproject.toml": '[project]\nname="a"\n',
+        "backend/main.py": "app = FastAPI()\n",
+        "lib/pyproject.toml": '[project]\nname="l"\n[project.scripts]\nl="l:main"\n',
+    }
+    assert plan(files).start.startswith("uvicorn backend.main:app ")
+
+
+def test_a_template_at_the_top_is_no_business_of_a_folder():
+    files = {"pyproject.toml": "[{{x}}", "web/index.html": "x"}
+    assert detect(MemoryFiles(files), Overrides(), "web").runtime == "static"

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import os
 import signal
 import time
@@ -52,6 +53,14 @@ async def test_an_error_for_people_comes_whole(workers, tmp_path):
     with pytest.raises(NoPlan, match="no way to build this source was found") as error:
         await SourceReader(workers).plan(tmp_path, "", Overrides())
     assert "Looked for: Dockerfile" in error.value.hint
+
+
+async def test_what_the_machine_refuses_is_no_fault_of_the_source(workers, source, tmp_path_factory):
+    """Such as a full disk, which people are told of."""
+    nowhere = tmp_path_factory.mktemp("x") / "missing" / "context.tar"
+    with pytest.raises(OSError, match="No such file") as error:
+        await SourceReader(workers).pack(nowhere, source, "", "", {})
+    assert error.value.errno == errno.ENOENT
 
 
 async def test_what_takes_too_long_is_ended_and_the_next_one_is_served(workers, source, tmp_path_factory):

@@ -201,6 +201,9 @@ class TestNx:
         assert plan({**files, "apps/web/vite.config.ts": ""}, "apps/web").framework == "NestJS", "it tests with Vite"
 
 
+MANAGED = "pnpm@10.0.0"
+
+
 class TestTurborepo:
     TASKS: ClassVar = {"tasks": {"build": {"dependsOn": ["^build", "^db:generate"]}}}
 
@@ -220,12 +223,18 @@ class TestTurborepo:
         ],
     )
     def test_it_builds_a_member_with_all_that_it_waits_for(self, top, version, settings, build):
-        package = {**top["package.json"], "devDependencies": {"turbo": version}}
+        named = "pnpm@10.0.0" if top is PNPM else "npm@10.0.0" if top is NPM else "yarn@4.0.0"
+        package = {**top["package.json"], "packageManager": named, "devDependencies": {"turbo": version}}
         found = plan({**workspace(), **top, "package.json": package, "turbo.json": settings}, "apps/web")
         assert (found.build, found.folder) == (build, "apps/web")
 
     def test_what_it_does_not_build_is_built_after_it(self):
-        files = {**workspace(), **PNPM, "package.json": {"devDependencies": {"turbo": "2"}}, "turbo.json": self.TASKS}
+        files = {
+            **workspace(),
+            **PNPM,
+            "package.json": {"packageManager": MANAGED, "devDependencies": {"turbo": "2"}},
+            "turbo.json": self.TASKS,
+        }
         ordered = "(cd ../.. && turbo run build --filter=web --env-mode=loose)"
         bare = {"name": "web", "dependencies": {"next": "1", "@acme/ui": "workspace:*"}}
         assert plan({**files, "apps/web/package.json": bare}, "apps/web").build == f"{ordered} && next build"
@@ -238,11 +247,17 @@ class TestTurborepo:
         files = {**workspace(), **PNPM, "turbo.json": self.TASKS}
         assert "turbo" not in plan(files, "apps/web").build
         files["package.json"] = {"devDependencies": {"turbo": "2"}}
+        assert "turbo" not in plan(files, "apps/web").build, "it refuses to run without packageManager"
+        files["package.json"]["packageManager"] = MANAGED
         assert "turbo" not in plan({**files, "apps/web/package.json": {**WEB, "name": "a; b"}}, "apps/web").build
 
     def test_its_scripts_get_the_variables_of_their_framework(self):
         react = {"name": "web", "scripts": {"build": "react-scripts build"}, "dependencies": {"react-scripts": "5"}}
-        files = {**PNPM, "package.json": {"devDependencies": {"turbo": "2"}}, "turbo.json": self.TASKS}
+        files = {
+            **PNPM,
+            "package.json": {"packageManager": MANAGED, "devDependencies": {"turbo": "2"}},
+            "turbo.json": self.TASKS,
+        }
         found = plan({**files, "apps/web/package.json": react}, "apps/web")
         assert found.build == "(cd ../.. && CI=false turbo run build --filter=web --env-mode=loose)"
         assert "TURBO_TELEMETRY_DISABLED=1" in dockerfile.generate(found, "base:1", "", has_variables=False)

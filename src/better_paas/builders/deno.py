@@ -8,7 +8,7 @@ from better_paas.builders.files import Files, read_json, table
 from better_paas.builders.node import managers
 from better_paas.builders.plan import BuildPlan, NoApp, Overrides
 
-_DEVELOPMENT = re.compile(r"--watch|dev\.tsx?|vite$|vite -|vite dev")
+_DEVELOPMENT = re.compile(r"--watch(?:-hmr)?(?:[= ]|$)|[ /]dev\.tsx?(?: |$)|vite$|vite -|vite dev")
 # Settings that name other files, or members that have to be there.
 _ELSEWHERE = {"workspace", "importMap", "links", "patch"}
 _ENTRIES = ("main.ts", "server.ts", "mod.ts", "index.ts", "main.js", "server.js")
@@ -29,8 +29,10 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     named = next((name for name in ("start", "preview") if name in tasks and not _is_development(tasks[name])), "")
     if named:
         start = f"deno task {named}"
-    elif node.is_app(files):
+    elif node.says_app(files)[0]:
         raise NoApp("deno.json is here for its tools", "Add a 'start' task to deno.json.")
+    elif not start and "start" in tasks:
+        start = "deno task start"
     chosen = procfile.start(files, overrides, start)
     runs_deno = bool(start) or chosen.startswith("deno ")
     if not chosen or (not runs_deno and "package.json" in names):

@@ -37,9 +37,12 @@ _WITH_WORKSPACES: tuple[ModuleType, ...] = (go, rust, dotnet, java, python, node
 _SURE_BY: dict[ModuleType, frozenset[str]] = {
     php: frozenset({"composer.json"}),
     ruby: frozenset({"Gemfile", "config.ru"}),
-    python: frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py"}),
+    python: frozenset({*python.MANIFESTS, "requirements"}),
 }
-_OTHERS = re.compile(r"(?:python3?|gunicorn|uvicorn|ruby|bundle|rackup|php|vendor/bin/)\b")
+_OTHERS = re.compile(
+    r"(?:python3?|gunicorn|uvicorn|hypercorn|daphne|waitress-serve|flask|celery|streamlit|chainlit|uv|poetry"
+    r"|ruby|bundle|rackup|puma|rails|unicorn|php|heroku-php-\w+|vendor/bin/\w+)\b"
+)
 _KNOWN_BY = (
     "requirements.txt, pyproject.toml, package.json, go.mod, Cargo.toml, composer.json, Gemfile, pom.xml, "
     "build.gradle, mix.exs, *.csproj, deno.json"
@@ -87,6 +90,8 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
             return found
     if not refused.keys() - {node} and (site := node.as_site(files, wanted) or static.detect(files, wanted)):
         return site
+    if documents := python.as_site(files, wanted):
+        return documents
     if refused:
         # Node's tools stand beside anything; of the others the last is the least likely to be there for its tools.
         raise [error for language, error in refused.items() if language is not node or len(refused) == 1][-1]
@@ -105,10 +110,13 @@ def _by_language(tree: Files, files: Files, folder: str, wanted: Overrides) -> B
 
 def _helpers(files: Files) -> set[ModuleType]:
     """Languages of which there is nothing but what may be a helper of the app of Node that is there."""
-    if not node.is_app(files) or any(_OTHERS.match(line) for line in procfile.commands(files).values()):
+    is_app, is_server = node.says_app(files)
+    if not is_app or any(_OTHERS.match(line) for line in procfile.commands(files).values()):
         return set()
-    names = set(files.names())
-    return {language for language, sure in _SURE_BY.items() if names.isdisjoint(sure)}
+    names = {part for name in files.names() for part in (name, name.partition("/")[0])}
+    found = {language for language, sure in _SURE_BY.items() if names.isdisjoint(sure)}
+    # Pages of PHP have scripts and styles that Node builds.
+    return found if is_server or "index.php" not in names else found - {php}
 
 
 def _of_workspace(tree: Files, folder: str, wanted: Overrides) -> BuildPlan | None:

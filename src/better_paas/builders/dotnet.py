@@ -1,8 +1,10 @@
 """.NET: one web project, published; alone, or with projects beside it that it refers to."""
 
+import contextlib
 import posixpath
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from better_paas.builders import procfile, versions
 from better_paas.builders.files import Files, exists, read_json, table
@@ -114,7 +116,10 @@ class _Target:
 def _target(files: Files, project: str, overrides: Overrides) -> _Target:
     pinned = (posixpath.join(folder, "global.json") for folder in parents(project))
     nearest = next((path for path in pinned if exists(files, path)), "global.json")
-    sdk = versions.parts(str(table(read_json(files, nearest), "sdk").get("version") or ""))
+    pin: dict[str, Any] = {}
+    with contextlib.suppress(NoPlan):  # .NET itself says what is wrong with it
+        pin = read_json(files, nearest)
+    sdk = versions.parts(str(table(pin, "sdk").get("version") or ""))
     is_list, wanted = _frameworks(files, project)
     # Without those that are for one system alone, where there is another.
     listed = sorted(wanted, key=lambda name: "-" not in name)

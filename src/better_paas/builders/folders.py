@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 # So many are followed; whoever names more has them all in one place.
 _MOST_NEIGHBOURS = 200
@@ -32,9 +33,10 @@ def neighbours(folder: str, named: Callable[[str], Iterable[str]]) -> list[str]:
     """
     found = [folder]
     for place in found:
-        for path in named(place):
-            if not path.startswith("..") or len(found) > _MOST_NEIGHBOURS:
-                continue
+        outside = (path for path in dict.fromkeys(named(place)) if path.startswith(".."))
+        for path in islice(outside, _MOST_NEIGHBOURS):
+            if len(found) > _MOST_NEIGHBOURS:
+                break
             target = posixpath.normpath(posixpath.join(place, path))
             if target.startswith(".."):
                 return []

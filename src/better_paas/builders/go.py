@@ -12,6 +12,10 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 _BINARY = procfile.BINARY
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
 _BY_HAND = re.compile(r"^//(?:go:| ?\+)build ignore\b", re.MULTILINE)
+_OF_OTHERS = (
+    *("package.json", "requirements.txt", "pyproject.toml", "Pipfile", "manage.py", "composer.json", "Gemfile"),
+    *("Cargo.toml", "deno.json", "mix.exs", "pom.xml", "build.gradle", "index.html", "index.php"),
+)
 _PROGRAM_FOLDER = re.compile(r"(?:cmd/[^/]++(?:/[^/]++)?)?")
 _MOST_SOURCES = 20
 # What stands before the package clause: a licence, and what the package is for.
@@ -34,7 +38,9 @@ def top_of(tree: Files, folder: str) -> str | None:
     A program in a folder of a module is built from where that module can be.
     """
     place = _module_of(tree, folder)
-    if place is None or not _FOLDER.fullmatch(folder) or (place != folder and not _programs(tree.below(folder))):
+    if place is None or not _FOLDER.fullmatch(folder):
+        return None
+    if place != folder and (_is_of_others(tree, folder) or not _programs(tree.below(folder))):
         return None
     for parent in parents(place):
         if posixpath.relpath(place, parent or ".") in _used(tree.below(parent).read("go.work") or ""):
@@ -43,6 +49,11 @@ def top_of(tree: Files, folder: str) -> str | None:
     replaced = _replaced(tree.below(place).read("go.mod") or "")
     found = with_neighbours(place, lambda at: replaced if at == place else []) if place else None
     return place if found is None and place != folder else found
+
+
+def _is_of_others(tree: Files, folder: str) -> bool:
+    """Whether a folder of a module has what names another language: its program of Go is a tool."""
+    return any(exists(tree, f"{folder}/{name}") for name in _OF_OTHERS)
 
 
 def _module_of(tree: Files, folder: str) -> str | None:
@@ -93,7 +104,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     files = top.below(folder)
     place = _module_of(top, folder)
     module = top.below(place or "").read("go.mod") or ""
-    wanted = posixpath.basename(procfile.program(files, overrides, "go"))
+    wanted = posixpath.basename(procfile.sole_program(files, overrides, "go"))
     # Its driver is C, and fails when it is asked for something where it was left out.
     needs_c = "github.com/mattn/go-sqlite3 " in module
     compiler = "CGO_ENABLED=1 " if needs_c else ""

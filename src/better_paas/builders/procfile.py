@@ -15,6 +15,7 @@ _WEB, _RELEASE = "web", "release"
 # What the Procfile itself and the runtime call their own: the main process, and a command that is run once.
 _RESERVED = (_WEB, _RELEASE, "main", "once")
 # By language: programs that builds of other hosts leave, or that run the source, where ours leaves a program alone.
+_SEVERAL = re.compile(r"[;&|<>()`]")
 _THEIRS = {
     "go": re.compile(r"(?<![\w./-])(?:\./|/app/)?+(bin/[\w.-]++)"),
     "rust": re.compile(r"(?<![\w./-])(?:\./|/app/)?+(target/release/[\w-]++)"),
@@ -54,6 +55,11 @@ def program(files: Files, overrides: Overrides, runtime: str) -> str:
     return _theirs(main_command(files), files, overrides, runtime)
 
 
+def sole_program(files: Files, overrides: Overrides, runtime: str) -> str:
+    """The same; "" where the command has several programs: which of them serves is not known."""
+    return "" if _SEVERAL.search(main_command(files)) else program(files, overrides, runtime)
+
+
 def _theirs(command: str, files: Files, overrides: Overrides, runtime: str) -> str:
     # Whoever writes how to build says what that leaves.
     found = _THEIRS[runtime].search(command) if runtime in _THEIRS and not overrides.build_command else None
@@ -63,7 +69,7 @@ def _theirs(command: str, files: Files, overrides: Overrides, runtime: str) -> s
 
 def _with_ours(command: str, runtime: str) -> str:
     """With our program and its arguments; "" where it is more than one command, or the program takes others."""
-    is_one = runtime in _WITH_ARGUMENTS and not re.search(r"[;&|<>()`]", command)
+    is_one = runtime in _WITH_ARGUMENTS and not _SEVERAL.search(command)
     return _THEIRS[runtime].sub(BINARY, command, count=1) if is_one else ""
 
 

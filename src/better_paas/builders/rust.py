@@ -58,7 +58,7 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
             "this Rust source is a library: it has no program",
             f"Add src/main.rs, or a build command that puts the program at {_BINARY}.",
         )
-    wanted = posixpath.basename(procfile.program(files, overrides, "rust"))
+    wanted = posixpath.basename(procfile.sole_program(files, overrides, "rust"))
     name = _program(files, manifest, programs, wanted) if not overrides.build_command else ""
     locked = " --locked" if exists(top, "Cargo.lock") else ""
     build = overrides.build_command or (

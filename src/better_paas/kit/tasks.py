@@ -83,5 +83,7 @@ def _answer(task: Task, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"refused": declared.__name__, "told": told}
     except MemoryError:
         raise
+    except OSError as error:
+        return {"failed": f"{error.strerror or error}"[:2000], "errno": error.errno or 0}
     except Exception as error:
         return {"failed": f"{type(error).__name__}: {error}"[:2000]}

@@ -44,7 +44,7 @@ class Workers:
         self._letting_go: asyncio.TimerHandle | None = None
 
     async def run(self, task: Task, **arguments: Any) -> Any:
-        """What the task gives. Errors: those that it declares, TaskOverran, TaskFailed."""
+        """What the task gives. Errors: those that it declares, TaskOverran, OSError, TaskFailed."""
         async with self._room:
             rested = self._resting()
             child = rested or await self._start()
@@ -69,6 +69,8 @@ class Workers:
         if "refused" in answer:
             kind = next(kind for kind in task.errors if kind.__name__ == answer["refused"])
             raise kind(*answer["told"])
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["failed"])  # the machine's, such as a full disk
         if "failed" in answer:
             raise TaskFailed(answer["failed"])
         return answer["result"]

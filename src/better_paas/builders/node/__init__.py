@@ -1,6 +1,7 @@
 """Node and Bun: a server, or a static site that a build makes; alone, or as a member of a workspace."""
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,9 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 # Of a workspace so many are looked at, to find its one app; there is none in a larger one.
 _MOST_APPS = 500
+_INSTALL_HOOKS = {"preinstall", "install", "postinstall", "prepare"}
+_MOST_PAGES, _LONGEST_PAGE = 50, 100_000
+_PROGRAM = re.compile(r"(?:[A-Z][A-Z0-9_]*+=[^\s;&|]++ ++)*+(?:node|bun|tsx|ts-node) ")
 _OF_BUN = ("bunfig.toml", "bun.lock")
 
 
@@ -55,18 +59,28 @@ def _alone(files: Files) -> Source | None:
     return Source(files, "", {} if path in _OF_BUN else read_json(files, path)) if path else None
 
 
-def is_app(files: Files) -> bool:
-    """Whether the package is an app by what it says itself: it depends on a framework, or starts a program."""
-    alone = _alone(files)
+def _shows_packages(files: Files) -> bool:
+    """Whether pages at the top, or their styles, name files of packages."""
+    names = [name for name in files.names() if name.count("/") < 2 and name.endswith((".html", ".css"))]
+    return any("node_modules/" in (files.head(name, _LONGEST_PAGE) or "") for name in names[:_MOST_PAGES])
+
+
+def says_app(files: Files) -> tuple[bool, bool]:
+    """(whether the package is an app by what it says itself, and one that serves by itself): it depends on a
+    framework, or starts a program. A broken package says nothing."""
+    alone, made = None, None
+    with contextlib.suppress(NoPlan):
+        alone = _alone(files)
     if alone is None:
-        return False
+        return False, False
     app = App(alone.files, alone.package, alone.dependencies)
-    made = frameworks.find(app)
-    if made and (made.name != "Vite" or exists(files, "index.html")):
-        return True
+    with contextlib.suppress(NoPlan):
+        made = frameworks.find(app)
     start = app.script("start")
     serves = any(key in app.own for key in frameworks.SERVERS)
-    return bool(start) and (serves or start.startswith(("node ", "bun ", "tsx ", "ts-node ")))
+    is_started = bool(start) and (serves or bool(_PROGRAM.match(start)))
+    is_made = made is not None and (made.name != "Vite" or exists(files, "index.html"))
+    return is_made or is_started, is_started or bool(made and made.start)
 
 
 def manifest(files: Files) -> str:
@@ -106,11 +120,12 @@ def _plan(source: Source, overrides: Overrides) -> BuildPlan:
         notes.append(f"{made.elsewhere} is for another host: that for Node takes its place in the build.")
     start, output = starts.find(app, made, manager, overrides, bool(build), notes)
     is_site = bool(output)
-    if output == "." and "node_modules/" not in (app.files.head("index.html") or ""):
-        if not build:
+    if output == "." and not _shows_packages(app.files):
+        hooks = table(source.package, "scripts").keys() & _INSTALL_HOOKS
+        if not build and not hooks and not overrides.install_command:
             # Nothing of its packages is for the page.
             return BuildPlan(runtime="static", output=output, folder=source.folder)
-        build = f"{build} && rm -rf node_modules"
+        build = f"{build} && rm -rf node_modules" if build else "rm -rf node_modules"
     wanted, version_note = version.wanted(overrides, _with_engines(source), *source.places)
     if not start and not is_site and made and made.elsewhere:
         raise NoPlan(

@@ -19,7 +19,7 @@ _DEVELOPMENT = re.compile(
     r"|live-server|lite-server|browser-sync|rollup[^&|;]*\s(?:-w|--watch)\b|snowpack dev|storybook dev"
     r"|gridsome develop|(?:rsbuild|rslib|farm|max|umi) (?:dev|start)|(?:rspack|rspress) (?:dev|serve)|farm(?= *$)"
     r"|(?:gulp|grunt) (?:watch|serve|server|dev|start)\b"
-    r"|ember s(?:erve)?\b|preact watch|stencil build[^&|;]*--serve|strapi develop|parcel(?= *$)|slidev(?= *$| -))"
+    r"|ember s(?:erve)?\b|preact watch|stencil build[^&|;]*--serve|strapi develop|(?<!/)parcel(?= *$)|slidev(?= *$| -))"
 )
 SERVERS = {
     "express": "Express",

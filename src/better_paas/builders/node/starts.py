@@ -49,7 +49,7 @@ def find(
     if made and made.start:
         return _executed(manager, made.start), ""
     site = _site(app)
-    serves = any(key in app.own for key in frameworks.SERVERS)
+    serves = any(key in app.own for key in frameworks.SERVERS) or _has_server(app)
     if script and builds and (site or not serves) and overrides.site is not False:
         # Where that is another folder, the build's check names those that there are.
         return "", site or _SITES[0]
@@ -96,12 +96,18 @@ def _is_page(app: App) -> bool:
 
 def _is_plain_site(app: App) -> bool:
     """A page at the top, beside programs that no server is among: they are for the page, or for tools."""
-    if not exists(app.files, "index.html") or not _is_page(app):
-        return False
+    return exists(app.files, "index.html") and _is_page(app) and not _has_server(app)
+
+
+def _has_server(app: App) -> bool:
+    """Whether one of its programs listens, or is named as the package's and has packages to run with."""
     main = app.package.get("main")
     paths = [main.removeprefix("./")] if isinstance(main, str) else []
+    paths += [f"{path}.js" for path in paths]
+    if table(app.package, "dependencies") and any(_PATH.fullmatch(path) and exists(app.files, path) for path in paths):
+        return True
     texts = [app.files.head(path, _LONGEST_ENTRY) or "" for path in (*paths, *_BUN_ENTRIES) if _PATH.fullmatch(path)]
-    return not any(_LISTENS.search(text) for text in texts)
+    return any(_LISTENS.search(text) for text in texts)
 
 
 def _writes_beside_page(build: str) -> bool:

@@ -15,9 +15,7 @@ from better_paas.builders.plan import DEFAULT_PORT, BuildPlan, NoApp, NoPlan, Ov
 from better_paas.builders.python import frameworks, requirements, sites, version, wheels
 from better_paas.builders.python.frameworks import Start
 
-_MANIFESTS = (
-    "mkdocs.yml",
-    "mkdocs.yaml",
+MANIFESTS = (
     "requirements.txt",
     "pyproject.toml",
     "Pipfile",
@@ -37,7 +35,7 @@ _FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     """A plan, or None if this is no Python app. Errors: NoPlan if it is one that can't be started."""
     top = {name for name in files.names() if "/" not in name}
-    is_python = bool(top.intersection((*_MANIFESTS, *frameworks.ENTRY_FILES, *frameworks.PROGRAMS)))
+    is_python = bool(top.intersection((*MANIFESTS, *frameworks.ENTRY_FILES, *frameworks.PROGRAMS)))
     is_python = is_python or any(name.startswith("requirements/") for name in files.names())
     if not is_python and not _procfile_says_so(files, top):
         return None
@@ -57,11 +55,18 @@ def detect(files: Files, overrides: Overrides) -> BuildPlan | None:
     return replace(found, notes=(*found.notes, f"{apps[0]} is the one app of this workspace; it is built."))
 
 
+def as_site(files: Files, overrides: Overrides) -> BuildPlan | None:
+    """The plan of a site that a program makes of texts, for a source that nothing else could be made of."""
+    if overrides.site is False or sites.find(files, requirements.names(requirements.listed(files))) is None:
+        return None
+    return _plan(files, "", replace(overrides, site=True))
+
+
 def top_of(tree: Files, folder: str) -> str | None:
     """The folder whose uv workspace `folder` belongs to, or that has all it names by path; None if there is none."""
     if not _FOLDER.fullmatch(folder):
         return None
-    for parent in parents(folder):
+    for parent in parents(folder) if exists(tree, f"{folder}/pyproject.toml") else ():
         if _is_member(tree.below(parent), posixpath.relpath(folder, parent or ".")):
             return parent
     return with_neighbours(folder, lambda place: requirements.beside(tree.below(place)))
@@ -86,9 +91,10 @@ def _is_for_node(files: Files) -> bool:
 def _apps(top: Files, overrides: Overrides) -> list[str]:
     """Members of the uv workspace that can be started: those in apps/, or with a framework, if there are such."""
     plans: dict[str, BuildPlan] = {}
+    shared = requirements.listed(top, _members(top))
     for folder in _members(top)[:_MOST_APPS]:
         with contextlib.suppress(NoApp):
-            plans[folder] = _plan(top, folder, overrides)
+            plans[folder] = _plan(top, folder, overrides, shared)
     found = sorted(plans)
     # A library may have a program as well.
     return (
@@ -114,7 +120,8 @@ def _members(top: Files) -> tuple[str, ...]:
     return tuple(folder for folder in folders if re.fullmatch(r"[\w./-]+", folder) and matches(folder, wanted))
 
 
-def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
+def _plan(top: Files, folder: str, overrides: Overrides, shared: list[str] | None = None) -> BuildPlan:
+    """shared: what all members of the workspace at the top require, if that is known."""
     files = top.below(folder)
     project = read_toml(files, "pyproject.toml")
     # What is no member is installed by its own lock, in its folder.
@@ -122,12 +129,15 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     home = top.below(at)
     members = _members(home)
     # What a member has starts that member, not the top.
-    files = Without(files, members) if members and not folder else files
+    if members and not folder and frameworks.KNOWN.isdisjoint(requirements.names(requirements.listed(home))):
+        files = Without(files, members)
     name = str(table(project, "project").get("name") or "") if folder and not at else ""
     installed = requirements.find(home, name if _NAME.fullmatch(name) else "", members)
     if installed.manager == "pip" and not overrides.install_command:
         requirements.refuse_strangers(home)
-    listed = requirements.listed(home, members) + (requirements.listed(files) if folder and not at else [])
+    listed = (shared if shared is not None and not at else requirements.listed(home, members)) + (
+        requirements.listed(files) if folder and not at else []
+    )
     for place in neighbours(at, lambda place: requirements.beside(top.below(place))) if at else ():
         listed += requirements.listed(top.below(place))
     required = requirements.names(listed)
@@ -135,8 +145,8 @@ def _plan(top: Files, folder: str, overrides: Overrides) -> BuildPlan:
     if found and found.server and found.server not in required:
         installed = installed.and_server(found.server)
     chosen = procfile.start(files, overrides, found.command if found else "")
-    site = sites.find(files, required) if not chosen or overrides.site else None
-    is_site = bool(overrides.site) or (site is not None and overrides.site is not False)
+    is_site = bool(overrides.site)
+    site = sites.find(files, required) if is_site else None
     for package in site.needs if site else ():
         installed = installed.and_server(package)
     if not chosen and not is_site:
@@ -229,9 +239,10 @@ def _django(files: Files, found: Start | None, overrides: Overrides, start: str)
 def _settings_of_server(files: Files, folder: str) -> str:
     """A variable before manage.py's commands, where the server runs with other settings than they would."""
     found: dict[str, str] = {}
+    inside = f"{folder}/" if folder else ""
     for name in files.names():
         kind = name.rpartition("/")[2]
-        if kind in ("manage.py", "wsgi.py", "asgi.py") and name.startswith(folder) and name.count("/") <= _DEEPEST:
+        if kind in ("manage.py", "wsgi.py", "asgi.py") and name.startswith(inside) and name.count("/") <= _DEEPEST:
             module = _SETTINGS.search(files.head(name) or "")
             found.setdefault("manage" if kind == "manage.py" else "server", module[1] if module else "")
     wanted, own = found.get("server"), found.get("manage")

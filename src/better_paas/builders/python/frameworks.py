@@ -23,6 +23,13 @@ _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
 _ASYNCHRONOUS = ("FastAPI", "Quart", "Starlette", "Litestar", "FastHTML")
 # Of each kind of files so many are looked into, those nearest to the top: there may be ten thousand.
 _MOST_CANDIDATES = 200
+# Packages of what serves, or shows pages.
+KNOWN = frozenset(
+    [
+        *("django", "python-fasthtml", "sanic", "dash", "flask", "streamlit", "chainlit", "gradio"),
+        *(name.lower() for name in _ASYNCHRONOUS),
+    ]
+)
 _NO_APP = ("tests/", "test/", "docs/", "examples/", "migrations/")
 # Programs that are handed a file. {file}: its path.
 _HANDED = {

@@ -86,7 +86,7 @@ def beside(files: Files) -> list[str]:
     named.append(table(pipfile, "packages"))
     values = [value for each in named for value in each.values()]
     values += [each for value in values if isinstance(value, list) for each in value]  # one for each platform
-    found = [str(value["path"]) for value in values if isinstance(value, dict) and "path" in value]
+    found = [path for value in values if isinstance(value, dict) and isinstance(path := value.get("path"), str)]
     main = _main_file(files)
     return found + _OUTSIDE.findall((main and files.read(main)) or "")
 

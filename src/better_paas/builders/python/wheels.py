@@ -77,4 +77,4 @@ def needs(name: str) -> Needs:
 
 
 def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d{1,9}", version)]
+    return [*(int(number) for number in re.findall(r"\d{1,9}", version)), 0, 0, 0][:3]
