@@ -30,7 +30,10 @@ from bench.load import Result, steady
 VISITS_A_SECOND = 40
 _KILL_SECONDS = (15, 45)
 _HELD_CONNECTIONS = 200
-_REST_SECONDS = 60
+# Longer than programs that read sources are kept for the next one.
+_REST_SECONDS = 75
+# Connections and files that may be open at any time.
+DESCRIPTORS_MORE = 10
 _AT_ONCE = 2
 GOOD = {
     "Procfile": "web: python app.py\n",
@@ -228,7 +231,8 @@ class Soak:
             await asyncio.sleep(2)
             seen.rest_memory, seen.rest_descriptors = self._memory(), self._descriptors()
             seen.containers_left = self._surplus()
-            if not seen.containers_left and seen.rest_memory <= 1.3 * seen.idle_memory:
+            has_fewer = seen.rest_descriptors <= seen.idle_descriptors + DESCRIPTORS_MORE
+            if not seen.containers_left and seen.rest_memory <= 1.3 * seen.idle_memory and has_fewer:
                 break
         builds, temporary = self.paas.data / "builds", self.paas.data / "tmp"
         left = [*builds.glob("*"), *temporary.glob("*/*")]
