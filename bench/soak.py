@@ -149,12 +149,18 @@ class Soak:
                 continue  # no file system takes such names
             wanted = {"name": name, "gitRepo": repository.url, "memory": "128m"}
             answer = await self._post("/api/deploy", wanted)
-            if answer is None or answer.status_code != 200:
-                self.seen.hostile[f"{kind}: refused"] += 1
+            if answer is None:
+                # A kill takes the answer with it, not always what was asked for.
+                app = await self._named(name)
+                outcome = "killed"
+            elif answer.status_code == 200:
+                app = answer.json()
+                outcome = (await self._ended(app["deploymentId"]))["status"]
+            else:
+                app, outcome = None, "refused"
+            self.seen.hostile[f"{kind}: {outcome}"] += 1
+            if app is None:
                 continue
-            app = answer.json()
-            ended = await self._ended(app["deploymentId"])
-            self.seen.hostile[f"{kind}: {ended['status']}"] += 1
             await self._insist("/api/apps/delete", {"id": app["id"]})
             await self._insist("/api/apps/purge", {"id": app["id"], "name": name, "volumes": True})
 
@@ -244,6 +250,13 @@ class Soak:
         with contextlib.suppress(httpx2.HTTPError):
             return await self._api.post(path, json=body)
         return None
+
+    async def _named(self, name: str) -> dict | None:
+        while True:
+            await self._is_up.wait()
+            with contextlib.suppress(httpx2.HTTPError):
+                apps: list[dict] = (await self._api.get("/api/apps")).json()
+                return next((app for app in apps if app["name"] == name), None)
 
     async def _insist(self, path: str, body: dict) -> None:
         while await self._post(path, body) is None:
