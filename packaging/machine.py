@@ -242,7 +242,7 @@ def build_dashboard(python: Path = VENV / "bin" / "python") -> None:
     sources = [
         path for folder in ("src", "public") for path in sorted((DASHBOARD / folder).rglob("*")) if path.is_file()
     ]
-    sources = [path for path in sources if path.name != "schema.d.ts"]
+    sources = [path for path in sources if path.name != "schema.d.ts" and ".test." not in path.name]
     sources += [DASHBOARD / name for name in ("package-lock.json", "package.json", "index.html", "vite.config.ts")]
     wanted = hashlib.sha256(api.encode() + b"".join(path.read_bytes() for path in sources)).hexdigest()
     stamp = BUILT / "sources.sha256"

@@ -15,7 +15,7 @@ HELP = """Usage: ./test [unit | all | postgres] [pytest arguments]
                 As root on Debian 12 it installs what it needs, a Docker engine and Chromium among it.
                 The tests of the state, the jobs and the API are run on SQLite and on PostgreSQL.
   ./test postgres  the same with all servers' state in PostgreSQL.
-  ./test unit   style, types, import rules and the unit tests; takes seconds.
+  ./test unit   style, types, import rules and the unit tests; takes minutes.
   ./test fuzz   a coverage-guided fuzzer at each reader of strangers' text (tests/fuzz/targets.py), 60 s each. What it
                 finds is printed with how to read it again; put it into tests/fuzz/corpus/<target>/, which all tests read.
 """
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         machine.install_programs()
         machine.ensure_environment("requirements-dev.lock")
-        # Some of the dashboard's modules are called by the unit tests.
+        # Its tools check the dashboard, and some of its modules are called by the unit tests.
         machine.install_node_packages(machine.DASHBOARD, "Getting the dashboard's packages")
         with ThreadPoolExecutor(1) as beside:
             checked = beside.submit(checks)
@@ -83,6 +83,10 @@ def checks() -> None:
     call(BIN / "ruff", "format", "--check", "--quiet", ".")
     call(BIN / "mypy")
     call(BIN / "lint-imports")
+    tools = machine.DASHBOARD / "node_modules" / ".bin"
+    call(tools / "biome", "check", "--error-on-warnings", cwd=machine.DASHBOARD, environment=machine.node_environment())
+    step("Unit tests of the dashboard")
+    call(tools / "vitest", "run", cwd=machine.DASHBOARD, environment=machine.node_environment())
 
 
 def prepare_machine() -> None:

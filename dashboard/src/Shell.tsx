@@ -1,5 +1,20 @@
 import { ActionIcon, Menu, Tooltip, useMantineColorScheme } from '@mantine/core'
-import { IconApps, IconDatabase, IconDots, IconFolders, IconHandStop, IconListCheck, IconLogout, IconMoon, IconRobot, IconRocket, IconSearch, IconServer2, IconSun, IconTrash } from '@tabler/icons-react'
+import {
+  IconApps,
+  IconDatabase,
+  IconDots,
+  IconFolders,
+  IconHandStop,
+  IconListCheck,
+  IconLogout,
+  IconMoon,
+  IconRobot,
+  IconRocket,
+  IconSearch,
+  IconServer2,
+  IconSun,
+  IconTrash,
+} from '@tabler/icons-react'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { session } from './api/client'
@@ -23,7 +38,8 @@ const FIRST: string[] = ['/', '/deployments', '/agents', '/approvals']
 const KEYS = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'
 const Palette = lazy(() => import('./palette/Palette').then(module => ({ default: module.Palette })))
 
-/** ⌘K opens the palette. `g a`, `g d`, `g t` (tokens), `g p` (approvals), `g l` (audit log), `g s` go to a place; `/` goes to the page's search; `n` begins a new app. */
+/** ⌘K opens the palette. `g a`, `g d`, `g t` (tokens), `g p` (approvals), `g l` (audit log), `g s` go to a place; `/` goes
+ *  to the page's search; `n` begins a new app. */
 function useKeys(find: () => void) {
   const navigate = useNavigate()
   const waiting = useRef(0)
@@ -34,9 +50,26 @@ function useKeys(find: () => void) {
         event.preventDefault()
         return find()
       }
-      if (event.metaKey || event.ctrlKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(target.tagName) || target.isContentEditable) return
+      if (
+        event.metaKey ||
+        event.ctrlKey ||
+        event.altKey ||
+        /INPUT|TEXTAREA|SELECT/.test(target.tagName) ||
+        target.isContentEditable
+      )
+        return
       if (Date.now() - waiting.current < 1000) {
-        const to = { a: '/', d: '/deployments', t: '/agents', p: '/approvals', l: '/audit', s: '/system', v: '/volumes', r: '/trash', j: '/projects' }[event.key] as '/' | undefined
+        const to = {
+          a: '/',
+          d: '/deployments',
+          t: '/agents',
+          p: '/approvals',
+          l: '/audit',
+          s: '/system',
+          v: '/volumes',
+          r: '/trash',
+          j: '/projects',
+        }[event.key] as '/' | undefined
         waiting.current = 0
         if (to) return void navigate({ to })
       }
@@ -66,8 +99,15 @@ export function Shell() {
     void followEvents(abort.signal)
     return () => abort.abort()
   }, [])
-  const active = (to: string) => (to === '/' ? path === '/' || path.startsWith('/apps') || path === '/new' : path.startsWith(to))
-  const problem = health.data && (health.data.engine === null && health.data.runtime === 'docker' ? 'The Docker engine does not answer.' : health.data.ingress !== 'ok' ? `The ingress does not serve: ${health.data.ingress}` : '')
+  const active = (to: string) =>
+    to === '/' ? path === '/' || path.startsWith('/apps') || path === '/new' : path.startsWith(to)
+  const problem =
+    health.data &&
+    (health.data.engine === null && health.data.runtime === 'docker'
+      ? 'The Docker engine does not answer.'
+      : health.data.ingress !== 'ok'
+        ? `The ingress does not serve: ${health.data.ingress}`
+        : '')
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -78,14 +118,26 @@ export function Shell() {
           <img src="/icon.svg" width={24} height={24} alt="" />
           <span>Better-PaaS</span>
         </Link>
-        <button type="button" className="find" onClick={find} title={`Find (${KEYS})`} aria-keyshortcuts="Meta+K Control+K">
+        <button
+          type="button"
+          className="find"
+          onClick={find}
+          title={`Find (${KEYS})`}
+          aria-keyshortcuts="Meta+K Control+K"
+        >
           <IconSearch size={16} aria-hidden />
           <span>Find</span>
           <kbd>{KEYS}</kbd>
         </button>
         <nav aria-label="Main">
           {PLACES.map(({ to, label, icon: Icon }) => (
-            <Link key={to} to={to} className={`${active(to) ? 'active' : ''} ${FIRST.includes(to) ? '' : 'wide'}`} aria-current={active(to) ? 'page' : undefined} aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}>
+            <Link
+              key={to}
+              to={to}
+              className={`${active(to) ? 'active' : ''} ${FIRST.includes(to) ? '' : 'wide'}`}
+              aria-current={active(to) ? 'page' : undefined}
+              aria-label={to === '/approvals' && waiting ? `${label} ${waiting} waiting` : label}
+            >
               <Icon size={18} aria-hidden />
               <span>{label}</span>
               {to === '/approvals' && waiting > 0 && <b className="badge" aria-hidden data-count={waiting} />}
@@ -101,11 +153,22 @@ export function Shell() {
           </Menu.Target>
           <Menu.Dropdown>
             {PLACES.filter(({ to }) => !FIRST.includes(to)).map(({ to, label, icon: Icon }) => (
-              <Menu.Item key={to} leftSection={<Icon size={16} aria-hidden />} onClick={() => void navigate({ to })}>{label}</Menu.Item>
+              <Menu.Item key={to} leftSection={<Icon size={16} aria-hidden />} onClick={() => void navigate({ to })}>
+                {label}
+              </Menu.Item>
             ))}
             <Menu.Divider />
-            <Menu.Item leftSection={colorScheme === 'dark' ? <IconSun size={16} aria-hidden /> : <IconMoon size={16} aria-hidden />} onClick={toggleColorScheme}>{colorScheme === 'dark' ? 'Light theme' : 'Dark theme'}</Menu.Item>
-            <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => session.end()}>Sign out</Menu.Item>
+            <Menu.Item
+              leftSection={
+                colorScheme === 'dark' ? <IconSun size={16} aria-hidden /> : <IconMoon size={16} aria-hidden />
+              }
+              onClick={toggleColorScheme}
+            >
+              {colorScheme === 'dark' ? 'Light theme' : 'Dark theme'}
+            </Menu.Item>
+            <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => session.end()}>
+              Sign out
+            </Menu.Item>
           </Menu.Dropdown>
         </Menu>
         <div className="foot">
@@ -129,7 +192,8 @@ export function Shell() {
         )}
         {health.data?.runtime === 'process' && path === '/' && (
           <div className="notice attention" style={{ marginBottom: 16 }}>
-            Apps run as processes of this machine, not in containers: good for a first look, and not to keep strangers’ code apart. <Link to="/system">See System</Link>
+            Apps run as processes of this machine, not in containers: good for a first look, and not to keep strangers’
+            code apart. <Link to="/system">See System</Link>
           </div>
         )}
         <Outlet />

@@ -37,9 +37,20 @@ export function SignIn() {
               On the server, <code>better-paas token</code> shows the admin token.
             </Text>
           </div>
-          <PasswordInput label="Admin token" value={token} onChange={event => setToken(event.currentTarget.value)} autoComplete="current-password" data-autofocus autoFocus
-            visibilityToggleButtonProps={{ 'aria-label': 'Show the token' }} />
-          <Checkbox label="Stay signed in on this device" checked={keep} onChange={event => setKeep(event.currentTarget.checked)} />
+          <PasswordInput
+            label="Admin token"
+            value={token}
+            onChange={event => setToken(event.currentTarget.value)}
+            autoComplete="current-password"
+            data-autofocus
+            autoFocus
+            visibilityToggleButtonProps={{ 'aria-label': 'Show the token' }}
+          />
+          <Checkbox
+            label="Stay signed in on this device"
+            checked={keep}
+            onChange={event => setKeep(event.currentTarget.checked)}
+          />
           {error !== null && <Fault error={error} />}
           <Button type="submit" loading={busy} disabled={!token.trim()}>
             Sign in

@@ -1,15 +1,33 @@
-import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+import { type CSSVariablesResolver, createTheme } from '@mantine/core'
 
 export const theme = createTheme({
   components: {
     // A dialog's head is no second banner of the page.
-    Modal: { defaultProps: { attributes: { header: { role: 'presentation' } }, styles: { content: { border: '1px solid var(--mantine-color-default-border)' } } } },
+    Modal: {
+      defaultProps: {
+        attributes: { header: { role: 'presentation' } },
+        styles: { content: { border: '1px solid var(--mantine-color-default-border)' } },
+      },
+    },
     // A menu holds its items and nothing else.
     Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
   },
   // Its own greys have no blue in them, and look like another page's on ours.
-  colors: { dark: ['#e6edf3', '#b4bcc6', '#9198a1', '#6e7681', '#30363d', '#2a3038', '#161b22', '#0d1117', '#0b0f14', '#05080c'] },
+  colors: {
+    dark: [
+      '#e6edf3',
+      '#b4bcc6',
+      '#9198a1',
+      '#6e7681',
+      '#30363d',
+      '#2a3038',
+      '#161b22',
+      '#0d1117',
+      '#0b0f14',
+      '#05080c',
+    ],
+  },
   primaryColor: 'indigo',
   primaryShade: 7,
   defaultRadius: 'md',

@@ -85,6 +85,17 @@ def test_both_write_and_read_alike():
         assert raw == read(f"A={text}")
 
 
+def test_text_that_is_not_edited_changes_nothing_in_the_dashboard():
+    program = """
+    import { asText, fromApp, fromText } from './apps/variables'
+    const plainly = rows => JSON.stringify(rows.map(({ key, value, secret }) => [key, value, secret]))
+    export default texts => texts.filter(text => {
+        const rows = fromApp({ envVars: { A: text, AUTH_URL: text, KEY: '***' }, secretKeys: ['KEY'] })
+        return plainly(fromText(parse(asText(rows)), rows)) !== plainly(rows)
+    })"""
+    assert typescript.call(READ + program, thousand_texts()) == []
+
+
 LONG = ["#", " ", "\t\n", "A=", "'", '"\\', "A='x'\n", "'x''", '"\\n"', "A= #\n", "export ", "\n# x", "\\'"]
 
 

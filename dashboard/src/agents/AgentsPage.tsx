@@ -36,7 +36,10 @@ export function AgentsPage() {
           ) : (
             <div className="empty">
               <h2>Let a machine deploy for you</h2>
-              <p>Make a token for Claude Code, Cursor, GitHub Actions or a script. It never sees your admin token, nor the value of a secret.</p>
+              <p>
+                Make a token for Claude Code, Cursor, GitHub Actions or a script. It never sees your admin token, nor
+                the value of a secret.
+              </p>
               <Button onClick={() => setMaking(true)}>Make the first token</Button>
             </div>
           )}
@@ -65,9 +68,19 @@ function Freeze() {
           onChange={() => (on ? freeze.mutate({ frozen: false }) : setAsking(true))}
         />
       </Group>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title="Freeze all agent tokens?" act="Freeze all tokens" danger busy={freeze.isPending}
-        onAct={() => freeze.mutate({ frozen: true }, { onSettled: () => setAsking(false) })}>
-        <Text size="sm">Every token may only read from this moment on; changes are refused. Deployments that run come to their end. Switching it off undoes this.</Text>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title="Freeze all agent tokens?"
+        act="Freeze all tokens"
+        danger
+        busy={freeze.isPending}
+        onAct={() => freeze.mutate({ frozen: true }, { onSettled: () => setAsking(false) })}
+      >
+        <Text size="sm">
+          Every token may only read from this moment on; changes are refused. Deployments that run come to their end.
+          Switching it off undoes this.
+        </Text>
       </Confirm>
     </div>
   )
@@ -80,7 +93,10 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
   const [rotating, setRotating] = useState(false)
   const remove = useAction('/api/agents/delete', `The token of ${named(agent.name)} is gone`)
   const resume = useAction('/api/agents/resume', `The token of ${named(agent.name)} works again`)
-  const names = [...agent.projects.map(id => projects.data?.find(found => found.id === id)?.name), ...agent.apps.map(id => apps.data?.find(found => found.id === id)?.name)]
+  const names = [
+    ...agent.projects.map(id => projects.data?.find(found => found.id === id)?.name),
+    ...agent.apps.map(id => apps.data?.find(found => found.id === id)?.name),
+  ]
   return (
     <li className="agent">
       <div className="row">
@@ -90,29 +106,91 @@ function AgentRow({ agent, onToken }: { agent: Agent; onToken: (token: { name: s
             {agent.suspendedAt && <Status status="failed" word="Suspended" />}
             {agent.expired && <Status status="expired" />}
           </Group>
-          <p>{sentence(agent, names.filter(name => name !== undefined))}</p>
-          <p className="dim">
-            <code>{agent.id}</code> · {agent.lastUsedAt ? <>last used <Ago at={agent.lastUsedAt} /> from {agent.lastAddress}, {agent.uses} calls</> : 'never used'}
-            {agent.oldTokenUntil && <> · the old token works until {new Date(agent.oldTokenUntil).toLocaleString()}</>}
-            {agent.note && <> · <bdi>{agent.note}</bdi></>}
+          <p>
+            {sentence(
+              agent,
+              names.filter(name => name !== undefined),
+            )}
           </p>
-          {agent.suspendedAt && <p role="status">It was stopped after {agent.suspendedReason}. Look at what it did before you let it go on.</p>}
+          <p className="dim">
+            <code>{agent.id}</code> ·{' '}
+            {agent.lastUsedAt ? (
+              <>
+                last used <Ago at={agent.lastUsedAt} /> from {agent.lastAddress}, {agent.uses} calls
+              </>
+            ) : (
+              'never used'
+            )}
+            {agent.oldTokenUntil && <> · the old token works until {new Date(agent.oldTokenUntil).toLocaleString()}</>}
+            {agent.note && (
+              <>
+                {' '}
+                · <bdi>{agent.note}</bdi>
+              </>
+            )}
+          </p>
+          {agent.suspendedAt && (
+            <p role="status">
+              It was stopped after {agent.suspendedReason}. Look at what it did before you let it go on.
+            </p>
+          )}
         </div>
         <Group gap="xs">
-          <Button component={Link} to={`/audit?actor=${agent.id}`} size="xs" variant="default" aria-label={`Activity of ${agent.name}`}>Activity</Button>
-          {agent.suspendedAt && <Button size="xs" variant="default" loading={resume.isPending} onClick={() => resume.mutate({ id: agent.id })} aria-label={`Resume ${agent.name}`}>Resume</Button>}
-          <Button size="xs" variant="default" onClick={() => setRotating(true)} aria-label={`Replace the token of ${agent.name}`}>Replace</Button>
-          <Button size="xs" variant="default" onClick={() => setAsking(true)} aria-label={`Revoke ${agent.name}`}>Revoke</Button>
+          <Button
+            component={Link}
+            to={`/audit?actor=${agent.id}`}
+            size="xs"
+            variant="default"
+            aria-label={`Activity of ${agent.name}`}
+          >
+            Activity
+          </Button>
+          {agent.suspendedAt && (
+            <Button
+              size="xs"
+              variant="default"
+              loading={resume.isPending}
+              onClick={() => resume.mutate({ id: agent.id })}
+              aria-label={`Resume ${agent.name}`}
+            >
+              Resume
+            </Button>
+          )}
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => setRotating(true)}
+            aria-label={`Replace the token of ${agent.name}`}
+          >
+            Replace
+          </Button>
+          <Button size="xs" variant="default" onClick={() => setAsking(true)} aria-label={`Revoke ${agent.name}`}>
+            Revoke
+          </Button>
         </Group>
       </div>
       <details>
         <summary className="dim">What it can do</summary>
-        <ul className="can">{agent.can.map(line => <li key={line}>{line}</li>)}</ul>
+        <ul className="can">
+          {agent.can.map(line => (
+            <li key={line}>{line}</li>
+          ))}
+        </ul>
       </details>
       <RotateAgent agent={agent} opened={rotating} onClose={() => setRotating(false)} onToken={onToken} />
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Revoke the token of ${named(agent.name)}?`} act={`Revoke ${agent.name}`} danger busy={remove.isPending}
-        onAct={() => remove.mutate({ id: agent.id }, { onSettled: () => setAsking(false) })}>
-        <Text size="sm">Its next call is refused, and so are those of tokens that it made. What it did stays in the audit log. This can't be undone; a new token can be made.</Text>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Revoke the token of ${named(agent.name)}?`}
+        act={`Revoke ${agent.name}`}
+        danger
+        busy={remove.isPending}
+        onAct={() => remove.mutate({ id: agent.id }, { onSettled: () => setAsking(false) })}
+      >
+        <Text size="sm">
+          Its next call is refused, and so are those of tokens that it made. What it did stays in the audit log. This
+          can't be undone; a new token can be made.
+        </Text>
       </Confirm>
     </li>
   )

@@ -14,8 +14,21 @@ const EXPIRIES = [
 ]
 
 /** What a token allows, as a form: its fields for the API, its inputs, and in words what it could do.
- *  own: scopes can be chosen one by one. expires: a life can be chosen. first: the profile to begin with. more: further fields that count. */
-export function useRights({ own = false, expires = true, enabled = true, first = '', more = {} }: { own?: boolean; expires?: boolean; enabled?: boolean; first?: string; more?: object }) {
+ *  own: scopes can be chosen one by one. expires: a life can be chosen. first: the profile to begin with.
+ *  more: further fields that count. */
+export function useRights({
+  own = false,
+  expires = true,
+  enabled = true,
+  first = '',
+  more = {},
+}: {
+  own?: boolean
+  expires?: boolean
+  enabled?: boolean
+  first?: string
+  more?: object
+}) {
   const scopes = useScopes()
   const apps = useApps()
   const projects = useProjects()
@@ -53,31 +66,83 @@ export function useRights({ own = false, expires = true, enabled = true, first =
         <Checkbox.Group value={chosen} onChange={setChosen} label="Scopes">
           <Stack gap={6} mt={6}>
             {scopes.data.scopes.map(entry => (
-              <Checkbox key={entry.scope} value={entry.scope} label={<><code>{entry.scope}</code> <Text span size="sm" c="dimmed">{entry.allows}</Text></>} />
+              <Checkbox
+                key={entry.scope}
+                value={entry.scope}
+                label={
+                  <>
+                    <code>{entry.scope}</code>{' '}
+                    <Text span size="sm" c="dimmed">
+                      {entry.allows}
+                    </Text>
+                  </>
+                }
+              />
             ))}
           </Stack>
         </Checkbox.Group>
       )}
       <div>
-        <Text size="sm" fw={500} mb={4} id="where-label">Where</Text>
-        <SegmentedControl aria-labelledby="where-label" size="xs" value={where} onChange={setWhere} data={[{ value: 'all', label: 'Everywhere' }, { value: 'some', label: 'Chosen projects and apps' }]} />
+        <Text size="sm" fw={500} mb={4} id="where-label">
+          Where
+        </Text>
+        <SegmentedControl
+          aria-labelledby="where-label"
+          size="xs"
+          value={where}
+          onChange={setWhere}
+          data={[
+            { value: 'all', label: 'Everywhere' },
+            { value: 'some', label: 'Chosen projects and apps' },
+          ]}
+        />
         {where === 'some' && (
-          <MultiSelect mt="xs" aria-label="Projects and apps" searchable value={places} onChange={setPlaces} placeholder={places.length ? undefined : 'Choose at least one'}
+          <MultiSelect
+            mt="xs"
+            aria-label="Projects and apps"
+            searchable
+            value={places}
+            onChange={setPlaces}
+            placeholder={places.length ? undefined : 'Choose at least one'}
             data={[
-              { group: 'Projects, with all their apps', items: (projects.data ?? []).map(entry => ({ value: `project ${entry.id}`, label: entry.name })) },
-              { group: 'Apps', items: (apps.data ?? []).map(entry => ({ value: `app ${entry.id}`, label: `${entry.name} (app)` })) },
+              {
+                group: 'Projects, with all their apps',
+                items: (projects.data ?? []).map(entry => ({ value: `project ${entry.id}`, label: entry.name })),
+              },
+              {
+                group: 'Apps',
+                items: (apps.data ?? []).map(entry => ({ value: `app ${entry.id}`, label: `${entry.name} (app)` })),
+              },
             ]}
           />
         )}
       </div>
     </>
   )
-  const life = <Select label="It ends" data={EXPIRIES} value={expiry} onChange={value => setExpiry(value ?? '90')} allowDeselect={false} />
+  const life = (
+    <Select
+      label="It ends"
+      data={EXPIRIES}
+      value={expiry}
+      onChange={value => setExpiry(value ?? '90')}
+      allowDeselect={false}
+    />
+  )
   const words = (
     <section className="panel" aria-label="This token can" aria-live="polite">
-      <header><h2>This token can</h2></header>
+      <header>
+        <h2>This token can</h2>
+      </header>
       <div className="inside">
-        {can.isError ? <Fault error={can.error} /> : <ul className="can">{(can.data?.can ?? []).map(line => <li key={line}>{line}</li>)}</ul>}
+        {can.isError ? (
+          <Fault error={can.error} />
+        ) : (
+          <ul className="can">
+            {(can.data?.can ?? []).map(line => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        )}
       </div>
     </section>
   )

@@ -65,13 +65,24 @@ const headers = (token = session.token()) => ({
 const asError = async (response: Response) => {
   const body = await response.json().catch(() => null)
   const text = body?.error ?? `The server answered ${response.status}`
-  return new ApiError(text, response.status, body?.hint ?? null, body?.requestId ?? null, body?.quoted ?? null, body?.code ?? '')
+  return new ApiError(
+    text,
+    response.status,
+    body?.hint ?? null,
+    body?.requestId ?? null,
+    body?.quoted ?? null,
+    body?.code ?? '',
+  )
 }
 
 async function call<T>(method: string, path: string, body?: unknown, token?: string): Promise<T> {
   let response: Response
   try {
-    response = await fetch(path, { method, headers: headers(token), body: body === undefined ? undefined : JSON.stringify(body) })
+    response = await fetch(path, {
+      method,
+      headers: headers(token),
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
   } catch {
     throw new ApiError('The server does not answer', 0, 'Is it running? This page tries again by itself.', null)
   }
@@ -87,9 +98,14 @@ export const get = <T>(path: string, query: Record<string, string | number | und
 }
 export const post = <T>(path: string, body: unknown = {}) => call<T>('POST', path, body)
 /** A page of a list, and where the next one begins. */
-export async function getPage<T>(path: string, query: Record<string, string | number | undefined>): Promise<{ items: T[]; next: string | null }> {
+export async function getPage<T>(
+  path: string,
+  query: Record<string, string | number | undefined>,
+): Promise<{ items: T[]; next: string | null }> {
   const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== '')
-  const response = await fetch(`${path}?${new URLSearchParams(set.map(([key, value]) => [key, String(value)]))}`, { headers: headers() })
+  const response = await fetch(`${path}?${new URLSearchParams(set.map(([key, value]) => [key, String(value)]))}`, {
+    headers: headers(),
+  })
   if (!response.ok) throw await asError(response)
   return { items: await response.json(), next: response.headers.get('X-Next-Cursor') }
 }
@@ -103,7 +119,10 @@ export interface StreamEvent {
 
 /** Server-sent events with the token in a header, where EventSource could only put it into the address. */
 export async function* stream(path: string, signal: AbortSignal, lastId = ''): AsyncGenerator<StreamEvent> {
-  const response = await fetch(path, { headers: { ...headers(), ...(lastId ? { 'Last-Event-ID': lastId } : {}) }, signal })
+  const response = await fetch(path, {
+    headers: { ...headers(), ...(lastId ? { 'Last-Event-ID': lastId } : {}) },
+    signal,
+  })
   if (!response.ok || !response.body) throw await asError(response)
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ''

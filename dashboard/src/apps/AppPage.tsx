@@ -4,12 +4,12 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { App } from '../api/client'
 import { tellUndo, useAction, useApp } from '../api/queries'
-import { appRoute, type AppTab } from '../router'
+import { type AppTab, appRoute } from '../router'
 import { Confirm, Fault, Head, Loading, Quotation } from '../ui/parts'
 import { Status } from '../ui/Status'
 import { DomainsTab } from './DomainsTab'
-import { DeploymentsTab, LogsTab, OverviewTab } from './readTabs'
 import { ResourcesTab } from './ResourcesTab'
+import { DeploymentsTab, LogsTab, OverviewTab } from './readTabs'
 import { SettingsTab } from './SettingsTab'
 import { StatusDetail } from './StatusDetail'
 import { VariablesTab } from './VariablesTab'
@@ -35,8 +35,19 @@ export function AppPage() {
   const View = TABS.find(entry => entry.value === tab)!.view
   return (
     <>
-      <Head crumbs={<Link to="/">Apps</Link>} title={app.name} status={<Status status={app.status} />} truth={truth(app)} actions={<Actions app={app} />} />
-      <Tabs value={tab} onChange={value => void navigate({ to: '/apps/$appId', params: { appId }, search: { tab: value as AppTab } })} mb="md" keepMounted={false}>
+      <Head
+        crumbs={<Link to="/">Apps</Link>}
+        title={app.name}
+        status={<Status status={app.status} />}
+        truth={truth(app)}
+        actions={<Actions app={app} />}
+      />
+      <Tabs
+        value={tab}
+        onChange={value => void navigate({ to: '/apps/$appId', params: { appId }, search: { tab: value as AppTab } })}
+        mb="md"
+        keepMounted={false}
+      >
         <Tabs.List ref={showActive} style={{ overflowX: 'auto', flexWrap: 'nowrap' }}>
           {TABS.map(entry => (
             <Tabs.Tab key={entry.value} value={entry.value}>
@@ -55,9 +66,21 @@ export function AppPage() {
 }
 
 /** On a phone the tabs are wider than the screen. */
-const showActive = (list: HTMLDivElement | null) => list?.querySelector('[data-active]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+const showActive = (list: HTMLDivElement | null) =>
+  list?.querySelector('[data-active]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
 
-const truth = (app: App) => app.statusDetail ? <><StatusDetail app={app} /> <Quotation of={app.statusQuoted} /></> : (app.status !== 'running' ? '' : app.url ? `Serves at ${app.url}.` : 'Works behind the scenes: it serves no requests.')
+const truth = (app: App) =>
+  app.statusDetail ? (
+    <>
+      <StatusDetail app={app} /> <Quotation of={app.statusQuoted} />
+    </>
+  ) : app.status !== 'running' ? (
+    ''
+  ) : app.url ? (
+    `Serves at ${app.url}.`
+  ) : (
+    'Works behind the scenes: it serves no requests.'
+  )
 
 function Actions({ app }: { app: App }) {
   const [asking, setAsking] = useState(false)
@@ -66,11 +89,24 @@ function Actions({ app }: { app: App }) {
   const start = useAction('/api/apps/start', `${app.name} runs`)
   const navigate = useNavigate()
   const deploy = () =>
-    redeploy.mutate({ id: app.id }, { onSuccess: answer => void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } }) })
+    redeploy.mutate(
+      { id: app.id },
+      {
+        onSuccess: answer =>
+          void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } }),
+      },
+    )
   return (
     <>
       {app.status === 'running' && app.url && (
-        <Button component="a" href={app.url} target="_blank" rel="noreferrer" variant="default" leftSection={<IconExternalLink size={16} />}>
+        <Button
+          component="a"
+          href={app.url}
+          target="_blank"
+          rel="noreferrer"
+          variant="default"
+          leftSection={<IconExternalLink size={16} />}
+        >
           Open
         </Button>
       )}
@@ -87,9 +123,27 @@ function Actions({ app }: { app: App }) {
       <Button loading={redeploy.isPending} onClick={deploy}>
         Deploy
       </Button>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Stop ${app.name}?`} act={`Stop ${app.name}`} danger busy={stop.isPending}
-        onAct={() => stop.mutate({ id: app.id }, { onSuccess: () => tellUndo(`${app.name} is stopped`, () => start.mutate({ id: app.id })), onSettled: () => setAsking(false) })}>
-        <Text size="sm">Visitors see a page that says it is stopped. Its image, variables, domains and volumes stay; Start brings it back.</Text>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Stop ${app.name}?`}
+        act={`Stop ${app.name}`}
+        danger
+        busy={stop.isPending}
+        onAct={() =>
+          stop.mutate(
+            { id: app.id },
+            {
+              onSuccess: () => tellUndo(`${app.name} is stopped`, () => start.mutate({ id: app.id })),
+              onSettled: () => setAsking(false),
+            },
+          )
+        }
+      >
+        <Text size="sm">
+          Visitors see a page that says it is stopped. Its image, variables, domains and volumes stay; Start brings it
+          back.
+        </Text>
       </Confirm>
     </>
   )

@@ -20,7 +20,9 @@ export function AppsPage() {
   if (!apps.data.length) return <NoApps />
   const wanted = search.toLowerCase()
   const shown = apps.data.filter(
-    app => (state === 'all' || app.status === state) && `${app.name} ${app.url} ${app.gitRepo}`.toLowerCase().includes(wanted),
+    app =>
+      (state === 'all' || app.status === state) &&
+      `${app.name} ${app.url} ${app.gitRepo}`.toLowerCase().includes(wanted),
   )
   return (
     <>
@@ -34,9 +36,22 @@ export function AppsPage() {
         }
       />
       <Group mb="md" gap="sm">
-        <TextInput aria-label="Filter apps" placeholder="Filter by name, domain or repository" leftSection={<IconSearch size={16} />} value={search}
-          onChange={event => setSearch(event.currentTarget.value)} data-page-search w={{ base: '100%', sm: 320 }} />
-        <SegmentedControl aria-label="Status" size="xs" value={state} onChange={setState} data={STATES.map(value => ({ value, label: value[0]!.toUpperCase() + value.slice(1) }))} />
+        <TextInput
+          aria-label="Filter apps"
+          placeholder="Filter by name, domain or repository"
+          leftSection={<IconSearch size={16} />}
+          value={search}
+          onChange={event => setSearch(event.currentTarget.value)}
+          data-page-search
+          w={{ base: '100%', sm: 320 }}
+        />
+        <SegmentedControl
+          aria-label="Status"
+          size="xs"
+          value={state}
+          onChange={setState}
+          data={STATES.map(value => ({ value, label: value[0]!.toUpperCase() + value.slice(1) }))}
+        />
       </Group>
       {shown.length ? (
         <div className="cards">
@@ -57,7 +72,11 @@ export function AppsPage() {
 function sentence(apps: App[]) {
   const failed = apps.filter(app => app.status === 'failed')
   const building = apps.filter(app => app.status === 'building').length
-  if (failed.length) return `${failed.map(app => app.name).slice(0, 3).join(', ')} ${failed.length === 1 ? 'needs' : 'need'} attention.`
+  if (failed.length)
+    return `${failed
+      .map(app => app.name)
+      .slice(0, 3)
+      .join(', ')} ${failed.length === 1 ? 'needs' : 'need'} attention.`
   if (building) return `${building} of ${apps.length} ${building === 1 ? 'is' : 'are'} being built.`
   const running = apps.filter(app => app.status === 'running').length
   if (apps.length === 1 && running) return 'It runs.'
@@ -72,7 +91,11 @@ export function AppCard({ app }: { app: App }) {
         <Status status={app.status} />
       </div>
       <div className="dim cut">{app.url.replace(/^https?:\/\//, '') || 'serves no requests'}</div>
-      {app.statusDetail && (app.status === 'running' || app.status === 'failed') && <div className="dim" style={{ marginTop: 4 }}><StatusDetail app={app} /></div>}
+      {app.statusDetail && (app.status === 'running' || app.status === 'failed') && (
+        <div className="dim" style={{ marginTop: 4 }}>
+          <StatusDetail app={app} />
+        </div>
+      )}
       <div className="row dim" style={{ marginTop: 'auto', paddingTop: 12 }}>
         <span className="cut">
           {app.activeCommit ? (
@@ -93,7 +116,11 @@ function NoApps() {
   const navigate = useNavigate()
   const deploy = useAction<{ deploymentId: string }>('/api/deploy')
   const sample = async () => {
-    const { deploymentId } = await deploy.mutateAsync({ name: 'hello', gitRepo: 'sample:hello-python', healthPath: '/health' })
+    const { deploymentId } = await deploy.mutateAsync({
+      name: 'hello',
+      gitRepo: 'sample:hello-python',
+      healthPath: '/health',
+    })
     await navigate({ to: '/deployments/$deploymentId', params: { deploymentId } })
   }
   return (

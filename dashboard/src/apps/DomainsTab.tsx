@@ -10,7 +10,11 @@ import { RoutingPanel } from './RoutingPanel'
 /** One status for a name: where it points and how its certificate is. */
 function state(domain: DomainState): { status: string; word: string } {
   const { certificate } = domain
-  if (certificate.state === 'active') return { status: domain.problem ? 'attention' : 'running', word: `HTTPS until ${new Date(certificate.expiresAt!).toLocaleDateString(undefined, { day: 'numeric', month: 'short' })}` }
+  if (certificate.state === 'active')
+    return {
+      status: domain.problem ? 'attention' : 'running',
+      word: `HTTPS until ${new Date(certificate.expiresAt!).toLocaleDateString(undefined, { day: 'numeric', month: 'short' })}`,
+    }
   if (certificate.state === 'failing') return { status: 'failed', word: 'No certificate' }
   if (certificate.state === 'waiting') return { status: 'building', word: 'Certificate on its way' }
   return domain.problem ? { status: 'attention', word: 'Does not lead here' } : { status: 'running', word: 'HTTP' }
@@ -27,18 +31,42 @@ export function DomainsTab({ app }: { app: App }) {
   const cloudflare = useCloudflare()
   const lead = useAction('/api/cloudflare/dns', 'The DNS record is made; it is known everywhere within minutes')
   const bringBack = (gone: DomainState) =>
-    add.mutate({ id: app.id, domain: gone.name }, {
-      // As it was: with its redirect, or without its path.
-      onSuccess: () => (gone.redirectTo || gone.stripPath) && update.mutate({ id: app.id, domain: gone.name, redirectTo: gone.redirectTo, ...(gone.name.includes('/') ? { stripPath: gone.stripPath } : {}) }),
-    })
+    add.mutate(
+      { id: app.id, domain: gone.name },
+      {
+        // As it was: with its redirect, or without its path.
+        onSuccess: () =>
+          (gone.redirectTo || gone.stripPath) &&
+          update.mutate({
+            id: app.id,
+            domain: gone.name,
+            redirectTo: gone.redirectTo,
+            ...(gone.name.includes('/') ? { stripPath: gone.stripPath } : {}),
+          }),
+      },
+    )
   const takeAway = (gone: DomainState) =>
-    remove.mutate({ id: app.id, domain: gone.name }, { onSuccess: () => tellUndo(`${gone.name} is removed`, () => bringBack(gone)), onSettled: () => setRemoving(null) })
+    remove.mutate(
+      { id: app.id, domain: gone.name },
+      {
+        onSuccess: () => tellUndo(`${gone.name} is removed`, () => bringBack(gone)),
+        onSettled: () => setRemoving(null),
+      },
+    )
   if (found.isPending) return <Loading of="list" />
   if (found.isError) return <Fault error={found.error} retry={() => void found.refetch()} />
   return (
     <div className="split">
       <div className="stack">
-        <Panel title="Domains" inside={false} aside={<Button size="compact-xs" variant="subtle" loading={found.isFetching} onClick={() => void found.refetch()}>Look again</Button>}>
+        <Panel
+          title="Domains"
+          inside={false}
+          aside={
+            <Button size="compact-xs" variant="subtle" loading={found.isFetching} onClick={() => void found.refetch()}>
+              Look again
+            </Button>
+          }
+        >
           <ul className="list">
             {found.data.map(entry => {
               const { status, word } = state(entry)
@@ -46,10 +74,27 @@ export function DomainsTab({ app }: { app: App }) {
                 <li key={entry.name} className="name">
                   <div className="row">
                     <span className="cut">
-                      <Anchor underline="always" href={entry.url} target="_blank" rel="noreferrer">{entry.name}</Anchor>
-                      {entry.isDefault && <Text span size="sm" c="dimmed"> given by the platform</Text>}
-                      {entry.redirectTo && <Text span size="sm" c="dimmed"> sends visitors to {entry.redirectTo}</Text>}
-                      {entry.stripPath && <Text span size="sm" c="dimmed"> without its path</Text>}
+                      <Anchor underline="always" href={entry.url} target="_blank" rel="noreferrer">
+                        {entry.name}
+                      </Anchor>
+                      {entry.isDefault && (
+                        <Text span size="sm" c="dimmed">
+                          {' '}
+                          given by the platform
+                        </Text>
+                      )}
+                      {entry.redirectTo && (
+                        <Text span size="sm" c="dimmed">
+                          {' '}
+                          sends visitors to {entry.redirectTo}
+                        </Text>
+                      )}
+                      {entry.stripPath && (
+                        <Text span size="sm" c="dimmed">
+                          {' '}
+                          without its path
+                        </Text>
+                      )}
                     </span>
                     <Group gap={6} wrap="nowrap">
                       <Status status={status} word={word} />
@@ -63,15 +108,31 @@ export function DomainsTab({ app }: { app: App }) {
                           </Menu.Target>
                           <Menu.Dropdown>
                             <Menu.Item onClick={() => setChanging(entry)}>Redirect or path …</Menu.Item>
-                            <Menu.Item color="red" leftSection={<IconTrash size={14} />} onClick={() => setRemoving(entry)}>Remove {entry.name}</Menu.Item>
+                            <Menu.Item
+                              color="red"
+                              leftSection={<IconTrash size={14} />}
+                              onClick={() => setRemoving(entry)}
+                            >
+                              Remove {entry.name}
+                            </Menu.Item>
                           </Menu.Dropdown>
                         </Menu>
                       )}
                     </Group>
                   </div>
-                  {entry.problem && <p className="dim"><strong>{entry.problem}.</strong> <Quotation of={entry.quoted} /> {entry.hint}</p>}
+                  {entry.problem && (
+                    <p className="dim">
+                      <strong>{entry.problem}.</strong> <Quotation of={entry.quoted} /> {entry.hint}
+                    </p>
+                  )}
                   {entry.problem && entry.pointsHere !== true && !entry.isDefault && cloudflare.data?.connected && (
-                    <Button mt={6} size="compact-sm" variant="default" loading={lead.isPending} onClick={() => lead.mutate({ domain: entry.name.split('/')[0] })}>
+                    <Button
+                      mt={6}
+                      size="compact-sm"
+                      variant="default"
+                      loading={lead.isPending}
+                      onClick={() => lead.mutate({ domain: entry.name.split('/')[0] })}
+                    >
                       Lead {entry.name.split('/')[0]} here by Cloudflare
                     </Button>
                   )}
@@ -79,9 +140,22 @@ export function DomainsTab({ app }: { app: App }) {
               )
             })}
           </ul>
-          <form className="inside" onSubmit={event => { event.preventDefault(); add.mutate({ id: app.id, domain }, { onSuccess: () => setDomain('') }) }}>
+          <form
+            className="inside"
+            onSubmit={event => {
+              event.preventDefault()
+              add.mutate({ id: app.id, domain }, { onSuccess: () => setDomain('') })
+            }}
+          >
             <Group align="end" gap="xs">
-              <TextInput label="Add a domain" description="A name, or a path of one such as example.com/api" placeholder="shop.example.com" value={domain} onChange={event => setDomain(event.currentTarget.value)} style={{ flex: 1, minWidth: 200 }} />
+              <TextInput
+                label="Add a domain"
+                description="A name, or a path of one such as example.com/api"
+                placeholder="shop.example.com"
+                value={domain}
+                onChange={event => setDomain(event.currentTarget.value)}
+                style={{ flex: 1, minWidth: 200 }}
+              />
               <Button type="submit" loading={add.isPending} disabled={!domain.includes('.')}>
                 Add {domain.includes('.') ? domain.trim() : 'it'}
               </Button>
@@ -91,28 +165,89 @@ export function DomainsTab({ app }: { app: App }) {
         <RoutingPanel app={app} />
       </div>
       <PointHere />
-      <Confirm opened={removing !== null} onClose={() => setRemoving(null)} title={`Remove ${removing?.name}?`} act={`Remove ${removing?.name}`} danger busy={remove.isPending}
-        onAct={() => removing && takeAway(removing)}>
-        <Text size="sm">Visitors of {removing?.name} get a page that says no app answers. The app goes on at its other names; Undo, or adding the domain again, brings it back.</Text>
+      <Confirm
+        opened={removing !== null}
+        onClose={() => setRemoving(null)}
+        title={`Remove ${removing?.name}?`}
+        act={`Remove ${removing?.name}`}
+        danger
+        busy={remove.isPending}
+        onAct={() => removing && takeAway(removing)}
+      >
+        <Text size="sm">
+          Visitors of {removing?.name} get a page that says no app answers. The app goes on at its other names; Undo, or
+          adding the domain again, brings it back.
+        </Text>
       </Confirm>
-      {changing && <Change app={app} domain={changing} others={found.data.map(entry => entry.name).filter(name => name !== changing.name && !name.includes('/'))} onClose={() => setChanging(null)} />}
+      {changing && (
+        <Change
+          app={app}
+          domain={changing}
+          others={found.data.map(entry => entry.name).filter(name => name !== changing.name && !name.includes('/'))}
+          onClose={() => setChanging(null)}
+        />
+      )}
     </div>
   )
 }
 
-function Change({ app, domain, others, onClose }: { app: App; domain: DomainState; others: string[]; onClose: () => void }) {
+function Change({
+  app,
+  domain,
+  others,
+  onClose,
+}: {
+  app: App
+  domain: DomainState
+  others: string[]
+  onClose: () => void
+}) {
   const [target, setTarget] = useState(domain.redirectTo)
   const [strip, setStrip] = useState(domain.stripPath)
   const save = useAction('/api/apps/domains/update', 'Saved, and in effect')
   const hasPath = domain.name.includes('/')
   return (
-    <Modal opened onClose={onClose} title={<Text fw={600}>{domain.name}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered>
-      <form onSubmit={event => { event.preventDefault(); save.mutate({ id: app.id, domain: domain.name, redirectTo: target, ...(hasPath ? { stripPath: strip } : {}) }, { onSuccess: onClose }) }}>
-        <Select label="Visitors of this domain" data={[{ value: '', label: 'see the app' }, ...others.map(name => ({ value: name, label: `are sent to ${name}` }))]} value={target} onChange={value => setTarget(value ?? '')} allowDeselect={false} />
-        {hasPath && <Switch mt="md" label={`The app does not see /${domain.name.split('/').slice(1).join('/')}`} checked={strip} onChange={event => setStrip(event.currentTarget.checked)} />}
+    <Modal
+      opened
+      onClose={onClose}
+      title={<Text fw={600}>{domain.name}</Text>}
+      closeButtonProps={{ 'aria-label': 'Close' }}
+      centered
+    >
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          save.mutate(
+            { id: app.id, domain: domain.name, redirectTo: target, ...(hasPath ? { stripPath: strip } : {}) },
+            { onSuccess: onClose },
+          )
+        }}
+      >
+        <Select
+          label="Visitors of this domain"
+          data={[
+            { value: '', label: 'see the app' },
+            ...others.map(name => ({ value: name, label: `are sent to ${name}` })),
+          ]}
+          value={target}
+          onChange={value => setTarget(value ?? '')}
+          allowDeselect={false}
+        />
+        {hasPath && (
+          <Switch
+            mt="md"
+            label={`The app does not see /${domain.name.split('/').slice(1).join('/')}`}
+            checked={strip}
+            onChange={event => setStrip(event.currentTarget.checked)}
+          />
+        )}
         <Group justify="flex-end" mt="lg" gap="xs">
-          <Button variant="default" onClick={onClose}>Keep it as it is</Button>
-          <Button type="submit" loading={save.isPending}>Save</Button>
+          <Button variant="default" onClick={onClose}>
+            Keep it as it is
+          </Button>
+          <Button type="submit" loading={save.isPending}>
+            Save
+          </Button>
         </Group>
       </form>
     </Modal>
@@ -125,8 +260,20 @@ function PointHere() {
   return (
     <Panel title="How to point it here">
       <Text size="sm">
-        Make an A record of the domain {address ? <>with the value <code>{address}</code> <Copy value={address} label="the address" /></> : 'that leads to this server'}. The certificate is fetched{' '}
-        {server.data?.tls === 'auto' ? 'by itself, and renewed.' : server.data?.tls === 'off' ? 'only when INGRESS_TLS is auto; it is off.' : 'by the proxy in front.'}
+        Make an A record of the domain{' '}
+        {address ? (
+          <>
+            with the value <code>{address}</code> <Copy value={address} label="the address" />
+          </>
+        ) : (
+          'that leads to this server'
+        )}
+        . The certificate is fetched{' '}
+        {server.data?.tls === 'auto'
+          ? 'by itself, and renewed.'
+          : server.data?.tls === 'off'
+            ? 'only when INGRESS_TLS is auto; it is off.'
+            : 'by the proxy in front.'}
       </Text>
     </Panel>
   )

@@ -1,6 +1,6 @@
 import { Text } from '@mantine/core'
 import { useEffect, useState } from 'react'
-import { get, type App, type Metrics } from '../api/client'
+import { type App, get, type Metrics } from '../api/client'
 import { Fault, Panel } from '../ui/parts'
 import { bytes } from '../ui/words'
 
@@ -33,25 +33,60 @@ export function ResourcesTab({ app }: { app: App }) {
       ended = true
     }
   }, [app.id, runs])
-  if (!runs) return <div className="panel empty"><h2>It takes nothing now</h2><p>CPU and memory show up here while the app runs.</p></div>
+  if (!runs)
+    return (
+      <div className="panel empty">
+        <h2>It takes nothing now</h2>
+        <p>CPU and memory show up here while the app runs.</p>
+      </div>
+    )
   const last = seen.at(-1)
   return (
     <div className="stack">
       {error !== null && <Fault error={error} />}
       <Panel title="CPU" aside={last && <Text size="sm">{(last.cpu * 100).toFixed(1)} % of a core</Text>}>
-        <Line values={seen.map(entry => entry.cpu)} most={Math.max(0.1, ...seen.map(entry => entry.cpu))} label={last ? `CPU: ${(last.cpu * 100).toFixed(1)} % of a core` : 'CPU'} />
+        <Line
+          values={seen.map(entry => entry.cpu)}
+          most={Math.max(0.1, ...seen.map(entry => entry.cpu))}
+          label={last ? `CPU: ${(last.cpu * 100).toFixed(1)} % of a core` : 'CPU'}
+        />
       </Panel>
-      <Panel title="Memory" aside={last && <Text size="sm">{bytes(last.memory)}{last.memoryLimit > 0 && ` of ${bytes(last.memoryLimit)}`}</Text>}>
-        <Line values={seen.map(entry => entry.memory)} most={last?.memoryLimit || Math.max(1, ...seen.map(entry => entry.memory))} label={last ? `Memory: ${bytes(last.memory)}` : 'Memory'} />
+      <Panel
+        title="Memory"
+        aside={
+          last && (
+            <Text size="sm">
+              {bytes(last.memory)}
+              {last.memoryLimit > 0 && ` of ${bytes(last.memoryLimit)}`}
+            </Text>
+          )
+        }
+      >
+        <Line
+          values={seen.map(entry => entry.memory)}
+          most={last?.memoryLimit || Math.max(1, ...seen.map(entry => entry.memory))}
+          label={last ? `Memory: ${bytes(last.memory)}` : 'Memory'}
+        />
       </Panel>
-      {last && <Text size="sm" c="dimmed">{last.processes} processes and threads. The limits are in Settings; they take effect with the next deployment.</Text>}
+      {last && (
+        <Text size="sm" c="dimmed">
+          {last.processes} processes and threads. The limits are in Settings; they take effect with the next deployment.
+        </Text>
+      )}
     </div>
   )
 }
 
 function Line({ values, most, label }: { values: number[]; most: number; label: string }) {
-  if (values.length < 2) return <Text size="sm" c="dimmed" role="status">Measuring …</Text>
-  const points = values.map((value, index) => `${((index / (KEPT - 1)) * 600).toFixed(1)},${(78 - (value / most) * 74).toFixed(1)}`)
+  if (values.length < 2)
+    return (
+      <Text size="sm" c="dimmed" role="status">
+        Measuring …
+      </Text>
+    )
+  const points = values.map(
+    (value, index) => `${((index / (KEPT - 1)) * 600).toFixed(1)},${(78 - (value / most) * 74).toFixed(1)}`,
+  )
   return (
     <svg viewBox="0 0 600 80" role="img" aria-label={label} className="chart" preserveAspectRatio="none">
       <polyline points={points.join(' ')} />

@@ -10,7 +10,7 @@ import { useFields } from '../ui/useFields'
 import { isUpload } from '../ui/words'
 import { ReachPanel } from './ReachPanel'
 import { type Found, SettingFields } from './SettingFields'
-import { bodyOf, faults, type Fields, filled, fromApp, LABELS, worded } from './settings'
+import { bodyOf, type Fields, faults, filled, fromApp, LABELS, worded } from './settings'
 
 export function SettingsTab({ app }: { app: App }) {
   const save = useAction<App>('/api/apps/update', undefined, { stale: () => form.refuse() })
@@ -31,29 +31,61 @@ export function SettingsTab({ app }: { app: App }) {
     // Only what was changed is sent: everything else stays as it is.
     save.mutate({ id: app.id, version, ...bodyOf(fields, changed) }, { onSuccess: told })
   }
-  const typed = (key: keyof Fields) => (event: { currentTarget: { value: string } }) => set({ [key]: event.currentTarget.value })
+  const typed = (key: keyof Fields) => (event: { currentTarget: { value: string } }) =>
+    set({ [key]: event.currentTarget.value })
   return (
     <div className="stack" style={{ maxWidth: 760 }}>
       <Panel title="Source, build and run">
-        <form onSubmit={event => { event.preventDefault(); submit(form.version, before) }}>
+        <form
+          onSubmit={event => {
+            event.preventDefault()
+            submit(form.version, before)
+          }}
+        >
           <Stack gap="sm">
             {!isUpload(app.gitRepo) && (
               <>
                 <TextInput label={LABELS.gitRepo} value={fields.gitRepo} onChange={typed('gitRepo')} />
-                <TextInput label={LABELS.branch} placeholder="the default branch" value={fields.branch} onChange={typed('branch')} />
-                <PasswordInput label={LABELS.gitToken} placeholder={app.gitToken ? 'kept; type to replace' : 'none'} value={fields.gitToken} onChange={typed('gitToken')} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }} />
+                <TextInput
+                  label={LABELS.branch}
+                  placeholder="the default branch"
+                  value={fields.branch}
+                  onChange={typed('branch')}
+                />
+                <PasswordInput
+                  label={LABELS.gitToken}
+                  placeholder={app.gitToken ? 'kept; type to replace' : 'none'}
+                  value={fields.gitToken}
+                  onChange={typed('gitToken')}
+                  autoComplete="off"
+                  visibilityToggleButtonProps={{ 'aria-label': 'Show the deploy token' }}
+                />
               </>
             )}
             <SettingFields fields={fields} set={set} found={foundBy(plan ?? {}, before)} secrets={app.secretKeys} />
             {disputed && (
-              <Meanwhile what={`Settings of ${app.name} were`} fields={disputed.map(key => both(key, fields, app))} onLoad={form.load}
-                keep="Save mine over it" onKeep={() => submit(app.version, fromApp(app))} busy={save.isPending} />
+              <Meanwhile
+                what={`Settings of ${app.name} were`}
+                fields={disputed.map(key => both(key, fields, app))}
+                onLoad={form.load}
+                keep="Save mine over it"
+                onKeep={() => submit(app.version, fromApp(app))}
+                busy={save.isPending}
+              />
             )}
             <Group>
-              <Button type="submit" disabled={!changed.length || disputed !== null || Object.keys(faults(fields)).length > 0} loading={save.isPending}>
+              <Button
+                type="submit"
+                disabled={!changed.length || disputed !== null || Object.keys(faults(fields)).length > 0}
+                loading={save.isPending}
+              >
                 Save {changed.length || ''} {changed.length === 1 ? 'change' : 'changes'}
               </Button>
-              {changed.length > 0 && !disputed && <Button variant="subtle" onClick={form.load}>Undo the changes</Button>}
+              {changed.length > 0 && !disputed && (
+                <Button variant="subtle" onClick={form.load}>
+                  Undo the changes
+                </Button>
+              )}
             </Group>
           </Stack>
         </form>
@@ -67,9 +99,17 @@ export function SettingsTab({ app }: { app: App }) {
 
 /** What a stored plan calls each, and which setting decides on it. */
 const FINDS: Record<keyof Found, [string, keyof Fields]> = {
-  runtime: ['runtime', 'staticSite'], version: ['version', 'runtimeVersion'], install: ['install', 'installCommand'], build: ['build', 'buildCommand'],
-  start: ['start', 'startCommand'], output: ['output', 'outputDir'], port: ['port', 'portOverride'], release: ['release', 'releaseCommand'],
-  buildPackages: ['build_packages', 'aptPackages'], runPackages: ['run_packages', 'runAptPackages'], singlePage: ['single_page', 'singlePage'],
+  runtime: ['runtime', 'staticSite'],
+  version: ['version', 'runtimeVersion'],
+  install: ['install', 'installCommand'],
+  build: ['build', 'buildCommand'],
+  start: ['start', 'startCommand'],
+  output: ['output', 'outputDir'],
+  port: ['port', 'portOverride'],
+  release: ['release', 'releaseCommand'],
+  buildPackages: ['build_packages', 'aptPackages'],
+  runPackages: ['run_packages', 'runAptPackages'],
+  singlePage: ['single_page', 'singlePage'],
 }
 
 /** What a plan found out by itself. */
@@ -92,14 +132,27 @@ function Rename({ app }: { app: App }) {
   const fits = /^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$/.test(name)
   return (
     <Panel title="Name">
-      <form onSubmit={event => { event.preventDefault(); rename.mutate({ id: app.id, name }) }}>
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          rename.mutate({ id: app.id, name })
+        }}
+      >
         <Group align="end" gap="xs">
-          <TextInput label="Name" value={name} onChange={event => setName(event.currentTarget.value)} style={{ flex: 1, minWidth: 200 }} error={fits ? undefined : '2 to 40 of a-z, 0-9 and -'} />
+          <TextInput
+            label="Name"
+            value={name}
+            onChange={event => setName(event.currentTarget.value)}
+            style={{ flex: 1, minWidth: 200 }}
+            error={fits ? undefined : '2 to 40 of a-z, 0-9 and -'}
+          />
           <Button type="submit" variant="default" disabled={!fits || name === app.name} loading={rename.isPending}>
             Rename to {name}
           </Button>
         </Group>
-        <Text size="xs" c="dimmed" mt={6}>The default address changes with the name; custom domains stay.</Text>
+        <Text size="xs" c="dimmed" mt={6}>
+          The default address changes with the name; custom domains stay.
+        </Text>
       </form>
     </Panel>
   )
@@ -125,11 +178,23 @@ function Delete({ app }: { app: App }) {
           Delete {app.name}
         </Button>
       </Group>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Delete ${app.name}?`} act={`Delete ${app.name}`} danger typed={app.name} busy={remove.isPending}
-        onAct={() => void act().catch(() => undefined)}>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Delete ${app.name}?`}
+        act={`Delete ${app.name}`}
+        danger
+        typed={app.name}
+        busy={remove.isPending}
+        onAct={() => void act().catch(() => undefined)}
+      >
         <Text size="sm">
-          {app.domains.length ? `${app.domains.join(', ')} and ${app.defaultHost} stop` : `${app.defaultHost} stops`} answering at once. Its image, variables, deployments and logs{' '}
-          {app.volumes.length ? `stay in the trash for some days, and so do its volumes: ${app.volumes.join(', ')}.` : 'stay in the trash for some days.'} Restoring brings it back as it was.
+          {app.domains.length ? `${app.domains.join(', ')} and ${app.defaultHost} stop` : `${app.defaultHost} stops`}{' '}
+          answering at once. Its image, variables, deployments and logs{' '}
+          {app.volumes.length
+            ? `stay in the trash for some days, and so do its volumes: ${app.volumes.join(', ')}.`
+            : 'stay in the trash for some days.'}{' '}
+          Restoring brings it back as it was.
         </Text>
       </Confirm>
     </Panel>

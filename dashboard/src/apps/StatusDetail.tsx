@@ -5,7 +5,12 @@ import { StatusIcon } from '../ui/Status'
 export function StatusDetail({ app }: { app: App }) {
   return (
     <>
-      {app.status === 'running' && <span className="status attention"><StatusIcon status="attention" /></span>} {app.statusDetail}
+      {app.status === 'running' && (
+        <span className="status attention">
+          <StatusIcon status="attention" />
+        </span>
+      )}{' '}
+      {app.statusDetail}
     </>
   )
 }

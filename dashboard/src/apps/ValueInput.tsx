@@ -12,7 +12,15 @@ function remark(value: string) {
 }
 
 /** A value: a line, or a text area once it has several, since a line would lose their ends. */
-export function ValueInput({ entry, name, onChange }: { entry: Variable; name: string; onChange: (value: string) => void }) {
+export function ValueInput({
+  entry,
+  name,
+  onChange,
+}: {
+  entry: Variable
+  name: string
+  onChange: (value: string) => void
+}) {
   const value = entry.value ?? ''
   const [long, setLong] = useState(false)
   const [shown, setShown] = useState(false)
@@ -36,22 +44,57 @@ export function ValueInput({ entry, name, onChange }: { entry: Variable; name: s
     caret.current = start + text.length
     onChange(value.slice(0, start) + text + value.slice(selectionEnd ?? start))
   }
-  const common = { 'aria-label': `Value of ${name}`, value, description: remark(value), inputWrapperOrder: ['input', 'description', 'error'] as ('input' | 'description' | 'error')[] }
+  const common = {
+    'aria-label': `Value of ${name}`,
+    value,
+    description: remark(value),
+    inputWrapperOrder: ['input', 'description', 'error'] as ('input' | 'description' | 'error')[],
+  }
   if (several)
     return (
-      <Textarea {...common} ref={area} autosize minRows={2} maxRows={12} classNames={{ input: entry.secret && !shown ? 'mono masked' : 'mono' }} spellCheck={false}
+      <Textarea
+        {...common}
+        ref={area}
+        autosize
+        minRows={2}
+        maxRows={12}
+        classNames={{ input: entry.secret && !shown ? 'mono masked' : 'mono' }}
+        spellCheck={false}
         // A text area has no carriage returns: what was typed into it would lose them.
-        readOnly={value.includes('\r')} onChange={event => onChange(event.currentTarget.value)}
-        rightSection={entry.secret && (
-          <ActionIcon variant="subtle" color="gray" aria-label={`${shown ? 'Hide' : 'Show'} the value of ${name}`} aria-pressed={shown} onClick={() => setShown(!shown)}>
-            {shown ? <IconEyeOff size={16} /> : <IconEye size={16} />}
-          </ActionIcon>
-        )} />
+        readOnly={value.includes('\r')}
+        onChange={event => onChange(event.currentTarget.value)}
+        rightSection={
+          entry.secret && (
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              aria-label={`${shown ? 'Hide' : 'Show'} the value of ${name}`}
+              aria-pressed={shown}
+              onClick={() => setShown(!shown)}
+            >
+              {shown ? <IconEyeOff size={16} /> : <IconEye size={16} />}
+            </ActionIcon>
+          )
+        }
+      />
     )
   if (entry.secret)
     return (
-      <PasswordInput {...common} placeholder={entry.value === null ? 'kept; type to replace' : 'value'} autoComplete="off" onPaste={paste}
-        visibilityToggleButtonProps={{ 'aria-label': `Show the value of ${name}` }} onChange={event => onChange(event.currentTarget.value)} />
+      <PasswordInput
+        {...common}
+        placeholder={entry.value === null ? 'kept; type to replace' : 'value'}
+        autoComplete="off"
+        onPaste={paste}
+        visibilityToggleButtonProps={{ 'aria-label': `Show the value of ${name}` }}
+        onChange={event => onChange(event.currentTarget.value)}
+      />
     )
-  return <TextInput {...common} placeholder="value" onPaste={paste} onChange={event => onChange(event.currentTarget.value)} />
+  return (
+    <TextInput
+      {...common}
+      placeholder="value"
+      onPaste={paste}
+      onChange={event => onChange(event.currentTarget.value)}
+    />
+  )
 }

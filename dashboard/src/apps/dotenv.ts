@@ -15,7 +15,7 @@ const BEHIND = 'text behind a closing quote; quote the whole value, or begin a c
 const BETWEEN = /(?:[ \t\n]|#[^\n]*)*/y
 const NAME = /(?:export[ \t]+(?=[A-Za-z_]))?([A-Za-z_][A-Za-z0-9_]{0,127})[ \t]*=/y
 const BLANKS = /[ \t]*/y
-const PART = /'([^']*)'|"([^"\\]*(?:\\[^][^"\\]*)*)"|\\(['"])/y
+const PART = /'([^']*)'|"([^"\\]*(?:\\[\s\S][^"\\]*)*)"|\\(['"])/y
 const END = /[ \t]*(?:\n|(?<=[ \t])#)/y
 const ESCAPED: Record<string, string> = { n: '\n', r: '\r', t: '\t' }
 
@@ -24,11 +24,14 @@ const matched = (expression: RegExp, text: string, at: number) => {
   return expression.exec(text)
 }
 const past = (expression: RegExp, text: string, at: number) => at + (matched(expression, text, at)?.[0].length ?? 0)
-const fault = (error: string, text: string, at: number): Fault => ({ error, line: text.slice(0, at).split('\n').length })
+const fault = (error: string, text: string, at: number): Fault => ({
+  error,
+  line: text.slice(0, at).split('\n').length,
+})
 
 /** The variables of a `.env`, the last value of each; or what is wrong with it. */
 export function parse(text: string): Map<string, string> | Fault {
-  text = text.replace(/^\ufeff/, '').replace(/\r\n?/g, '\n') + '\n'
+  text = `${text.replace(/^\ufeff/, '').replace(/\r\n?/g, '\n')}\n`
   const found = new Map<string, string>()
   for (let at = past(BETWEEN, text, 0); at < text.length; ) {
     const name = matched(NAME, text, at)
@@ -37,8 +40,15 @@ export function parse(text: string): Map<string, string> | Fault {
     let begin = past(BLANKS, text, behind)
     if (text[begin] === "'" || text[begin] === '"') {
       const parts: string[] = []
-      for (let part; (part = matched(PART, text, begin)); begin += part[0].length)
-        parts.push(part[2]?.replace(/\\([nrt\\"$])/g, (_, escaped: string) => ESCAPED[escaped] ?? escaped) ?? part[1] ?? part[3] ?? '')
+      for (let part = matched(PART, text, begin); part; part = matched(PART, text, begin)) {
+        begin += part[0].length
+        parts.push(
+          part[2]?.replace(/\\([nrt\\"$])/g, (_, escaped: string) => ESCAPED[escaped] ?? escaped) ??
+            part[1] ??
+            part[3] ??
+            '',
+        )
+      }
       if (text[begin] === "'" || text[begin] === '"') return fault(OPEN, text, begin)
       if (!matched(END, text, begin)) return fault(BEHIND, text, begin)
       found.set(name[1]!, parts.join(''))
@@ -59,4 +69,5 @@ const written = (value: string) => {
 }
 
 /** Variables as a `.env`: `parse` finds the same values in it. */
-export const format = (variables: Iterable<readonly [string, string]>) => [...variables].map(([name, value]) => `${name}=${written(value)}\n`).join('')
+export const format = (variables: Iterable<readonly [string, string]>) =>
+  [...variables].map(([name, value]) => `${name}=${written(value)}\n`).join('')

@@ -41,7 +41,10 @@ export const LABELS = {
 
 type Key = keyof typeof LABELS
 /** Lists are kept as they were typed. gitToken: a new one; what is stored is never here. */
-export type Fields = Record<Exclude<Key, 'portOverride' | 'watchMinutes' | 'buildSecrets' | 'submodules' | 'staticSite' | 'singlePage'>, string> &
+export type Fields = Record<
+  Exclude<Key, 'portOverride' | 'watchMinutes' | 'buildSecrets' | 'submodules' | 'staticSite' | 'singlePage'>,
+  string
+> &
   Record<'portOverride' | 'watchMinutes', string | number> &
   Record<'staticSite' | 'singlePage', boolean | null> & { buildSecrets: string[]; submodules: boolean }
 
@@ -51,8 +54,19 @@ const TEXT_KEYS = Object.keys(TEXTS) as (keyof typeof TEXTS)[]
 /** A new app's: everything as it is found out. */
 export const EMPTY: Fields = {
   ...(Object.fromEntries(TEXT_KEYS.map(key => [key, ''])) as Record<keyof typeof TEXTS, string>),
-  buildMethod: 'auto', gitToken: '', portOverride: '', buildArgs: '', aptPackages: '', runAptPackages: '', buildSecrets: [], submodules: false,
-  staticSite: null, singlePage: null, processes: '', watchMinutes: '', volumes: '',
+  buildMethod: 'auto',
+  gitToken: '',
+  portOverride: '',
+  buildArgs: '',
+  aptPackages: '',
+  runAptPackages: '',
+  buildSecrets: [],
+  submodules: false,
+  staticSite: null,
+  singlePage: null,
+  processes: '',
+  watchMinutes: '',
+  volumes: '',
 }
 
 /** Those that say something. */
@@ -60,8 +74,26 @@ export const filled = (fields: Fields, of = KEYS) => of.filter(key => !same(fiel
 
 /** What decides on a plan. */
 export const PLANNED = [
-  'gitRepo', 'branch', 'gitToken', 'rootDir', 'installCommand', 'buildCommand', 'startCommand', 'buildMethod', 'dockerfilePath', 'portOverride', 'kind', 'processes',
-  'releaseCommand', 'aptPackages', 'runAptPackages', 'outputDir', 'staticSite', 'singlePage', 'runtimeVersion', 'submodules',
+  'gitRepo',
+  'branch',
+  'gitToken',
+  'rootDir',
+  'installCommand',
+  'buildCommand',
+  'startCommand',
+  'buildMethod',
+  'dockerfilePath',
+  'portOverride',
+  'kind',
+  'processes',
+  'releaseCommand',
+  'aptPackages',
+  'runAptPackages',
+  'outputDir',
+  'staticSite',
+  'singlePage',
+  'runtimeVersion',
+  'submodules',
 ] as const satisfies Key[]
 
 export const fromApp = (app: App): Fields => ({
@@ -75,7 +107,9 @@ export const fromApp = (app: App): Fields => ({
   submodules: app.submodules,
   staticSite: app.staticSite,
   singlePage: app.singlePage,
-  processes: Object.entries(app.processes).map(([name, command]) => `${name}: ${command}`).join('\n'),
+  processes: Object.entries(app.processes)
+    .map(([name, command]) => `${name}: ${command}`)
+    .join('\n'),
   watchMinutes: app.watchMinutes ?? '',
   volumes: app.volumes.join(', '),
 })
@@ -88,7 +122,8 @@ export function faults(fields: Fields): Partial<Record<Key, string>> {
   const seen = new Set<string>()
   for (const [number, line] of fields.processes.split('\n').entries()) {
     const name = line.slice(0, Math.max(0, line.indexOf(':'))).trim()
-    if (line.trim() && (!name || seen.has(name))) found.processes ??= `Line ${number + 1}: ${name ? `${name} is there twice` : 'a name, a colon and its command'}`
+    if (line.trim() && (!name || seen.has(name)))
+      found.processes ??= `Line ${number + 1}: ${name ? `${name} is there twice` : 'a name, a colon and its command'}`
     seen.add(name)
   }
   return found
@@ -97,17 +132,34 @@ export function faults(fields: Fields): Partial<Record<Key, string>> {
 const names = (text: string) => text.split(/[\s,]+/).filter(Boolean)
 
 /** What is sent of these fields. Their build arguments have to be readable. */
-export const bodyOf = (fields: Fields, keys: readonly Key[]): Record<string, unknown> => Object.fromEntries(keys.map(key => [key, sent(fields, key)]))
+export const bodyOf = (fields: Fields, keys: readonly Key[]): Record<string, unknown> =>
+  Object.fromEntries(keys.map(key => [key, sent(fields, key)]))
 
 function sent(fields: Fields, key: Key): unknown {
   switch (key) {
-    case 'portOverride': return fields.portOverride || null
-    case 'watchMinutes': return fields.watchMinutes === '' ? null : fields.watchMinutes
-    case 'buildArgs': return Object.fromEntries(parse(fields.buildArgs) as Map<string, string>)
-    case 'aptPackages': case 'runAptPackages': return names(fields[key])
-    case 'processes': return Object.fromEntries(fields.processes.split('\n').filter(line => line.includes(':')).map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]))
-    case 'volumes': return fields.volumes.split(',').map(text => text.trim()).filter(Boolean)
-    default: return fields[key]
+    case 'portOverride':
+      return fields.portOverride || null
+    case 'watchMinutes':
+      return fields.watchMinutes === '' ? null : fields.watchMinutes
+    case 'buildArgs':
+      return Object.fromEntries(parse(fields.buildArgs) as Map<string, string>)
+    case 'aptPackages':
+    case 'runAptPackages':
+      return names(fields[key])
+    case 'processes':
+      return Object.fromEntries(
+        fields.processes
+          .split('\n')
+          .filter(line => line.includes(':'))
+          .map(line => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]),
+      )
+    case 'volumes':
+      return fields.volumes
+        .split(',')
+        .map(text => text.trim())
+        .filter(Boolean)
+    default:
+      return fields[key]
   }
 }
 

@@ -1,4 +1,4 @@
-// Environment variables as rows of a form: what a text says of them, what a save sends, and what others changed meanwhile.
+// Environment variables as rows of a form: what a text says of them, what a save sends, what others changed meanwhile.
 import type { App } from '../api/client'
 import { format } from './dotenv'
 import { looksSecret } from './secretForms'
@@ -16,7 +16,12 @@ const KEPT = '***'
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 let made = 0
 
-export const variable = (key = '', value: string | null = '', secret = false): Variable => ({ row: ++made, key, value, secret })
+export const variable = (key = '', value: string | null = '', secret = false): Variable => ({
+  row: ++made,
+  key,
+  value,
+  secret,
+})
 
 export const fromApp = (app: Pick<App, 'envVars' | 'secretKeys'>) =>
   Object.entries(app.envVars).map(([key, value]) => {
@@ -25,7 +30,8 @@ export const fromApp = (app: Pick<App, 'envVars' | 'secretKeys'>) =>
   })
 
 const byName = (variables: Variable[]) => new Map(variables.filter(entry => entry.key).map(entry => [entry.key, entry]))
-const same = (one: Variable | undefined, other: Variable | undefined) => one?.value === other?.value && one?.secret === other?.secret
+const same = (one: Variable | undefined, other: Variable | undefined) =>
+  one?.value === other?.value && one?.secret === other?.secret
 
 /** What is wrong with a row's name, if anything is. */
 export function problem(entry: Variable, all: Variable[]) {
@@ -41,7 +47,8 @@ export function named(entry: Variable, key: string): Variable {
 }
 
 /** All variables as a `.env`; a stored secret as what keeps it. */
-export const asText = (variables: Variable[]) => format([...byName(variables)].map(([key, entry]) => [key, entry.value ?? KEPT]))
+export const asText = (variables: Variable[]) =>
+  format([...byName(variables)].map(([key, entry]) => [key, entry.value ?? KEPT]))
 
 /** The rows that such a text means. What is known stays secret or not; of new names it is guessed. */
 export const fromText = (found: Map<string, string>, before: Variable[]) => rowsOf(found, before, false)
@@ -66,15 +73,27 @@ function rowsOf(found: Map<string, string>, before: Variable[], marks: boolean) 
 /** What a new app begins with. */
 export const asBody = (variables: Variable[]) => {
   const named = [...byName(variables).values()]
-  return { envVars: Object.fromEntries(named.map(entry => [entry.key, entry.value])), secretKeys: named.filter(entry => entry.secret).map(entry => entry.key) }
+  return {
+    envVars: Object.fromEntries(named.map(entry => [entry.key, entry.value])),
+    secretKeys: named.filter(entry => entry.secret).map(entry => entry.key),
+  }
 }
 
 /** What makes `after` of `before`, and nothing else: the body of `/api/apps/env`. */
 export function difference(before: Variable[], after: Variable[]) {
-  const old = byName(before), now = byName(after)
+  const old = byName(before),
+    now = byName(after)
   const touched = [...now.values()].filter(entry => !same(old.get(entry.key), entry))
   return {
-    set: Object.fromEntries(touched.filter(entry => entry.value !== null && (entry.value !== old.get(entry.key)?.value || (!entry.secret && old.get(entry.key)?.secret))).map(entry => [entry.key, entry.value])),
+    set: Object.fromEntries(
+      touched
+        .filter(
+          entry =>
+            entry.value !== null &&
+            (entry.value !== old.get(entry.key)?.value || (!entry.secret && old.get(entry.key)?.secret)),
+        )
+        .map(entry => [entry.key, entry.value]),
+    ),
     unset: [...old.keys()].filter(key => !now.has(key)),
     secret: touched.filter(entry => entry.secret && !old.get(entry.key)?.secret).map(entry => entry.key),
     plain: touched.filter(entry => !entry.secret && old.get(entry.key)?.secret).map(entry => entry.key),
@@ -92,14 +111,18 @@ export const begun = (stored: Variable[]): Editing => ({ before: stored, rows: s
 
 /** The form when other variables are stored than it was loaded from: what was not changed in it follows. */
 export function followed({ before, rows, disputed }: Editing, stored: Variable[]): Editing {
-  const old = byName(before), own = byName(rows), now = byName(stored)
+  const old = byName(before),
+    own = byName(rows),
+    now = byName(stored)
   const untouched = (key: string) => same(old.get(key), own.get(key))
   const kept = rows.flatMap(entry => {
     if (!entry.key || !untouched(entry.key)) return entry
     const there = now.get(entry.key)
     return there ? { ...there, row: entry.row } : []
   })
-  const both = [...old.keys(), ...own.keys(), ...now.keys()].filter(key => !untouched(key) && !same(old.get(key), now.get(key)))
+  const both = [...old.keys(), ...own.keys(), ...now.keys()].filter(
+    key => !untouched(key) && !same(old.get(key), now.get(key)),
+  )
   return {
     before: stored,
     rows: [...kept, ...stored.filter(entry => !own.has(entry.key) && untouched(entry.key))],
@@ -108,16 +131,24 @@ export function followed({ before, rows, disputed }: Editing, stored: Variable[]
 }
 
 /** What a text makes of the rows that it was begun with, when they are others by now. */
-export const edited = (found: Map<string, string>, begun: Variable[], now: Variable[]) => followed({ before: begun, rows: fromText(found, begun), disputed: [] }, now)
+export const edited = (found: Map<string, string>, begun: Variable[], now: Variable[]) =>
+  followed({ before: begun, rows: fromText(found, begun), disputed: [] }, now)
 
 /** The form when `sent` was stored: what was typed since then stays. */
-export const saved = ({ rows }: Editing, sent: Variable[], stored: Variable[]): Editing => ({ ...followed({ before: sent, rows, disputed: [] }, stored), disputed: [] })
+export const saved = ({ rows }: Editing, sent: Variable[], stored: Variable[]): Editing => ({
+  ...followed({ before: sent, rows, disputed: [] }, stored),
+  disputed: [],
+})
 
 /** The form with what is stored in the place of what is disputed. */
 export function conceded({ before, rows, disputed }: Editing): Editing {
   const stored = byName(before)
-  const kept = rows.flatMap(entry => (disputed.includes(entry.key) ? stored.get(entry.key) ?? [] : entry))
-  return { before, rows: [...kept, ...before.filter(entry => disputed.includes(entry.key) && !kept.includes(entry))], disputed: [] }
+  const kept = rows.flatMap(entry => (disputed.includes(entry.key) ? (stored.get(entry.key) ?? []) : entry))
+  return {
+    before,
+    rows: [...kept, ...before.filter(entry => disputed.includes(entry.key) && !kept.includes(entry))],
+    disputed: [],
+  }
 }
 
 /** A value as it may be shown beside another; null where there is none. */

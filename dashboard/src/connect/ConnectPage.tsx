@@ -30,10 +30,27 @@ export function ConnectPage() {
         <Fault error={client.error} />
       </>
     )
-  return <Consent client={client.data} question={question} suggested={(asked.get('name') ?? '').slice(0, 80)} profile={asked.get('profile') ?? ''} />
+  return (
+    <Consent
+      client={client.data}
+      question={question}
+      suggested={(asked.get('name') ?? '').slice(0, 80)}
+      profile={asked.get('profile') ?? ''}
+    />
+  )
 }
 
-function Consent({ client, question, suggested, profile }: { client: { name: string; place: string; own: boolean }; question: object; suggested: string; profile: string }) {
+function Consent({
+  client,
+  question,
+  suggested,
+  profile,
+}: {
+  client: { name: string; place: string; own: boolean }
+  question: object
+  suggested: string
+  profile: string
+}) {
   const [name, setName] = useState(suggested || client.name)
   const [left, setLeft] = useState('')
   const rights = useRights({ first: profile })
@@ -49,8 +66,16 @@ function Consent({ client, question, suggested, profile }: { client: { name: str
   if (left) return <Head title={left} truth="Going back to the program. You can close this page." />
   return (
     <>
-      <Head title={client.own ? 'Authorize CLI' : `Authorize ${client.name}`} truth={`${who} wants a token for ${location.host}.`} />
-      <form onSubmit={event => { event.preventDefault(); approve.mutate({ ...question, name, ...rights.fields }, go('Authorized')) }}>
+      <Head
+        title={client.own ? 'Authorize CLI' : `Authorize ${client.name}`}
+        truth={`${who} wants a token for ${location.host}.`}
+      />
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          approve.mutate({ ...question, name, ...rights.fields }, go('Authorized'))
+        }}
+      >
         <div className="split">
           <Stack gap="md">
             <dl className="facts">
@@ -61,13 +86,25 @@ function Consent({ client, question, suggested, profile }: { client: { name: str
               <dt>Server</dt>
               <dd>{location.host}</dd>
             </dl>
-            <div className="notice attention">Go on only if you started this yourself, just now. It gets a token of its own; your sign-in stays here.</div>
-            <TextInput label="Name of the token" value={name} onChange={event => setName(event.currentTarget.value)} maxLength={80} required />
+            <div className="notice attention">
+              Go on only if you started this yourself, just now. It gets a token of its own; your sign-in stays here.
+            </div>
+            <TextInput
+              label="Name of the token"
+              value={name}
+              onChange={event => setName(event.currentTarget.value)}
+              maxLength={80}
+              required
+            />
             {rights.inputs}
             {rights.life}
             <Group gap="xs">
-              <Button type="submit" loading={approve.isPending} disabled={!rights.complete || !name.trim()}>{client.own ? 'Authorize CLI' : 'Authorize'}</Button>
-              <Button variant="default" loading={deny.isPending} onClick={() => deny.mutate(question, go('Refused'))}>Deny</Button>
+              <Button type="submit" loading={approve.isPending} disabled={!rights.complete || !name.trim()}>
+                {client.own ? 'Authorize CLI' : 'Authorize'}
+              </Button>
+              <Button variant="default" loading={deny.isPending} onClick={() => deny.mutate(question, go('Refused'))}>
+                Deny
+              </Button>
             </Group>
           </Stack>
           {rights.words}

@@ -13,7 +13,17 @@ import { Changes } from './Changes'
 import { DeploymentStatus } from './DeploymentStatus'
 import { RollBack } from './RollBack'
 
-const STEP_WORDS: Record<string, string> = { queued: 'Queued', fetch: 'Fetch the source', plan: 'Plan', build: 'Build', release: 'Release command', start: 'Start', probe: 'Wait until healthy', live: 'Go live', between: 'Between the steps' }
+const STEP_WORDS: Record<string, string> = {
+  queued: 'Queued',
+  fetch: 'Fetch the source',
+  plan: 'Plan',
+  build: 'Build',
+  release: 'Release command',
+  start: 'Start',
+  probe: 'Wait until healthy',
+  live: 'Go live',
+  between: 'Between the steps',
+}
 const active = (deployment: Deployment) => deployment.status === 'queued' || deployment.status === 'building'
 
 export function DeploymentPage() {
@@ -30,10 +40,15 @@ export function DeploymentPage() {
       <Head
         crumbs={
           <>
-            <Link to="/">Apps</Link> / <Link to="/apps/$appId" params={{ appId: deployment.appId }} search={{ tab: 'deployments' }}>{deployment.appName}</Link>
+            <Link to="/">Apps</Link> /{' '}
+            <Link to="/apps/$appId" params={{ appId: deployment.appId }} search={{ tab: 'deployments' }}>
+              {deployment.appName}
+            </Link>
           </>
         }
-        title={deployment.commit ? <code style={{ fontSize: 18 }}>{shortCommit(deployment.commit)}</code> : 'Deployment'}
+        title={
+          deployment.commit ? <code style={{ fontSize: 18 }}>{shortCommit(deployment.commit)}</code> : 'Deployment'
+        }
         status={<DeploymentStatus deployment={deployment} />}
         truth={<Truth deployment={deployment} serves={serves === deployment.id} />}
         actions={<Actions deployment={deployment} />}
@@ -43,7 +58,9 @@ export function DeploymentPage() {
           <strong>{sentence(deployment.error)}</strong>
           <Quotation of={deployment.quoted} />
           {deployment.hint && <p>{deployment.hint}</p>}
-          {serves && app.data?.latestDeployment?.id === deployment.id && <p className="dim">The version that was live before goes on serving.</p>}
+          {serves && app.data?.latestDeployment?.id === deployment.id && (
+            <p className="dim">The version that was live before goes on serving.</p>
+          )}
         </div>
       )}
       <div className="split" style={{ gridTemplateColumns: undefined }}>
@@ -67,9 +84,22 @@ function Truth({ deployment, serves }: { deployment: Deployment; serves: boolean
   const what = deployment.status !== 'success' ? 'asked for' : deployment.rollbackOf ? 'rolled back' : 'deployed'
   return (
     <>
-      {deployment.waitsFor && <>{deployment.waitsFor}<br /></>}
-      {deployment.commitMsg && <><span dir="auto">{deployment.commitMsg}</span> · </>}{deployment.commitMsg ? what : capital(what)} <Ago at={deployment.createdAt} /> by {deployment.actor.split(':')[0]}
-      {serves && deployment.watchedUntil && <Until at={deployment.watchedUntil} words=" · may still be taken back until" />}
+      {deployment.waitsFor && (
+        <>
+          {deployment.waitsFor}
+          <br />
+        </>
+      )}
+      {deployment.commitMsg && (
+        <>
+          <span dir="auto">{deployment.commitMsg}</span> ·{' '}
+        </>
+      )}
+      {deployment.commitMsg ? what : capital(what)} <Ago at={deployment.createdAt} /> by{' '}
+      {deployment.actor.split(':')[0]}
+      {serves && deployment.watchedUntil && (
+        <Until at={deployment.watchedUntil} words=" · may still be taken back until" />
+      )}
     </>
   )
 }
@@ -85,8 +115,17 @@ function Actions({ deployment }: { deployment: Deployment }) {
         <Button variant="default" onClick={() => setAsking(true)}>
           Cancel deployment
         </Button>
-        <Confirm opened={asking} onClose={() => setAsking(false)} title="Cancel this deployment?" act="Cancel the deployment" danger busy={cancel.isPending}
-          onAct={() => cancel.mutate({ id: deployment.appId, deploymentId: deployment.id }, { onSettled: () => setAsking(false) })}>
+        <Confirm
+          opened={asking}
+          onClose={() => setAsking(false)}
+          title="Cancel this deployment?"
+          act="Cancel the deployment"
+          danger
+          busy={cancel.isPending}
+          onAct={() =>
+            cancel.mutate({ id: deployment.appId, deploymentId: deployment.id }, { onSettled: () => setAsking(false) })
+          }
+        >
           <Text size="sm">It stops at once and what it made is removed. The live version goes on serving.</Text>
         </Confirm>
       </>
@@ -98,7 +137,9 @@ function Actions({ deployment }: { deployment: Deployment }) {
           Open {app.data.name}
         </Button>
       )}
-      {app.data && deployment.status === 'success' && app.data.activeDeployId !== deployment.id && <RollBack app={app.data} deployment={deployment} />}
+      {app.data && deployment.status === 'success' && app.data.activeDeployId !== deployment.id && (
+        <RollBack app={app.data} deployment={deployment} />
+      )}
       <Button variant="default" loading={redeploy.isPending} onClick={() => redeploy.mutate({ id: deployment.appId })}>
         {app.data && isUpload(app.data.gitRepo) ? 'Build the newest files again' : 'Deploy the newest commit'}
       </Button>
@@ -123,7 +164,9 @@ function Steps({ deployment }: { deployment: Deployment }) {
           <StatusIcon status={status} />
           <span style={{ color: 'var(--mantine-color-text)' }}>{STEP_WORDS[name] ?? name}</span>
           <span className="dim">{duration(seconds)}</span>
-          <span className="meter" aria-hidden><i style={{ width: `${(seconds / longest) * 100}%` }} /></span>
+          <span className="meter" aria-hidden>
+            <i style={{ width: `${(seconds / longest) * 100}%` }} />
+          </span>
         </li>
       ))}
       <li className="total">
@@ -134,13 +177,25 @@ function Steps({ deployment }: { deployment: Deployment }) {
   )
 }
 
-const since = (moment: string, until?: string | null) => Math.max(0, ((until ? Date.parse(until) : Date.now()) - Date.parse(moment)) / 1000)
+const since = (moment: string, until?: string | null) =>
+  Math.max(0, ((until ? Date.parse(until) : Date.now()) - Date.parse(moment)) / 1000)
 
 /** What a deployment's time went to, which adds up to its duration. */
 function partsOf(deployment: Deployment) {
-  const waiting = { name: 'queued', status: deployment.startedAt ? 'done' : deployment.status, seconds: since(deployment.createdAt, deployment.startedAt ?? deployment.finishedAt) }
-  const parts = [waiting, ...deployment.steps.map(({ name, status, startedAt, seconds }) => (status === 'running' ? { name, status: 'building', seconds: since(startedAt) } : { name, status, seconds }))]
-  const between = active(deployment) ? 0 : (deployment.duration ?? 0) - parts.reduce((sum, part) => sum + part.seconds, 0)
+  const waiting = {
+    name: 'queued',
+    status: deployment.startedAt ? 'done' : deployment.status,
+    seconds: since(deployment.createdAt, deployment.startedAt ?? deployment.finishedAt),
+  }
+  const parts = [
+    waiting,
+    ...deployment.steps.map(({ name, status, startedAt, seconds }) =>
+      status === 'running' ? { name, status: 'building', seconds: since(startedAt) } : { name, status, seconds },
+    ),
+  ]
+  const between = active(deployment)
+    ? 0
+    : (deployment.duration ?? 0) - parts.reduce((sum, part) => sum + part.seconds, 0)
   return between < 0.5 ? parts : [...parts, { name: 'between', status: 'done', seconds: between }]
 }
 
@@ -150,12 +205,49 @@ function Facts({ deployment }: { deployment: Deployment }) {
     <Panel title="Facts">
       <dl className="facts">
         <dt>Deployment</dt>
-        <dd><code>{deployment.id}</code> <Copy value={deployment.id} label="the deployment's id" /></dd>
-        {deployment.commit && (<><dt>Commit</dt><dd><code>{shortCommit(deployment.commit)}</code> <Copy value={deployment.commit} label="the commit" /></dd></>)}
-        {plan?.runtime && (<><dt>Built as</dt><dd>{[plan.runtime, plan.version, plan.framework].filter(Boolean).join(' · ')}</dd></>)}
-        {plan?.start && (<><dt>Start</dt><dd><code>{plan.start}</code></dd></>)}
-        {deployment.rollbackOf && (<><dt>Brings back</dt><dd><Link to="/deployments/$deploymentId" params={{ deploymentId: deployment.rollbackOf }}><code>{deployment.rollbackOf}</code></Link></dd></>)}
-        {deployment.requestId && (<><dt>Request</dt><dd><code>{deployment.requestId}</code> <Copy value={deployment.requestId} label="the request's id" /></dd></>)}
+        <dd>
+          <code>{deployment.id}</code> <Copy value={deployment.id} label="the deployment's id" />
+        </dd>
+        {deployment.commit && (
+          <>
+            <dt>Commit</dt>
+            <dd>
+              <code>{shortCommit(deployment.commit)}</code> <Copy value={deployment.commit} label="the commit" />
+            </dd>
+          </>
+        )}
+        {plan?.runtime && (
+          <>
+            <dt>Built as</dt>
+            <dd>{[plan.runtime, plan.version, plan.framework].filter(Boolean).join(' · ')}</dd>
+          </>
+        )}
+        {plan?.start && (
+          <>
+            <dt>Start</dt>
+            <dd>
+              <code>{plan.start}</code>
+            </dd>
+          </>
+        )}
+        {deployment.rollbackOf && (
+          <>
+            <dt>Brings back</dt>
+            <dd>
+              <Link to="/deployments/$deploymentId" params={{ deploymentId: deployment.rollbackOf }}>
+                <code>{deployment.rollbackOf}</code>
+              </Link>
+            </dd>
+          </>
+        )}
+        {deployment.requestId && (
+          <>
+            <dt>Request</dt>
+            <dd>
+              <code>{deployment.requestId}</code> <Copy value={deployment.requestId} label="the request's id" />
+            </dd>
+          </>
+        )}
       </dl>
     </Panel>
   )

@@ -7,5 +7,10 @@ export const sign = (deployment: Deployment) => (settling(deployment) ? 'buildin
 
 /** A deployment's state. It is a success only once its processes have stayed up for a while. */
 export function DeploymentStatus({ deployment, brief }: { deployment: Deployment; brief?: boolean }) {
-  return <Status status={sign(deployment)} word={settling(deployment) ? (brief ? 'Live' : 'Live, watching its start') : undefined} />
+  return (
+    <Status
+      status={sign(deployment)}
+      word={settling(deployment) ? (brief ? 'Live' : 'Live, watching its start') : undefined}
+    />
+  )
 }

@@ -34,32 +34,56 @@ export function RollBack({ app, deployment, size }: { app: App; deployment?: Dep
     return found ? named(found) : id
   }
   const go = (deploymentId: string) =>
-    rollback.mutate({ id: app.id, deploymentId }, {
-      onSuccess: answer => {
-        notifications.show({ message: `On the way ${answer.from ? `from ${word(answer.from)} ` : ''}back to ${word(answer.to)}` })
-        setRefusal(null)
-        void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } })
+    rollback.mutate(
+      { id: app.id, deploymentId },
+      {
+        onSuccess: answer => {
+          notifications.show({
+            message: `On the way ${answer.from ? `from ${word(answer.from)} ` : ''}back to ${word(answer.to)}`,
+          })
+          setRefusal(null)
+          void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: answer.deploymentId } })
+        },
+        onSettled: () => setAsking(false),
       },
-      onSettled: () => setAsking(false),
-    })
+    )
   return (
     <>
       <Button variant="default" size={size} onClick={() => setAsking(true)}>
         Roll back
       </Button>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Roll ${app.name} back?`} act={earlier ? `Roll back to ${named(earlier)} (${ago(earlier.createdAt)})` : 'Roll back'} onAct={() => go(deployment?.id ?? '')} busy={rollback.isPending}>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Roll ${app.name} back?`}
+        act={earlier ? `Roll back to ${named(earlier)} (${ago(earlier.createdAt)})` : 'Roll back'}
+        onAct={() => go(deployment?.id ?? '')}
+        busy={rollback.isPending}
+      >
         <Text size="sm">
-          {earlier ? `The release ${named(earlier)}` : 'What served before'} comes back with its image, variables and limits; nothing is rebuilt and no request is lost. The live one{' '}
-          {word(serves)} is kept, so you can go forward again.
+          {earlier ? `The release ${named(earlier)}` : 'What served before'} comes back with its image, variables and
+          limits; nothing is rebuilt and no request is lost. The live one {word(serves)} is kept, so you can go forward
+          again.
         </Text>
       </Confirm>
-      <Modal opened={refusal !== null} onClose={() => setRefusal(null)} title={<Text fw={600}>Which version?</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered size={520}>
+      <Modal
+        opened={refusal !== null}
+        onClose={() => setRefusal(null)}
+        title={<Text fw={600}>Which version?</Text>}
+        closeButtonProps={{ 'aria-label': 'Close' }}
+        centered
+        size={520}
+      >
         <Fault error={refusal} />
         <Group mt="lg" gap="xs">
           <Button variant="default" loading={rollback.isPending} onClick={() => go(serves)}>
             Deploy {word(serves)} again, which serves
           </Button>
-          {before && <Button loading={rollback.isPending} onClick={() => go(before.id)}>Go behind it, to {named(before)} ({ago(before.createdAt)})</Button>}
+          {before && (
+            <Button loading={rollback.isPending} onClick={() => go(before.id)}>
+              Go behind it, to {named(before)} ({ago(before.createdAt)})
+            </Button>
+          )}
         </Group>
       </Modal>
     </>

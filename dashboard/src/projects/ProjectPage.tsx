@@ -27,12 +27,46 @@ export function ProjectPage() {
   const failed = services.filter(app => app.status === 'failed').map(app => app.name)
   return (
     <>
-      <Head crumbs={<Link to="/projects">Projects</Link>} title={name} status={services.length ? <Status status={status} /> : undefined}
-        truth={description ? <bdi>{description}</bdi> : (failed.length ? `${failed.join(', ')} ${failed.length > 1 ? 'need' : 'needs'} attention.` : services.length ? `${counted(services.length, 'app')} that reach each other by name.` : 'No apps yet.')}
-        actions={<><Button variant="default" color="red" onClick={() => setAsking(true)}>Delete {name}</Button><Button component={Link} to="/new">New app</Button></>} />
+      <Head
+        crumbs={<Link to="/projects">Projects</Link>}
+        title={name}
+        status={services.length ? <Status status={status} /> : undefined}
+        truth={
+          description ? (
+            <bdi>{description}</bdi>
+          ) : failed.length ? (
+            `${failed.join(', ')} ${failed.length > 1 ? 'need' : 'needs'} attention.`
+          ) : services.length ? (
+            `${counted(services.length, 'app')} that reach each other by name.`
+          ) : (
+            'No apps yet.'
+          )
+        }
+        actions={
+          <>
+            <Button variant="default" color="red" onClick={() => setAsking(true)}>
+              Delete {name}
+            </Button>
+            <Button component={Link} to="/new">
+              New app
+            </Button>
+          </>
+        }
+      />
       <div className="split">
         <div className="stack">
-          {services.length ? <div className="cards">{services.map(app => <AppCard key={app.id} app={app} />)}</div> : <div className="panel empty"><h2>No apps in this project</h2><p>Deploy one and choose this project.</p></div>}
+          {services.length ? (
+            <div className="cards">
+              {services.map(app => (
+                <AppCard key={app.id} app={app} />
+              ))}
+            </div>
+          ) : (
+            <div className="panel empty">
+              <h2>No apps in this project</h2>
+              <p>Deploy one and choose this project.</p>
+            </div>
+          )}
         </div>
         <div className="stack">
           <Panel title="Addresses inside">
@@ -41,20 +75,51 @@ export function ProjectPage() {
                 {services.map(app => (
                   <div key={app.id} style={{ display: 'contents' }}>
                     <dt>{app.name}</dt>
-                    <dd><code>http://{app.name}</code> <Copy value={`http://${app.name}`} label="the address" /></dd>
+                    <dd>
+                      <code>http://{app.name}</code> <Copy value={`http://${app.name}`} label="the address" />
+                    </dd>
                   </div>
                 ))}
               </dl>
-            ) : <Text size="sm" c="dimmed">None yet.</Text>}
+            ) : (
+              <Text size="sm" c="dimmed">
+                None yet.
+              </Text>
+            )}
           </Panel>
           <Panel title="Volumes">
-            {own.length ? <dl className="facts">{own.map(volume => <div key={volume.name} style={{ display: 'contents' }}><dt>{volume.name}</dt><dd>{bytes(volume.size) || 'size not known'}</dd></div>)}</dl> : <Text size="sm" c="dimmed">None.</Text>}
+            {own.length ? (
+              <dl className="facts">
+                {own.map(volume => (
+                  <div key={volume.name} style={{ display: 'contents' }}>
+                    <dt>{volume.name}</dt>
+                    <dd>{bytes(volume.size) || 'size not known'}</dd>
+                  </div>
+                ))}
+              </dl>
+            ) : (
+              <Text size="sm" c="dimmed">
+                None.
+              </Text>
+            )}
           </Panel>
         </div>
       </div>
-      <Confirm opened={asking} onClose={() => setAsking(false)} title={`Delete ${name}?`} act={`Delete ${name}${services.length ? ` with ${counted(services.length, 'app')}` : ''}`} danger typed={name} busy={remove.isPending}
-        onAct={() => void act().catch(() => undefined)}>
-        <Text size="sm">{services.length ? `${services.map(app => app.name).join(', ')} stop answering at once. They stay in the trash for some days, with their volumes, and can be restored.` : 'It has no apps.'}</Text>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={`Delete ${name}?`}
+        act={`Delete ${name}${services.length ? ` with ${counted(services.length, 'app')}` : ''}`}
+        danger
+        typed={name}
+        busy={remove.isPending}
+        onAct={() => void act().catch(() => undefined)}
+      >
+        <Text size="sm">
+          {services.length
+            ? `${services.map(app => app.name).join(', ')} stop answering at once. They stay in the trash for some days, with their volumes, and can be restored.`
+            : 'It has no apps.'}
+        </Text>
       </Confirm>
     </>
   )

@@ -21,8 +21,20 @@ export function ProjectsPage() {
             <ul className="list">
               {projects.data.map(project => (
                 <li key={project.id}>
-                  <Link to="/projects/$projectId" params={{ projectId: project.id }} className="entry" style={{ gridTemplateColumns: 'minmax(0, 1fr) auto' }}>
-                    <span className="cut"><strong>{project.name}</strong> <span className="dim">{project.serviceCount ? `${counted(project.serviceCount, 'app')}: ${project.serviceStatuses.map(app => app.name).join(', ')}` : 'no apps yet'}</span></span>
+                  <Link
+                    to="/projects/$projectId"
+                    params={{ projectId: project.id }}
+                    className="entry"
+                    style={{ gridTemplateColumns: 'minmax(0, 1fr) auto' }}
+                  >
+                    <span className="cut">
+                      <strong>{project.name}</strong>{' '}
+                      <span className="dim">
+                        {project.serviceCount
+                          ? `${counted(project.serviceCount, 'app')}: ${project.serviceStatuses.map(app => app.name).join(', ')}`
+                          : 'no apps yet'}
+                      </span>
+                    </span>
                     {project.serviceCount > 0 && <Status status={project.status} />}
                   </Link>
                 </li>
@@ -30,12 +42,29 @@ export function ProjectsPage() {
             </ul>
           </div>
         ) : (
-          <div className="panel empty"><h2>No projects yet</h2><p>Each app brings a project of its own; make one for apps that belong together.</p></div>
+          <div className="panel empty">
+            <h2>No projects yet</h2>
+            <p>Each app brings a project of its own; make one for apps that belong together.</p>
+          </div>
         )}
         <Panel title="New project">
-          <form onSubmit={event => { event.preventDefault(); create.mutate({ name }, { onSuccess: () => setName('') }) }}>
-            <TextInput label="Name" placeholder="shop" value={name} onChange={event => setName(event.currentTarget.value)} />
-            <Group mt="sm"><Button type="submit" disabled={!name.trim()} loading={create.isPending}>Make {name.trim() || 'it'}</Button></Group>
+          <form
+            onSubmit={event => {
+              event.preventDefault()
+              create.mutate({ name }, { onSuccess: () => setName('') })
+            }}
+          >
+            <TextInput
+              label="Name"
+              placeholder="shop"
+              value={name}
+              onChange={event => setName(event.currentTarget.value)}
+            />
+            <Group mt="sm">
+              <Button type="submit" disabled={!name.trim()} loading={create.isPending}>
+                Make {name.trim() || 'it'}
+              </Button>
+            </Group>
           </form>
         </Panel>
       </div>

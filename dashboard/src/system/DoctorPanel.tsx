@@ -9,12 +9,25 @@ const STATES: Record<string, string> = { good: 'running', notice: 'attention', b
 export function DoctorPanel() {
   const doctor = useDoctor()
   return (
-    <Panel title="Check-up" aside={<Button size="compact-sm" variant="default" loading={doctor.isFetching} onClick={() => void doctor.refetch()}>{doctor.data ? 'Look again' : 'Look at everything'}</Button>}>
+    <Panel
+      title="Check-up"
+      aside={
+        <Button size="compact-sm" variant="default" loading={doctor.isFetching} onClick={() => void doctor.refetch()}>
+          {doctor.data ? 'Look again' : 'Look at everything'}
+        </Button>
+      }
+    >
       {doctor.isError && <Fault error={doctor.error} />}
-      {!doctor.data && !doctor.isError && <Text size="sm" c="dimmed">Engine, ingress, ports, disk, clock, jobs, each domain and its certificate. It takes some seconds.</Text>}
+      {!doctor.data && !doctor.isError && (
+        <Text size="sm" c="dimmed">
+          Engine, ingress, ports, disk, clock, jobs, each domain and its certificate. It takes some seconds.
+        </Text>
+      )}
       {doctor.data && (
         <>
-          <Text size="sm" mb="sm" role="status">{doctor.data.summary}</Text>
+          <Text size="sm" mb="sm" role="status">
+            {doctor.data.summary}
+          </Text>
           <dl className="facts">
             {doctor.data.findings.map((finding, index) => (
               <div key={index} style={{ display: 'contents' }}>

@@ -27,16 +27,24 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
   const [atEnd, setAtEnd] = useState(true)
   const [seen, setSeen] = useState(0)
   const [current, setCurrent] = useState(0)
-  const rows = useVirtualizer({ count: lines.length, getScrollElement: () => box.current, estimateSize: () => 18, overscan: 30 })
+  const rows = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => 18,
+    overscan: 30,
+  })
   const hits = useMemo(() => {
     const wanted = search.toLowerCase()
-    return wanted ? lines.flatMap((line, index) => (plain(line.message).toLowerCase().includes(wanted) ? [index] : [])) : []
+    return wanted
+      ? lines.flatMap((line, index) => (plain(line.message).toLowerCase().includes(wanted) ? [index] : []))
+      : []
   }, [lines, search])
 
   const size = rows.getTotalSize()
   const moved = useRef(0)
 
   // Rows are measured as they come into view, so the end moves: stay at it until the reader scrolls away.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: size and wrap move the end
   useLayoutEffect(() => {
     if (!atEnd) return
     if (box.current) box.current.scrollTop = box.current.scrollHeight
@@ -60,7 +68,12 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
     else if (Date.now() - moved.current < 1000) setAtEnd(false)
   }
   const save = () => {
-    const blob = new Blob([lines.map(line => `${line.timestamp} ${line.message}`).join('\n') + '\n'], { type: 'text/plain' })
+    const blob = new Blob(
+      lines.map(line => `${line.timestamp} ${line.message}\n`),
+      {
+        type: 'text/plain',
+      },
+    )
     const link = document.createElement('a')
     link.href = URL.createObjectURL(blob)
     link.download = `${name}.log`
@@ -81,7 +94,9 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
             setSearch(event.currentTarget.value)
             setCurrent(0)
           }}
-          onKeyDown={event => event.key === 'Enter' && jump(event.shiftKey ? current - 1 : hits.length && search ? current + 1 : 0)}
+          onKeyDown={event =>
+            event.key === 'Enter' && jump(event.shiftKey ? current - 1 : hits.length && search ? current + 1 : 0)
+          }
           data-page-search
         />
         {search && (
@@ -107,7 +122,18 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
           </Tooltip>
         </Group>
       </div>
-      <div className="lines" ref={box} onScroll={scrolled} onWheel={byHand} onTouchMove={byHand} onPointerDown={byHand} onKeyDown={byHand} tabIndex={0} role="log" aria-label={live ? 'Live log' : 'Log'}>
+      <div
+        className="lines"
+        ref={box}
+        onScroll={scrolled}
+        onWheel={byHand}
+        onTouchMove={byHand}
+        onPointerDown={byHand}
+        onKeyDown={byHand}
+        tabIndex={0}
+        role="log"
+        aria-label={live ? 'Live log' : 'Log'}
+      >
         {lines.length === 0 && <div className="line">{live ? 'Waiting for the first line …' : 'No lines.'}</div>}
         <div style={{ height: size, position: 'relative' }}>
           {rows.getVirtualItems().map(row => {
@@ -120,7 +146,13 @@ export function LogView({ lines, name, live }: { lines: LogLine[]; name: string;
                 data-index={row.index}
                 ref={rows.measureElement}
                 className={`line ${line.level}${found}`}
-                style={{ position: 'absolute', top: 0, left: 0, width: wrap ? '100%' : undefined, transform: `translateY(${row.start}px)` }}
+                style={{
+                  position: 'absolute',
+                  top: 0,
+                  left: 0,
+                  width: wrap ? '100%' : undefined,
+                  transform: `translateY(${row.start}px)`,
+                }}
               >
                 {times && <time>{line.timestamp.slice(11, 23)}</time>}
                 <bdi>

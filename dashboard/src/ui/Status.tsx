@@ -1,4 +1,11 @@
-import { IconAlertTriangleFilled, IconCircleCheckFilled, IconCircleFilled, IconClock, IconSquareFilled, IconX } from '@tabler/icons-react'
+import {
+  IconAlertTriangleFilled,
+  IconCircleCheckFilled,
+  IconCircleFilled,
+  IconClock,
+  IconSquareFilled,
+  IconX,
+} from '@tabler/icons-react'
 
 const WORDS: Record<string, string> = {
   running: 'Running',

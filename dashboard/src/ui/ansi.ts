@@ -4,9 +4,8 @@ export interface Span {
   className: string
 }
 
-// eslint-disable-next-line no-control-regex
-const OTHER = /\x1b\[[0-9;?]*[A-LN-Za-ln-z]|\x1b\][^\x07]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
-// eslint-disable-next-line no-control-regex
+const OTHER =
+  /\x1b\[[0-9;?]*[A-LN-Za-ln-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 const COLOUR = /\x1b\[([0-9;]*)m/g
 
 /** The line as a reader sees it, without colours: what a search looks in. */

@@ -22,11 +22,22 @@ export function Ago({ at }: { at: string }) {
 export function Until({ at, words, then }: { at: string; words: string; then?: string }) {
   const [, tick] = useState(0)
   const left = Date.parse(at) - Date.now()
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is left shrinks by itself
   useEffect(() => {
     const timer = setTimeout(() => tick(count => count + 1), left + 100)
     return () => clearTimeout(timer)
   }, [at])
-  return left > 0 && <>{words} <time dateTime={at} title={new Date(at).toLocaleString()}>{clock(at)}</time>{then}</>
+  return (
+    left > 0 && (
+      <>
+        {words}{' '}
+        <time dateTime={at} title={new Date(at).toLocaleString()}>
+          {clock(at)}
+        </time>
+        {then}
+      </>
+    )
+  )
 }
 
 export function Copy({ value, label }: { value: string; label: string }) {
@@ -43,7 +54,17 @@ export function Copy({ value, label }: { value: string; label: string }) {
   )
 }
 
-export function Panel({ title, aside, children, inside = true }: { title: string; aside?: ReactNode; children: ReactNode; inside?: boolean }) {
+export function Panel({
+  title,
+  aside,
+  children,
+  inside = true,
+}: {
+  title: string
+  aside?: ReactNode
+  children: ReactNode
+  inside?: boolean
+}) {
   return (
     <section className="panel" aria-label={title}>
       <header>
@@ -55,7 +76,19 @@ export function Panel({ title, aside, children, inside = true }: { title: string
   )
 }
 
-export function Head({ crumbs, title, status, truth, actions }: { crumbs?: ReactNode; title: ReactNode; status?: ReactNode; truth?: ReactNode; actions?: ReactNode }) {
+export function Head({
+  crumbs,
+  title,
+  status,
+  truth,
+  actions,
+}: {
+  crumbs?: ReactNode
+  title: ReactNode
+  status?: ReactNode
+  truth?: ReactNode
+  actions?: ReactNode
+}) {
   return (
     <div className="head">
       <div>
@@ -73,7 +106,11 @@ export function Head({ crumbs, title, status, truth, actions }: { crumbs?: React
 
 /** What an app, a repository or another server said: it can't pass for words of ours, nor turn those around it. */
 export function Quotation({ of }: { of: string | null | undefined }) {
-  return of ? <q className="quotation" dir="auto">{of}</q> : null
+  return of ? (
+    <q className="quotation" dir="auto">
+      {of}
+    </q>
+  ) : null
 }
 
 /** What went wrong, what to do, and the id to ask about. */
@@ -105,10 +142,18 @@ export function Loading({ of = 'page', head = of === 'page' }: { of?: 'page' | '
           <Skeleton height={14} width="min(420px, 90%)" />
         </div>
       )}
-      {of === 'cards' && <div className="cards">{Array.from({ length: 6 }, (_, row) => <Skeleton key={row} height={124} radius="md" />)}</div>}
+      {of === 'cards' && (
+        <div className="cards">
+          {Array.from({ length: 6 }, (_, row) => (
+            <Skeleton key={row} height={124} radius="md" />
+          ))}
+        </div>
+      )}
       {of === 'list' && (
         <div className="panel" style={{ padding: 16 }}>
-          {Array.from({ length: 6 }, (_, row) => <Skeleton key={row} height={16} my={14} width={`${90 - ((row * 17) % 40)}%`} />)}
+          {Array.from({ length: 6 }, (_, row) => (
+            <Skeleton key={row} height={16} my={14} width={`${90 - ((row * 17) % 40)}%`} />
+          ))}
         </div>
       )}
       {of === 'page' && (
@@ -122,7 +167,17 @@ export function Loading({ of = 'page', head = of === 'page' }: { of?: 'page' | '
 }
 
 /** Asks before an act; the button names it. With `typed` the name has to be typed first. */
-export function Confirm({ opened, onClose, title, children, act, onAct, danger, typed, busy }: {
+export function Confirm({
+  opened,
+  onClose,
+  title,
+  children,
+  act,
+  onAct,
+  danger,
+  typed,
+  busy,
+}: {
   opened: boolean
   onClose: () => void
   title: string
@@ -134,9 +189,17 @@ export function Confirm({ opened, onClose, title, children, act, onAct, danger, 
   busy?: boolean
 }) {
   const [text, setText] = useState('')
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each opening begins empty
   useEffect(() => setText(''), [opened])
   return (
-    <Modal opened={opened} onClose={onClose} title={<Text fw={600}>{title}</Text>} closeButtonProps={{ 'aria-label': 'Close' }} centered size={520}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={<Text fw={600}>{title}</Text>}
+      closeButtonProps={{ 'aria-label': 'Close' }}
+      centered
+      size={520}
+    >
       <form
         onSubmit={event => {
           event.preventDefault()
@@ -145,13 +208,25 @@ export function Confirm({ opened, onClose, title, children, act, onAct, danger, 
       >
         {children}
         {typed && (
-          <TextInput mt="md" label={`Type ${typed} to confirm`} value={text} onChange={event => setText(event.currentTarget.value)} data-autofocus autoComplete="off" />
+          <TextInput
+            mt="md"
+            label={`Type ${typed} to confirm`}
+            value={text}
+            onChange={event => setText(event.currentTarget.value)}
+            data-autofocus
+            autoComplete="off"
+          />
         )}
         <Group justify="flex-end" mt="lg" gap="xs">
           <Button variant="default" onClick={onClose}>
             Keep it as it is
           </Button>
-          <Button type="submit" color={danger ? 'red' : undefined} disabled={typed !== undefined && text !== typed} loading={busy}>
+          <Button
+            type="submit"
+            color={danger ? 'red' : undefined}
+            disabled={typed !== undefined && text !== typed}
+            loading={busy}
+          >
             {act}
           </Button>
         </Group>

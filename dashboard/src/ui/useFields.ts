@@ -16,8 +16,14 @@ interface State<Fields> {
  *  loaded with, for the server to refuse a save over what somebody else has made of the same fields.
  *  follow: false while a save is on its way. */
 export function useFields<Fields extends object>(stored: Fields, storedVersion: string, follow: boolean) {
-  const [state, setState] = useState<State<Fields>>({ fields: stored, before: stored, version: storedVersion, refused: false })
+  const [state, setState] = useState<State<Fields>>({
+    fields: stored,
+    before: stored,
+    version: storedVersion,
+    refused: false,
+  })
   const now = JSON.stringify(stored)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: now stands for what stored says
   useEffect(() => {
     if (follow) setState(old => followed(old, stored, storedVersion))
   }, [now, storedVersion, follow])
@@ -32,11 +38,13 @@ export function useFields<Fields extends object>(stored: Fields, storedVersion: 
     load: () => setState({ fields: stored, before: stored, version: storedVersion, refused: false }),
     refuse: () => setState(old => ({ ...old, refused: true })),
     /** `sent` was stored, as `found`: what was typed since then stays. */
-    saved: (sent: Fields, found: Fields, version: string) => setState(old => followed({ ...old, before: sent, refused: false }, found, version)),
+    saved: (sent: Fields, found: Fields, version: string) =>
+      setState(old => followed({ ...old, before: sent, refused: false }, found, version)),
   }
 }
 
-const touched = <Fields extends object>({ fields, before }: State<Fields>) => (Object.keys(fields) as (keyof Fields & string)[]).filter(key => !same(fields[key], before[key]))
+const touched = <Fields extends object>({ fields, before }: State<Fields>) =>
+  (Object.keys(fields) as (keyof Fields & string)[]).filter(key => !same(fields[key], before[key]))
 
 const disputes = <Fields extends object>(state: State<Fields>, stored: Fields) =>
   touched(state).filter(key => !same(stored[key], state.before[key]) && !same(stored[key], state.fields[key]))

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react'
-import { ApiError, stream, type LogLine } from '../api/client'
+import { ApiError, type LogLine, stream } from '../api/client'
 
 const MOST_LINES = 50_000
 
