@@ -158,10 +158,10 @@ def install_programs() -> None:
     install_packages({"git": "git", "prlimit": "util-linux"})
 
 
-def prepare_server() -> None:
+def prepare_server(lock: str = "requirements.lock") -> None:
     """All that the server needs to run from this folder, but for what runs apps, its settings and base images."""
     install_programs()
-    ensure_environment("requirements.lock")
+    ensure_environment(lock)
     build_dashboard()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import machine
 from machine import SetupFailed, call, say, step
 
-HELP = """Usage: ./run [--help]
+HELP = """Usage: ./run [--dev | --help]
 
 Sets up Better-PaaS on this machine, starts it and deploys the sample app. It
   1. installs what is missing: git, debootstrap, a Docker engine (as root, on Debian or Ubuntu);
@@ -28,6 +28,9 @@ Run it again to update and restart in place: apps go on serving meanwhile.
 Data lives in /var/lib/better-paas as root, else in ~/.local/share/better-paas; BETTER_PAAS_DATA_DIR changes that.
 Settings are read from the environment and from settings.env in that folder (docs/reference/settings.md).
 Ports: 8080 for the dashboard, 80 and 443 for apps; others are chosen if these are taken.
+
+--dev: for people who work on it. The server stays on this terminal and begins again at each change in src/; the
+dashboard is served by Vite, which shows a change at once; nothing is deployed. Ctrl-C ends both.
 
 Stop the server:   kill $(cat <data>/server.pid)
 Stop the ingress:  .venv/bin/better-paas stop-ingress
@@ -43,19 +46,24 @@ DEPLOY_SECONDS = 900
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
+    arguments = sys.argv[1:]
+    if arguments not in ([], ["--dev"]):
         print(HELP)
-        raise SystemExit(0 if sys.argv[1] in ("--help", "-h", "help") else 2)
+        raise SystemExit(0 if arguments[0] in ("--help", "-h", "help") else 2)
+    develops = bool(arguments)
     started = time.monotonic()
     try:
         data = data_dir()
         runtime = prepare_runtime(data)
-        machine.prepare_server()
+        machine.prepare_server("requirements-dev.lock" if develops else "requirements.lock")
         stop_server(data)
         settings = write_settings(data, runtime)
         if runtime == "docker":
             step("Looking after base images")
             call(COMMAND, "images", "bootstrap", "--if-needed", environment=machine.node_environment(), show=True)
+        if develops:
+            python = str(machine.VENV / "bin" / "python")
+            os.execv(python, [python, str(machine.ROOT / "packaging" / "dev.py"), str(data)])
         start_server(data, settings)
         server = Server(settings, (data / "admin_token.txt").read_text().strip())
         url = server.deploy_sample()
