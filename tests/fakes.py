@@ -11,9 +11,9 @@ from better_paas.runtime.probe import Speaks
 from better_paas.runtime.protocol import (
     MAIN,
     BuildRequest,
-    Figures,
     LogLine,
     ReleaseSpec,
+    ResourceUsage,
     RuntimeFailed,
     State,
     StoredVolume,
@@ -135,10 +135,10 @@ class FakeRuntime:
     async def listeners(self, deployment_id: str) -> list[Listener]:
         return self.found_listening
 
-    async def figures(self, deployment_id: str) -> Figures:
+    async def usage(self, deployment_id: str) -> ResourceUsage:
         if self.figures_fail:
             raise RuntimeFailed("the engine could not do it", "Try again.", self.figures_fail)
-        return Figures(0.25, 50_000_000, 1_000_000_000, 3)
+        return ResourceUsage(0.25, 50_000_000, 1_000_000_000, 3)
 
     async def volumes(self, known: Collection[tuple[str, str]]) -> list[StoredVolume]:
         ours = self.kept - self.unmarked.difference(known)

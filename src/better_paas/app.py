@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 import better_paas
 from better_paas import policy
+from better_paas.access import endpoints as tokens
+from better_paas.access.schemas import ErrorAnswer
 from better_paas.agents import endpoints as agents
 from better_paas.approvals import endpoints as approvals
 from better_paas.apps import endpoints as apps
@@ -35,12 +37,10 @@ from better_paas.kit.memory import settle
 from better_paas.kit.quoted import quote
 from better_paas.mcp.endpoint import McpEndpoint
 from better_paas.metrics import endpoints as metrics
-from better_paas.middleware import Surroundings
+from better_paas.middleware import RequestContextMiddleware
 from better_paas.projects import endpoints as projects
 from better_paas.runtime.protocol import RuntimeFailed
 from better_paas.system import endpoints as system
-from better_paas.tokens import endpoints as tokens
-from better_paas.tokens.schemas import ErrorAnswer
 from better_paas.vault import endpoints as vault
 from better_paas.volumes import endpoints as volumes
 
@@ -107,7 +107,7 @@ def create_app(platform: Platform | None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Better-PaaS-Client"],
             expose_headers=["X-Next-Cursor", "X-Request-Id", "Retry-After"],
         )
-    app.add_middleware(Surroundings, counted=platform.figures.request if platform is not None else None)
+    app.add_middleware(RequestContextMiddleware, counted=platform.metrics.request if platform is not None else None)
     if platform is not None:
         # First: finding one of a hundred routes is a good part of what a message costs.
         app.router.routes.insert(0, Route("/mcp", McpEndpoint(app, platform), include_in_schema=False))

@@ -13,6 +13,9 @@ import structlog
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from better_paas.access.admin import AdminToken
+from better_paas.access.failures import FailureLimit
+from better_paas.access.tickets import Tickets
 from better_paas.acme.authority import Authority
 from better_paas.agents import service as agents
 from better_paas.agents.registry import Registry
@@ -26,7 +29,7 @@ from better_paas.audit.deliver import Access
 from better_paas.audit.models import AuditCheckpoint
 from better_paas.audit.notes import PUBLIC_FILE, Signer
 from better_paas.audit.service import ON_AUDIT
-from better_paas.audit.sinks import Courier, Sink
+from better_paas.audit.sinks import Sink, SinkWorker
 from better_paas.audit.tasks import Checkpointer
 from better_paas.builders.bases import Bases, TrustSource
 from better_paas.builders.dockerfile import CA_VARIABLES
@@ -34,19 +37,19 @@ from better_paas.caddy.process import CaddyFailed
 from better_paas.cloudflare.client import Cloudflare
 from better_paas.connect.identity import Issuers
 from better_paas.db.check import ADVICE as STATE_ADVICE
-from better_paas.db.database import Database, after_commit, tell
+from better_paas.db.database import Database, after_commit, notify
 from better_paas.db.sealed import KEYRING
 from better_paas.db.sqlite import FILE_NAME, SqliteStore
 from better_paas.db.store import News, Store
 from better_paas.deployments import service as deployments
-from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.context import DeploySettings
+from better_paas.deployments.log_store import DeploymentLogStore
 from better_paas.deployments.models import Deployment
 from better_paas.deployments.planning import Planner
 from better_paas.deployments.releases import Releases
 from better_paas.deployments.tasks import Deployer
 from better_paas.deployments.uploads import Uploads
 from better_paas.deployments.watch import Watcher
-from better_paas.deployments.work import DeploySettings
 from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules, find_public_address, host_suffix, normalise
 from better_paas.domains.ingress import Ingress
@@ -69,7 +72,7 @@ from better_paas.kit.redact import Redactor
 from better_paas.kit.slots import Slots
 from better_paas.kit.supervision import Supervisor, Work
 from better_paas.kit.temporary import Claim
-from better_paas.metrics.figures import Figures
+from better_paas.metrics.prometheus import Metrics
 from better_paas.notifications.webhook import Notice, send
 from better_paas.objects.store import S3Access
 from better_paas.runtime.bridges import EngineBridges
@@ -77,9 +80,6 @@ from better_paas.runtime.docker import DockerRuntime
 from better_paas.runtime.networks import Networks
 from better_paas.runtime.protocol import Runtime, memory_bytes
 from better_paas.settings import Settings
-from better_paas.tokens.admin import AdminToken
-from better_paas.tokens.failures import FailureLimit
-from better_paas.tokens.tickets import Tickets
 from better_paas.untrusted.reader import SourceReader
 from better_paas.vault import service as vault
 from better_paas.vault import stored
@@ -128,7 +128,7 @@ class Platform:
         self.data_dir = prepare_data_dir(settings.data_dir)
         self.admin_token = AdminToken(self.data_dir, settings.admin_token)
         self.failures = FailureLimit()
-        self.figures = Figures()
+        self.metrics = Metrics()
         self.issuers = Issuers()
         self.events = EventBus()
         self.public_address = settings.public_address or find_public_address()
@@ -151,8 +151,8 @@ class Platform:
         signer = Signer.load(self.data_dir, f"{instance_id(self.data_dir)}.better-paas/audit")
         self.checkpoints = Checkpointer(self.database, signer, self._checkpointed)
         session_info[ON_AUDIT] = self._audited
-        self._couriers = [
-            Courier(self.database, Sink(kind, address), audit_access(settings), lambda: self.show("audit", ""))
+        self._sink_workers = [
+            SinkWorker(self.database, Sink(kind, address), audit_access(settings), lambda: self.show("audit", ""))
             for kind, addresses in (("anchor", settings.anchors), ("stream", settings.streams))
             for address in addresses
         ]
@@ -163,7 +163,7 @@ class Platform:
         self.locks = Locks(self.data_dir / LOCKS)
         self.trust = TrustSource(self.engine, settings.build_ca_file, self.locks)
         self.bases = bases or make_bases(settings, self.engine, self.trust, self.locks)
-        self.logbook = LogBook(self.data_dir / "logs", settings.deployment_log_max_mb * 2**20)
+        self.log_store = DeploymentLogStore(self.data_dir / "logs", settings.deployment_log_max_mb * 2**20)
         self.reader = reader or SourceReader()
         self.planner = Planner(self.reader, self.bases)
         self.runtime = runtime or self._make_runtime()
@@ -193,8 +193,8 @@ class Platform:
         self.look_slots = Slots(_LOOK_SLOTS, _LOOK_SLOTS_EACH)
         wanted = self._deploy_settings()
         self.releases = Releases(self.database, self.runtime, self.ingress, wanted, self._open_up)
-        self.deployer = Deployer(self.database, self.runtime, self.planner, self.logbook, self.releases, wanted)
-        self.watcher = Watcher(self.database, self.runtime, self.logbook, self.queued, self.notify)
+        self.deployer = Deployer(self.database, self.runtime, self.planner, self.log_store, self.releases, wanted)
+        self.watcher = Watcher(self.database, self.runtime, self.log_store, self.queued, self.notify)
         self.worker = Worker(self.database, self._job_moved)
         self.adoption = Adoption(self.database, self.runtime, self.data_dir / ROUTES)
         self.operations = Operations(
@@ -203,12 +203,12 @@ class Platform:
             self.ingress,
             self.releases,
             self.worker,
-            self.logbook,
+            self.log_store,
             self.uploads,
             self.adoption,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._duties: list[asyncio.Task[Any]] = []
+        self._leader_tasks: list[asyncio.Task[Any]] = []
         self._jobs: asyncio.Task[Any] | None = None
         self._is_alone = self._is_in_step = False
 
@@ -293,7 +293,7 @@ class Platform:
     async def start(self) -> None:
         """Errors: StartRefused. A missing engine or ingress does not keep the control plane down."""
         await self.open()
-        self.database.listen(self._heard)
+        self.database.listen(self._on_notification)
         self._is_alone = not await self.database.read(self.database.others)
         if self._is_alone:
             await self.operations.sweep()
@@ -307,17 +307,17 @@ class Platform:
         self.worker.register(Kind(deployments.WATCH, self.watcher.watch, self.watcher.watch_failed, _WATCH_SLOTS))
         await self.ingress.start()
         self.background(asyncio.to_thread(self._temporary.sweep))
-        self.keep("the measure of the event loop", self.figures.loop.keep)
+        self.keep("the measure of the event loop", self.metrics.loop.keep)
         self._jobs = self.keep(JOBS, self._run)
 
     async def _run(self) -> None:
         if not self._is_in_step:
             if self._is_alone:
-                await self.operations.mend()
+                await self.operations.recover_interrupted()
             if not self.database.is_shared:
                 # Before jobs go on; where others work meanwhile, the leader does it.
                 await self._bring_in_step()
-            self.database.lead(self._leading)
+            self.database.lead(self._on_leadership_change)
             self._is_in_step = True
         await self.worker.run()
 
@@ -327,11 +327,11 @@ class Platform:
         except Exception:
             _log.exception("the state could not be brought in step")
 
-    def _leading(self, is_leader: bool) -> None:
+    def _on_leadership_change(self, is_leader: bool) -> None:
         """This process began, or ended, to be the one that looks after what is there once."""
-        for task in self._duties:
+        for task in self._leader_tasks:
             task.cancel()
-        self._duties.clear()
+        self._leader_tasks.clear()
         if not is_leader or not self._is_open:
             return
         duties: dict[str, Work] = {
@@ -339,7 +339,7 @@ class Platform:
             "the end of what is in the trash": self._empty_trash,
             "the watch over apps": lambda: self.operations.watch_faults(lambda app_id: self.publish("app", app_id)),
             # By number: where copies go is nobody's business who may read health.
-            **{f"copy {number} of the audit log": one.run for number, one in enumerate(self._couriers, 1)},
+            **{f"copy {number} of the audit log": one.run for number, one in enumerate(self._sink_workers, 1)},
         }
         if self.wildcard_domain:
             duties["the wildcard certificate"] = self.wildcard.keep
@@ -347,7 +347,7 @@ class Platform:
             duties["the rules of the firewall"] = self.firewall.keep
         if self.database.is_shared:
             duties["what other servers left"] = self._take_over
-        self._duties = [self.keep(name, work) for name, work in duties.items()]
+        self._leader_tasks = [self.keep(name, work) for name, work in duties.items()]
 
     async def _take_over(self) -> None:
         """The leader until now may have died at any point of its work."""
@@ -357,7 +357,7 @@ class Platform:
         await self._bring_in_step()
         await self.worker.keep_taking_over()
 
-    def _heard(self, news: list[News] | None) -> None:
+    def _on_notification(self, news: list[News] | None) -> None:
         """Another process has committed something. None: what, may have been missed."""
         if news is None:
             self.events.publish({"topic": "reset"})
@@ -404,8 +404,8 @@ class Platform:
 
     def _say_what_it_waits_for(self, app_id: str, deployment_id: str, sentence: str) -> None:
         with contextlib.suppress(OSError):  # its page says so, too
-            self.logbook.open(app_id, deployment_id, Redactor()).say(sentence)
-            self.logbook.close(deployment_id)
+            self.log_store.open(app_id, deployment_id, Redactor()).say(sentence)
+            self.log_store.close(deployment_id)
 
     async def stop(self) -> None:
         """Jobs are interrupted and resume at the next start; apps and the ingress go on."""
@@ -415,7 +415,7 @@ class Platform:
         if self._jobs is not None:
             self._jobs.cancel()
         await self.worker.stop()
-        self.logbook.close_all()
+        self.log_store.close_all()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -451,11 +451,11 @@ class Platform:
 
     def announce(self, session: Session, topic: str, identity: str) -> None:
         """Like `publish`, once the unit is on disk."""
-        tell(session, topic, identity)
+        notify(session, topic, identity)
         after_commit(session, lambda: self.show(topic, identity))
 
     def wake_jobs(self, session: Session) -> None:
-        tell(session, "jobs")
+        notify(session, "jobs")
         after_commit(session, self.worker.wake)
 
     def notify(self, kind: str, identity: str, text: str, url: str = "") -> None:
@@ -515,13 +515,13 @@ class Platform:
     def _audited(self) -> None:
         self.checkpoints.note()
         self.show("audit", "")
-        for courier in self._couriers:
-            if courier.sink.kind == "stream":
-                courier.wake()
+        for sink_worker in self._sink_workers:
+            if sink_worker.sink.kind == "stream":
+                sink_worker.wake()
 
     def _checkpointed(self, checkpoint: AuditCheckpoint) -> None:
-        for courier in self._couriers:
-            courier.wake()
+        for sink_worker in self._sink_workers:
+            sink_worker.wake()
 
     async def engine_version(self) -> str | None:
         """The engine's version, or None while it does not answer, or where there is none."""
@@ -534,7 +534,7 @@ class Platform:
 
     def _job_moved(self, run: JobRun) -> None:
         if run.outcome:
-            self.figures.jobs.labels(run.claim.kind, run.outcome).inc()
+            self.metrics.jobs.labels(run.claim.kind, run.outcome).inc()
         if "deploymentId" in run.payload:
             self.publish("deployment", run.payload["deploymentId"])
 

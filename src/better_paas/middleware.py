@@ -41,7 +41,7 @@ _PUBLIC = frozenset(action.path for action in policy.ACTIONS if action.public an
 _MAX_UPLOAD_BYTES = 500 * 2**20
 
 
-class Surroundings:
+class RequestContextMiddleware:
     """Plain ASGI: a streamed answer passes through as it comes."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], counted: Counted | None = None) -> None:

@@ -9,6 +9,7 @@ import sys
 import uvicorn
 
 import better_paas
+from better_paas.access.admin import FILE_NAME
 from better_paas.app import create_app
 from better_paas.bootstrap import Platform
 from better_paas.connections.gate import Gate
@@ -20,7 +21,6 @@ from better_paas.errors import StartRefused
 from better_paas.kit.addresses import Networks
 from better_paas.kit.logging import configure
 from better_paas.settings import Settings, load_or_exit
-from better_paas.tokens.admin import FILE_NAME
 
 
 def run(limits: Limits | None = None) -> None:

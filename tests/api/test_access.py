@@ -18,7 +18,7 @@ def test_every_row_has_a_route_and_every_route_a_row():
 def test_a_route_without_a_row_stops_the_start():
     from fastapi import APIRouter
 
-    from better_paas.tokens.guard import GuardedRoute
+    from better_paas.access.guard import GuardedRoute
 
     router = APIRouter(route_class=GuardedRoute)
     with pytest.raises(LookupError, match="GET /api/secret has no row"):

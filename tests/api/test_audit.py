@@ -289,18 +289,18 @@ async def test_anchors_in_the_form_of_syslog(log):
 
 async def test_a_removed_app_is_cut_from_open_streams_and_tickets(driver, platform):
     from better_paas import policy
+    from better_paas.access.authenticate import refresh_caller
+    from better_paas.access.authorize import check_targets
+    from better_paas.access.caller import Caller
     from better_paas.errors import NotFound
-    from better_paas.tokens.authenticate import renewed
-    from better_paas.tokens.authorize import check_targets
-    from better_paas.tokens.caller import Caller
 
     one, two = await driver.live("one"), await driver.live("two")
     made = await make(driver, scopes=["logs:read"], apps=[one["id"], two["id"]])
     action = policy.action_for("WS", "/ws/logs")
     holder = platform.agents.get(made["id"], __import__("better_paas.kit.clock", fromlist=["now"]).now())
-    caller = Caller("agent", made["id"], "127.0.0.1", proof=holder.own.digest, holder=holder)
+    caller = Caller("agent", made["id"], "127.0.0.1", token_digest=holder.own.digest, holder=holder)
     await driver.post("/api/agents/update", id=made["id"], apps=[two["id"]])
-    now = renewed(platform, caller, action)
+    now = refresh_caller(platform, caller, action)
     await platform.database.read(lambda session: check_targets(session, action, now, {"appId": two["id"]}))
     with pytest.raises(NotFound):
         await platform.database.read(lambda session: check_targets(session, action, now, {"appId": one["id"]}))

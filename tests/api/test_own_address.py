@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from starlette.datastructures import URL, Headers
 
+from better_paas.access import own_address
+from better_paas.access.own_address import own_url
 from better_paas.bootstrap import host_rules
 from better_paas.settings import Settings
-from better_paas.tokens import own_address
-from better_paas.tokens.own_address import own_url
 
 HERE = ("93.184.216.34", 8080)
 MADE_OF_HOST = (

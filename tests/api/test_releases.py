@@ -98,7 +98,7 @@ async def test_a_killed_changeover_is_taken_back_at_the_next_start(driver, platf
     await platform.database.write(hold)
     await platform.runtime.stop(app["activeDeployId"])
     platform.ingress.hold(app["id"])
-    await platform.operations.mend()
+    await platform.operations.recover_interrupted()
     await platform.operations.reconcile()
     assert platform.runtime.running == {app["activeDeployId"]}
     assert platform.ingress.routes[app["id"]] == str(app["port"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from better_paas import policy
 from better_paas.agents import token
-from better_paas.agents.registry import Grant, Holder, Registry
+from better_paas.agents.registry import EffectiveGrant, Grant, Registry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -118,7 +118,9 @@ def test_the_rate_lets_a_burst_pass_and_then_so_many_a_second():
 
 def test_which_calls_a_person_is_asked_for():
     def asked(wish):
-        holder = Holder((grant(token.make("a123456789"), scopes=frozenset(policy.SCOPES), require_approval=wish),))
+        holder = EffectiveGrant(
+            (grant(token.make("a123456789"), scopes=frozenset(policy.SCOPES), require_approval=wish),)
+        )
         return {row.name for row in policy.ACTIONS if holder.wants_approval(row)}
 
     assert asked("none") == {"project:delete"}

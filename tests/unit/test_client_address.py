@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
+from better_paas.access.authenticate import client_address
 from better_paas.settings import Settings
-from better_paas.tokens.authenticate import client_address
 
 
 def address(trust: str, peer: str | None, forwarded: str) -> str:

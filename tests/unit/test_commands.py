@@ -19,7 +19,7 @@ def better_paas(data, *arguments, cwd="/", **settings):
 
 
 def test_the_token_is_shown_and_rotated_from_any_directory(tmp_path):
-    from better_paas.tokens.admin import AdminToken
+    from better_paas.access.admin import AdminToken
 
     missing = better_paas(tmp_path, "token")
     assert missing.returncode == 1

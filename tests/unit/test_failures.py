@@ -1,6 +1,6 @@
 """Guessing gets slower; the wait is told; networks share a bucket."""
 
-from better_paas.tokens.failures import FailureLimit
+from better_paas.access.failures import FailureLimit
 
 
 class Clock:

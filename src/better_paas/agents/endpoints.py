@@ -8,11 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from better_paas import policy
+from better_paas.access.authenticate import client_address, refuse, request_id_of
+from better_paas.access.caller import Caller
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.agents import schemas, service
 from better_paas.agents import token as tokens
 from better_paas.agents.models import Agent
+from better_paas.agents.permission_summary import sentences
 from better_paas.agents.registry import Grant
-from better_paas.agents.words import sentences
 from better_paas.apps.models import App
 from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
@@ -20,9 +23,6 @@ from better_paas.db.database import after_commit
 from better_paas.errors import Invalid, NotFound
 from better_paas.kit.clock import iso, now
 from better_paas.projects.models import Project
-from better_paas.tokens.authenticate import client_address, refuse, request_id_of
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Agents")
 
@@ -64,7 +64,7 @@ async def agents_update(request: Request, body: schemas.UpdateAgent) -> schemas.
 
     def unit(session: Session) -> schemas.AgentAnswer:
         _check_mine(session, caller, body.id)
-        agent = service.update(session, body.id, body.wish(body.name), body.version)
+        agent = service.update(session, body.id, body.spec(body.name), body.version)
         publish(platform, session, agent)
         return _answer(agent, _names(session, [agent]))
 
@@ -241,7 +241,7 @@ async def _create(request: Request, body: schemas.CreateAgent) -> schemas.AgentW
 
     def unit(session: Session) -> schemas.AgentWithToken:
         parent = service.get(session, caller.id) if caller.is_agent else None
-        agent, token = service.create(session, body.wish(body.name), f"{caller.kind}:{caller.id}", parent)
+        agent, token = service.create(session, body.spec(body.name), f"{caller.kind}:{caller.id}", parent)
         publish(platform, session, agent)
         fields = _answer(agent, _names(session, [agent])).model_dump()
         return schemas.AgentWithToken(**fields, token=token)

@@ -86,7 +86,7 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class Holder:
+class EffectiveGrant:
     """A token's grant with those of its parents: what is allowed is what all of them allow."""
 
     chain: tuple[Grant, ...]
@@ -171,7 +171,7 @@ class Registry:
             self.usage.pop(agent_id, None)
             self.forget_trouble(agent_id)
 
-    def get(self, agent_id: str, now: datetime) -> Holder | None:
+    def get(self, agent_id: str, now: datetime) -> EffectiveGrant | None:
         """The agent as it may be used now, or None: unknown or expired, itself or one of its parents."""
         chain: list[Grant] = []
         wanted: str | None = agent_id
@@ -181,9 +181,9 @@ class Registry:
                 return None
             chain.append(grant)
             wanted = grant.parent_id
-        return Holder(tuple(chain))
+        return EffectiveGrant(tuple(chain))
 
-    def check(self, parsed: Parsed, now: datetime) -> tuple[Holder, bool] | None:
+    def check(self, parsed: Parsed, now: datetime) -> tuple[EffectiveGrant, bool] | None:
         """The holder of a token, and whether it is the one from before a rotation. None: not valid."""
         grant = self._grants.get(parsed.id)
         # A digest is compared also where there is no agent, so that the time says nothing.
@@ -210,7 +210,7 @@ class Registry:
         meter.level -= 1
         return 0.0
 
-    def take_deployment(self, holder: Holder, moment: float | None = None) -> Grant | None:
+    def take_deployment(self, holder: EffectiveGrant, moment: float | None = None) -> Grant | None:
         """Count a deployment against every budget of the chain, or give the grant whose budget is used up."""
         moment = time.monotonic() if moment is None else moment
         for grant in holder.chain:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, StringConstraints
 
-from better_paas.agents.service import Wish
+from better_paas.agents.service import TokenSpec
 from better_paas.kit.schema import TRIMMED, Answer, Body, Version
 
 RequireApproval = Literal["none", "destructive", "all"]
@@ -35,8 +35,8 @@ class AgentFields(Body):
         None, description="Which calls a person has to approve. Default: destructive."
     )
 
-    def wish(self, name: str | None) -> Wish:
-        return Wish(
+    def spec(self, name: str | None) -> TokenSpec:
+        return TokenSpec(
             name=name,
             note=self.note,
             profile=self.profile,

@@ -27,7 +27,7 @@ _FREEZE = "agents_frozen"
 
 
 @dataclass(frozen=True)
-class Wish:
+class TokenSpec:
     """What a token is to allow. Fields that are None stay as they are, or get their default in a new one."""
 
     name: str | None = None
@@ -67,11 +67,11 @@ def descendants(session: Session, agent_id: str) -> list[str]:
     return sorted(found - {agent_id})
 
 
-def create(session: Session, wish: Wish, created_by: str, parent: Agent | None = None) -> tuple[Agent, str]:
+def create(session: Session, spec: TokenSpec, created_by: str, parent: Agent | None = None) -> tuple[Agent, str]:
     """A new agent and its token, which is shown this once. Errors: Invalid, Forbidden, Conflict."""
-    if not (wish.name or "").strip():
+    if not (spec.name or "").strip():
         raise Invalid("name: a token needs a name", "Say who or what uses it.")
-    if wish.scopes is None and wish.profile is None:
+    if spec.scopes is None and spec.profile is None:
         raise Invalid("scopes: a token needs scopes or a profile", "GET /api/agents/scopes lists them.")
     agent_id, moment = token.new_agent_id(), now()
     made, digest = _new_token(agent_id)
@@ -101,7 +101,7 @@ def create(session: Session, wish: Wish, created_by: str, parent: Agent | None =
         suspended_at=None,
         suspended_reason="",
     )
-    _apply(session, agent, wish)
+    _apply(session, agent, spec)
     if parent is not None:
         _check_room(session, parent)
         check_within(session, parent, agent)
@@ -118,14 +118,14 @@ def version_of(agent: Agent) -> str:
     return fingerprint([agent.digest, agent.name, agent.note, *map(str, (*limits, *more)), *lists])
 
 
-def update(session: Session, agent_id: str, wish: Wish, read_at: str | None = None) -> Agent:
-    """Change what `wish` names. read_at: the version that the caller saw.
+def update(session: Session, agent_id: str, spec: TokenSpec, read_at: str | None = None) -> Agent:
+    """Change what `spec` names. read_at: the version that the caller saw.
 
     Errors: NotFound, Invalid, Forbidden, Conflict.
     """
     agent = get(session, agent_id)
     refuse_stale(read_at, version_of(agent))
-    _apply(session, agent, wish)
+    _apply(session, agent, spec)
     if agent.parent_id is not None:
         check_within(session, get(session, agent.parent_id), agent)
     return agent
@@ -216,41 +216,41 @@ def check_within(session: Session, parent: Agent, child: Agent) -> None:
         raise Forbidden("Forbidden: a token can't ask for fewer approvals than the one that makes it")
 
 
-def _apply(session: Session, agent: Agent, wish: Wish) -> None:
-    if wish.name is not None:
-        agent.name = wish.name
-    if wish.note is not None:
-        agent.note = wish.note
-    if wish.profile is not None or wish.scopes is not None:
-        agent.scopes = expand(wish.profile or "", wish.scopes)
-        agent.profile = wish.profile or ""
-    _apply_resources(session, agent, wish)
-    if wish.never_expires:
+def _apply(session: Session, agent: Agent, spec: TokenSpec) -> None:
+    if spec.name is not None:
+        agent.name = spec.name
+    if spec.note is not None:
+        agent.note = spec.note
+    if spec.profile is not None or spec.scopes is not None:
+        agent.scopes = expand(spec.profile or "", spec.scopes)
+        agent.profile = spec.profile or ""
+    _apply_resources(session, agent, spec)
+    if spec.never_expires:
         agent.expires_at = None
-    elif wish.expires_in_days is not None:
-        agent.expires_at = now() + timedelta(days=wish.expires_in_days)
-    elif wish.expires_in_seconds is not None:
-        agent.expires_at = now() + timedelta(seconds=wish.expires_in_seconds)
-    if wish.addresses is not None:
-        agent.addresses = [_network(text) for text in wish.addresses]
-    if wish.rate_per_minute is not None:
-        agent.rate_per_minute = wish.rate_per_minute
-    if wish.deploys_per_hour is not None:
-        agent.deploys_per_hour = wish.deploys_per_hour or None
-    if wish.require_approval is not None:
-        agent.require_approval = wish.require_approval
+    elif spec.expires_in_days is not None:
+        agent.expires_at = now() + timedelta(days=spec.expires_in_days)
+    elif spec.expires_in_seconds is not None:
+        agent.expires_at = now() + timedelta(seconds=spec.expires_in_seconds)
+    if spec.addresses is not None:
+        agent.addresses = [_network(text) for text in spec.addresses]
+    if spec.rate_per_minute is not None:
+        agent.rate_per_minute = spec.rate_per_minute
+    if spec.deploys_per_hour is not None:
+        agent.deploys_per_hour = spec.deploys_per_hour or None
+    if spec.require_approval is not None:
+        agent.require_approval = spec.require_approval
 
 
-def _apply_resources(session: Session, agent: Agent, wish: Wish) -> None:
-    if wish.all_resources:
-        if wish.project_ids or wish.app_ids:
+def _apply_resources(session: Session, agent: Agent, spec: TokenSpec) -> None:
+    if spec.all_resources:
+        if spec.project_ids or spec.app_ids:
             raise Invalid("allResources: a token has either all resources or chosen ones", "Send one of the two.")
         agent.all_resources, agent.project_ids, agent.app_ids = True, [], []
         return
-    if wish.project_ids is None and wish.app_ids is None and wish.all_resources is None:
+    if spec.project_ids is None and spec.app_ids is None and spec.all_resources is None:
         return
-    projects = agent.project_ids if wish.project_ids is None else list(dict.fromkeys(wish.project_ids))
-    apps = agent.app_ids if wish.app_ids is None else list(dict.fromkeys(wish.app_ids))
+    projects = agent.project_ids if spec.project_ids is None else list(dict.fromkeys(spec.project_ids))
+    apps = agent.app_ids if spec.app_ids is None else list(dict.fromkeys(spec.app_ids))
     for model, ids, word in ((Project, projects, "Project"), (App, apps, "App")):
         known = set(session.scalars(select(model.id).where(model.id.in_(ids))))
         if missing := [found for found in ids if found not in known]:

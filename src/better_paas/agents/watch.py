@@ -9,9 +9,9 @@ import structlog
 
 from better_paas.agents import service
 from better_paas.agents.models import Agent
-from better_paas.agents.registry import Grant, Holder, Registry
+from better_paas.agents.registry import EffectiveGrant, Grant, Registry
 from better_paas.audit import service as audit
-from better_paas.db.database import Database, after_commit, tell
+from better_paas.db.database import Database, after_commit, notify
 from better_paas.kit.ids import new_id
 
 _FLUSH_SECONDS = 5.0
@@ -63,7 +63,7 @@ class AgentWatch:
             self._flush.cancel()
         await self.flush()
 
-    def turned_away(self, holder: Holder, address: str, reason: str) -> None:
+    def turned_away(self, holder: EffectiveGrant, address: str, reason: str) -> None:
         """Someone who has the token was refused at the door: the first few times are written down."""
         own = holder.own
         if self._registry.trouble(own.id, "door", self._window) > _MOST_DOOR_ENTRIES:
@@ -76,7 +76,7 @@ class AgentWatch:
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
-    async def trouble(self, holder: Holder, kind: str) -> None:
+    async def trouble(self, holder: EffectiveGrant, kind: str) -> None:
         """Count a denial ("denied") or a destructive call; too many suspend the token, or the one that made it."""
         limit = self._limits[kind]
         minutes = round(self._window.total_seconds() / 60)
@@ -97,7 +97,7 @@ class AgentWatch:
                 audit.record(session, entry)
                 grant = Grant.of(agent)
                 after_commit(session, lambda: self._registry.put(grant))
-                tell(session, "agent", agent_id)
+                notify(session, "agent", agent_id)
             return agent
 
         agent = await self._database.write(unit)

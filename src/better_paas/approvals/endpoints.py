@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.approvals import schemas, service
 from better_paas.approvals.models import Approval
 from better_paas.errors import NotFound
 from better_paas.kit.clock import iso
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Approvals")
 

@@ -170,7 +170,7 @@ def _belongings(session: Session, apps: list[App], sizes: Sizes) -> Statement:
     """What goes and what stays with apps."""
     ids = [app.id for app in apps]
     names = sorted(name for found in domains.names_of(session, ids).values() for name in found)
-    running = sum(1 for app in apps if app.live_release_id and app.wanted)
+    running = sum(1 for app in apps if app.live_release_id and app.desired_running)
     deployments = session.scalar(select(func.count()).select_from(Deployment).where(Deployment.app_id.in_(ids))) or 0
     volumes = sorted({(volume.partition(":")[0], app.project_id) for app in apps for volume in app.volumes})
     named = [f"{name} {_readable(sizes.get((project, name)))}".strip() for name, project in volumes]
@@ -220,5 +220,5 @@ def _app_state(session: Session, app: App) -> str:
         [domain.name, domain.redirect_to, domain.strip_path]
         for domain in domains.of_apps(session, [app.id]).get(app.id, [])
     ]
-    state = [app.id, app.name, app.updated_at.isoformat(), app.live_release_id, app.wanted, app.routing, names]
+    state = [app.id, app.name, app.updated_at.isoformat(), app.live_release_id, app.desired_running, app.routing, names]
     return json.dumps(state, sort_keys=True)

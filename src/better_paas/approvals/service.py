@@ -23,7 +23,7 @@ _KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
-class Ask:
+class ApprovalRequest:
     """A call that an agent makes. fields: its arguments; payload: what of them may be shown.
 
     volume_sizes: bytes by (project id, volume), of those that the runtime knows.
@@ -62,16 +62,16 @@ def status_of(approval: Approval) -> str:
     return approval.status
 
 
-def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
+def ask(session: Session, request: ApprovalRequest) -> tuple[Approval, Verdict]:
     """The approval, and what it means: "run" now (a yes is used up by this), "wait", or "asked" just now.
 
     Errors: Unauthorized if the token is gone by now, Forbidden after a no, 429.
     """
-    if session.get(Agent, wish.agent_id) is None:
+    if session.get(Agent, request.agent_id) is None:
         raise Unauthorized
-    impact = impact_of(session, wish.action, wish.resource_id, wish.fields, wish.volume_sizes)
+    impact = impact_of(session, request.action, request.resource_id, request.fields, request.volume_sizes)
     query = select(Approval).where(
-        Approval.agent_id == wish.agent_id, Approval.digest == wish.digest, Approval.expires_at > now()
+        Approval.agent_id == request.agent_id, Approval.digest == request.digest, Approval.expires_at > now()
     )
     for earlier in session.scalars(query.order_by(Approval.created_at.desc())).all():
         if earlier.status == "denied":
@@ -85,7 +85,7 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
             return earlier, "run"
         return earlier, "wait"
     waiting = select(func.count()).select_from(Approval)
-    waiting = waiting.where(Approval.agent_id == wish.agent_id, Approval.status == "pending")
+    waiting = waiting.where(Approval.agent_id == request.agent_id, Approval.status == "pending")
     if (session.scalar(waiting.where(Approval.expires_at > now())) or 0) >= _MOST_PENDING:
         raise TooManyRequests(
             "Too many calls of this token wait for approval", "Wait until a person has looked at them."
@@ -95,16 +95,16 @@ def ask(session: Session, wish: Ask) -> tuple[Approval, Verdict]:
         session.delete(old)
     approval = Approval(
         id=new_id(12),
-        agent_id=wish.agent_id,
-        agent_name=wish.agent_name,
-        action=wish.action.name,
-        resource_type=wish.action.resource,
-        resource_id=wish.resource_id,
+        agent_id=request.agent_id,
+        agent_name=request.agent_name,
+        action=request.action.name,
+        resource_type=request.action.resource,
+        resource_id=request.resource_id,
         resource_name=impact.resource_name,
-        digest=wish.digest,
+        digest=request.digest,
         version=impact.version,
         summary=impact.summary.stored(),
-        payload=wish.payload,
+        payload=request.payload,
         status="pending",
         reason="",
         created_at=moment,

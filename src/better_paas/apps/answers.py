@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from better_paas.access.authenticate import caller_of, platform_of
+from better_paas.access.authorize import confirm
 from better_paas.apps import schemas, service
 from better_paas.bootstrap import Platform
 from better_paas.caddy.process import CaddyFailed
 from better_paas.domains.hosts import HostRules
-from better_paas.tokens.authenticate import caller_of, platform_of
-from better_paas.tokens.authorize import confirm
 
 
 async def change_app(

@@ -10,6 +10,10 @@ from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
+from better_paas.access.authorize import confirm
+from better_paas.access.guard import api_router, caller_of, open_websocket, platform_of
+from better_paas.access.streams import event_stream, until_gone
+from better_paas.access.uploads import takes_upload, upload_form, uploaded
 from better_paas.apps import idempotency, reach, schemas, secrets, service
 from better_paas.apps.answers import app_answer, change_app, deploy_answer, tell_ingress
 from better_paas.apps.models import App
@@ -17,11 +21,11 @@ from better_paas.bootstrap import Platform
 from better_paas.builders.languages import LANGUAGES, RUN
 from better_paas.builders.plan import BuildPlan
 from better_paas.deployments import service as deployments
-from better_paas.deployments.logbook import APP_OUTPUT
+from better_paas.deployments.context import wishes
+from better_paas.deployments.log_store import APP_OUTPUT
 from better_paas.deployments.models import Deployment, Release
-from better_paas.deployments.sources import SourceRef, app_folder, bring
+from better_paas.deployments.sources import SourceRef, app_folder, fetch_source
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
-from better_paas.deployments.work import wishes
 from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.errors import FetchFailed
 from better_paas.git.fetch import branches
@@ -31,10 +35,6 @@ from better_paas.kit import sse, temporary
 from better_paas.kit.clock import iso, now
 from better_paas.kit.redact import Redactor
 from better_paas.runtime.protocol import LogLine
-from better_paas.tokens.authorize import confirm
-from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
-from better_paas.tokens.streams import event_stream, until_gone
-from better_paas.tokens.uploads import takes_upload, upload_form, uploaded
 
 router = api_router("Apps")
 AppIdQuery = Annotated[str, Query(max_length=40)]
@@ -157,7 +157,7 @@ async def apps_plan(request: Request, body: schemas.Source) -> schemas.PlanAnswe
     source = SourceRef(body.git_repo, body.branch, body.git_token, body.root_dir, body.submodules)
     async with _looking(request) as limits, temporary.folder("plan-") as folder:
         tree = folder / "tree"
-        commit = await bring(source, tree, limits, lambda _: None)
+        commit = await fetch_source(source, tree, limits, lambda _: None)
         app_folder(tree, body.root_dir)  # says so if there is none
         plan = await platform.planner.make_plan(tree, body.root_dir, overrides)
         place = body.root_dir if plan.context is None else plan.context
@@ -382,7 +382,7 @@ async def apps_metrics(request: Request, id: AppIdQuery) -> schemas.MetricsAnswe
     release = await platform.database.read(lambda session: deployments.live_release(session, service.get(session, id)))
     if release is None:
         raise Invalid("the app has no release yet, so it takes nothing", "Deploy it first.", code="no_release")
-    found = await platform.runtime.figures(release.deployment_id)
+    found = await platform.runtime.usage(release.deployment_id)
     return schemas.MetricsAnswer(
         cpu=found.cpu,
         memory=found.memory,
@@ -445,7 +445,7 @@ async def _words_of_failed(platform: Platform, app_id: str, tail: int) -> AsyncI
     found = await platform.database.read(newest)
     if found is None:
         raise Invalid("the app has no release yet, so it has no output", "Deploy it first.", code="no_release")
-    lines = await asyncio.to_thread(platform.logbook.read, app_id, found.id, 0, _LOG_BYTES)
+    lines = await asyncio.to_thread(platform.log_store.read, app_id, found.id, 0, _LOG_BYTES)
     written = [entry for entry in lines.entries if entry.get("level") == APP_OUTPUT][-tail:] if tail else []
 
     async def entries() -> AsyncIterator[dict[str, str]]:

@@ -10,10 +10,10 @@ from fastapi import Request
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from better_paas.access.authenticate import caller_of, platform_of
 from better_paas.db.base import Base
 from better_paas.errors import Conflict, Invalid
 from better_paas.kit.clock import now
-from better_paas.tokens.authenticate import caller_of, platform_of
 
 HEADER = "idempotency-key"
 _LONGEST = 200

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Select, String, select, type_coerce
 from sqlalchemy.orm import Session
 
+from better_paas.access.caller import Caller
 from better_paas.apps import schemas, service
 from better_paas.apps.models import App
 from better_paas.db.database import Database
@@ -21,7 +22,6 @@ from better_paas.domains import service as domains
 from better_paas.domains.hosts import HostRules
 from better_paas.domains.unserved import UnservedNames
 from better_paas.kit.recent import Recent
-from better_paas.tokens.caller import Caller
 
 _PAGES = 64
 # Large, and in no answer.

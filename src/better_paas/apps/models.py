@@ -61,7 +61,7 @@ class App(Base):
     reach: Mapped[list[str]] = mapped_column(default=list)
     auto_deploy: Mapped[bool] = mapped_column(default=False)
     # What the user wants: False after a stop, until a start or a deployment.
-    wanted: Mapped[bool] = mapped_column(default=True)
+    desired_running: Mapped[bool] = mapped_column("wanted", default=True)
     # What happened to the live release's process, as Statement.stored() gives it; empty while it runs.
     fault: Mapped[str] = mapped_column(default="")
     # What happened beside, such as a worker of it that ran out of memory; a new release begins without.

@@ -12,9 +12,9 @@ from better_paas.apps import service as apps
 from better_paas.apps.adoption import ADVICE, Adoption, Unknown
 from better_paas.apps.models import App
 from better_paas.caddy.process import CaddyFailed
-from better_paas.db.database import Database, tell
+from better_paas.db.database import Database, notify
 from better_paas.deployments import service as deployments
-from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.log_store import DeploymentLogStore
 from better_paas.deployments.models import Release
 from better_paas.deployments.releases import Releases
 from better_paas.deployments.uploads import Uploads
@@ -47,13 +47,13 @@ class Operations:
         ingress: Ingress,
         releases: Releases,
         worker: Worker,
-        logbook: LogBook,
+        log_store: DeploymentLogStore,
         uploads: Uploads,
         adoption: Adoption,
     ) -> None:
         self._adoption = adoption
         self._database, self._runtime, self._ingress = database, runtime, ingress
-        self._releases, self._worker, self._logbook, self._uploads = releases, worker, logbook, uploads
+        self._releases, self._worker, self._log_store, self._uploads = releases, worker, log_store, uploads
 
     async def stop(self, app_id: str) -> None:
         """The route says "stopped" first, then the release ends. Errors: NotFound, Conflict."""
@@ -61,7 +61,7 @@ class Operations:
         def mark(session: Session) -> Release | None:
             app = apps.get(session, app_id)
             deployments.refuse_while_active(session, app_id, "stopped")
-            app.wanted, app.fault = False, ""
+            app.desired_running, app.fault = False, ""
             return deployments.live_release(session, app)
 
         await self._database.read(lambda session: apps.get(session, app_id))
@@ -123,7 +123,7 @@ class Operations:
                 )
             before = queue.request_cancel(session, deployment.job_id)
             if before == "running":
-                tell(session, "cancel", deployment.job_id)
+                notify(session, "cancel", deployment.job_id)
             else:
                 # Waiting, or its job is over without having said so.
                 deployments.fail(session, deployment_id, "cancelled", "cancelled before it began", "")
@@ -174,7 +174,7 @@ class Operations:
             app, release = await self._database.write(bring_back)
             await self._releases.point(app_id)
             await self._apply_ingress()
-            if release is not None and app.wanted:
+            if release is not None and app.desired_running:
                 await self._bring_up(app, release)
 
     async def purge(self, app_id: str, with_volumes: bool) -> trash.Purged:
@@ -190,7 +190,7 @@ class Operations:
             if with_volumes:
                 for key in own:
                     await self.delete_volume(*key)
-            self._logbook.forget_app(app_id)
+            self._log_store.forget_app(app_id)
             await self._uploads.forget(app_id)
             name, project_id = await self._database.write(lambda session: trash.purge(session, app_id))
             if project_id:
@@ -234,9 +234,9 @@ class Operations:
         if await self._database.write(lambda session: trash.put_project(session, project_id)):
             await self._runtime.remove_project(project_id)
 
-    async def mend(self) -> None:
+    async def recover_interrupted(self) -> None:
         """Before jobs go on: what a killed server left half done in the state."""
-        await self._database.write(deployments.mend)
+        await self._database.write(deployments.recover_interrupted)
 
     async def sweep(self) -> None:
         """Before the first request: what stands now is left over from before; what comes later is in use."""
@@ -317,7 +317,7 @@ class Operations:
         state = await self._runtime.state(release.deployment_id)
         if _is_as_wanted(app, release, state):
             return
-        if app.wanted:
+        if app.desired_running:
             await self._releases.bring_up(await self._releases.spec(release, app.name, app.project_id))
             await self._runtime.settle(release.deployment_id)
             await self._database.write(lambda session: _mark_started(session, app.id))
@@ -361,11 +361,11 @@ class Operations:
 
 
 def _is_as_wanted(app: App, release: Release, state: State) -> bool:
-    if not app.wanted:
+    if not app.desired_running:
         return not state.running
     return state.running and state.processes >= {MAIN, *(release.settings.get("processes") or {})}
 
 
 def _mark_started(session: Session, app_id: str) -> None:
     app = apps.get(session, app_id)
-    app.wanted, app.fault = True, ""
+    app.desired_running, app.fault = True, ""

@@ -178,13 +178,13 @@ def status_of(view: AppView) -> tuple[str, Statement]:
     if latest is not None and latest.status in ACTIVE:
         return "building", Statement("A deployment is on its way.")
     if view.sealed:
-        return "running" if view.release is not None and app.wanted else "failed", Statement(view.sealed)
+        return "running" if view.release is not None and app.desired_running else "failed", Statement(view.sealed)
     failed = latest.why if latest is not None and latest.status == "failed" else None
     if view.release is None:
         if failed is not None:
             return "failed", Statement(f"The first deployment failed: {failed.sentence}.", failed.quoted)
         return "stopped", Statement("Nothing is deployed yet.")
-    if not app.wanted:
+    if not app.desired_running:
         return "stopped", Statement("Stopped by its owner.")
     if app.fault:
         fault = Statement.read(app.fault, "its process ended")
@@ -282,7 +282,7 @@ def create(session: Session, wanted: dict[str, Any], rules: HostRules, sees: dom
         name=name,
         project_id=project_id,
         server_id="localhost",
-        wanted=True,
+        desired_running=True,
         fault="",
         live_release_id=None,
         created_at=moment,

@@ -6,13 +6,13 @@ from fastapi import Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.apps import trash
 from better_paas.apps.answers import app_answer
 from better_paas.apps.schemas import AppAnswer, AppId
 from better_paas.db.names import unmarked
 from better_paas.errors import Conflict
 from better_paas.kit.schema import Answer
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 from better_paas.volumes import service as volumes
 
 router = api_router("Trash")

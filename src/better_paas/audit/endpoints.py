@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.audit import archive, schemas, service
 from better_paas.audit.formats import FORMATS
 from better_paas.errors import Invalid
 from better_paas.kit.clock import iso
 from better_paas.kit.redact import redact_text
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Audit")
 Limit = Annotated[int, Query(ge=1, le=500)]

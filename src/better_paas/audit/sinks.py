@@ -32,7 +32,7 @@ class Sink:
         return f"{self.kind} {self.address}"
 
 
-class Courier:
+class SinkWorker:
     """Brings what is new to one sink. changed: told when its state (well, or why not) changes."""
 
     def __init__(self, database: Database, sink: Sink, access: Access, changed: Callable[[], None]) -> None:

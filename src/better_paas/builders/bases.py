@@ -29,7 +29,7 @@ from better_paas.kit.locks import Locks
 from better_paas.kit.quoted import Told
 from better_paas.kit.subprocess import ProgramFailed, run
 
-Say = Callable[[str], None]
+LogCallback = Callable[[str], None]
 
 LABEL = "better-paas.base"
 # What every image of an app carries, and what others inherit that were built on one.
@@ -93,7 +93,7 @@ class Bases:
         self._allowed_private = allowed_private
         self._locks = locks
 
-    async def ensure(self, runtime: str, version: str, say: Say) -> str:
+    async def ensure(self, runtime: str, version: str, say: LogCallback) -> str:
         """A reference that the engine has. version: "" for whichever is best. Errors: NoBase."""
         official = self.official(runtime, version)
         if not REFERENCE.fullmatch(official):
@@ -127,7 +127,7 @@ class Bases:
             return TOOLS[runtime].image.format(version=version)
         return self._patterns[runtime].format(version=version or LANGUAGES[runtime].newest)
 
-    async def pull(self, reference: str, say: Say) -> list[str]:
+    async def pull(self, reference: str, say: LogCallback) -> list[str]:
         """Bring an image that a Dockerfile names, unless it is here; its ONBUILD triggers. Errors: NoBase."""
         found = await self._engine.image(reference)
         if found is None:
@@ -172,7 +172,7 @@ class Bases:
                 versions.add(version)
         return sorted(versions)
 
-    async def bootstrap(self, say: Say, node_majors: list[str]) -> None:
+    async def bootstrap(self, say: LogCallback, node_majors: list[str]) -> None:
         """Make all bases: Debian, Python, static sites, and the wanted majors of Node. What exists is kept."""
         async with self._locks.exclusive(_MAKING):
             wanted = [(runtime, made_version(runtime, "")) for runtime in ("python", "static")]
@@ -195,7 +195,7 @@ class Bases:
         made = LANGUAGES[runtime].made
         return made is not None and made.serves(version)
 
-    async def _pull(self, reference: str, say: Say) -> str | None:
+    async def _pull(self, reference: str, say: LogCallback) -> str | None:
         """None if it came, else the reason."""
         registry = _registry_of(reference)
         if time.monotonic() < self._down_until.get(registry, 0.0):
@@ -241,7 +241,7 @@ class Bases:
             "'better-paas images bootstrap' as root (it needs debootstrap)."
         )
 
-    async def _make(self, runtime: str, version: str, say: Say) -> None:
+    async def _make(self, runtime: str, version: str, say: LogCallback) -> None:
         try:
             if await self._engine.image(_DEBIAN) is None:
                 await self._make_debian(say)
@@ -258,7 +258,7 @@ class Bases:
                 f"{error} {detail}",
             ) from error
 
-    async def _make_debian(self, say: Say) -> None:
+    async def _make_debian(self, say: LogCallback) -> None:
         say("Making a Debian base with debootstrap (half a minute)")
         async with temporary.folder("better-paas-debian-") as folder:
             root = folder / "root"
@@ -275,7 +275,7 @@ class Bases:
             name, _, tag = _DEBIAN.partition(":")
             await self._engine.import_image(archive, name, tag, changes)
 
-    async def _recipe(self, runtime: str, version: str, folder: Path, say: Say) -> tuple[Path, list[str]]:
+    async def _recipe(self, runtime: str, version: str, folder: Path, say: LogCallback) -> tuple[Path, list[str]]:
         """(files to build from, Dockerfile lines)."""
         apt = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
         clean = "rm -rf /var/lib/apt/lists/* /var/cache/apt /usr/share/doc /usr/share/man /usr/share/locale"
@@ -334,7 +334,7 @@ class Bases:
         packed = await run(argv, environment=environment, cwd=folder, timeout=_BUILD_SECONDS)
         await asyncio.to_thread(_unpack_package, folder / packed.stdout.split()[-1], folder / name)
 
-    async def _build(self, tag: str, runtime: str, files: Path, lines: list[str], say: Say) -> None:
+    async def _build(self, tag: str, runtime: str, files: Path, lines: list[str], say: LogCallback) -> None:
         say(f"Making {tag}")
         dockerfile = "\n".join([f"FROM {_DEBIAN}", *lines, 'CMD ["/bin/sh"]']) + "\n"
         if trust_image := await self._trust().image():

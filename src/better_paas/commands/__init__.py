@@ -11,10 +11,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import better_paas
+from better_paas.access.admin import AdminToken
 from better_paas.commands import approve, audit, keys, state
 from better_paas.commands.doctor import doctor
 from better_paas.settings import Settings, load_or_exit
-from better_paas.tokens.admin import AdminToken
 
 app = App(
     name="better-paas",

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from better_paas.access.admin import AdminToken
 from better_paas.settings import load_or_exit
-from better_paas.tokens.admin import AdminToken
 
 T = TypeVar("T")
 _SECONDS = 60

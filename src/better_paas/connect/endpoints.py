@@ -8,6 +8,10 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from better_paas.access.authenticate import client_address, refuse, request_id_of
+from better_paas.access.authorize import dashboard_url
+from better_paas.access.guard import api_router, caller_of, platform_of
+from better_paas.access.own_address import own_url
 from better_paas.agents import endpoints as agent_endpoints
 from better_paas.agents import service as agents
 from better_paas.agents.models import Agent
@@ -18,10 +22,6 @@ from better_paas.connect.models import TrustRule
 from better_paas.db.database import after_commit
 from better_paas.errors import Forbidden, Invalid, PaasError
 from better_paas.kit.clock import iso, now
-from better_paas.tokens.authenticate import client_address, refuse, request_id_of
-from better_paas.tokens.authorize import dashboard_url
-from better_paas.tokens.guard import api_router, caller_of, platform_of
-from better_paas.tokens.own_address import own_url
 
 router = api_router("Connect")
 # How long a question is held open before it is answered with "not yet": less than proxies allow.
@@ -48,7 +48,7 @@ async def connect_approve(request: Request, body: schemas.ApproveClient) -> sche
             client.id,
             body.redirect_uri,
             body.code_challenge,
-            body.wish(body.name),
+            body.spec(body.name),
             f"{caller.kind}:{caller.id}",
         )
 
@@ -171,7 +171,7 @@ async def connect_device_approve(request: Request, body: schemas.ApproveDevice) 
 
     def unit(session: Session) -> bool:
         platform.announce(session, "device", "")
-        wish, by = body.wish(body.name), f"{caller.kind}:{caller.id}"
+        wish, by = body.spec(body.name), f"{caller.kind}:{caller.id}"
         return service.allow_device(session, body.user_code, body.words, wish, by) is not None
 
     if not await platform.database.write(unit):
@@ -240,7 +240,7 @@ async def trust_create(request: Request, body: schemas.TrustFields) -> schemas.T
     audience = body.audience or own_url(platform, request)
 
     def unit(session: Session) -> schemas.TrustAnswer:
-        wish = body.wish(None)
+        wish = body.spec(None)
         return _trust(trust.add(session, body.name, body.issuer.rstrip("/"), audience, dict(body.claims), wish))
 
     made = await platform.database.write(unit)

@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from better_paas import policy
+from better_paas.access.guard import api_router, platform_of
+from better_paas.access.own_address import HEADERS, own_url
 from better_paas.agents import endpoints as agent_endpoints
 from better_paas.connect import clients
 from better_paas.connect.endpoints import redeem
 from better_paas.errors import PaasError
 from better_paas.kit.clock import now
-from better_paas.tokens.guard import api_router, platform_of
-from better_paas.tokens.own_address import HEADERS, own_url
 
 router = api_router("OAuth")
 _NO_STORE = {"Cache-Control": "no-store"}

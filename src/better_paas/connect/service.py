@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from better_paas.agents import service as agents
 from better_paas.agents.models import Agent
-from better_paas.agents.service import Wish
+from better_paas.agents.service import TokenSpec
 from better_paas.connect.models import Consent, DeviceLogin
-from better_paas.connect.words import choices
+from better_paas.connect.verification_phrases import choices
 from better_paas.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 from better_paas.kit.addresses import network_of
 from better_paas.kit.clock import now
@@ -59,7 +59,7 @@ def check_challenge(challenge: str, method: str) -> None:
         )
 
 
-def allow(session: Session, client_id: str, redirect_uri: str, challenge: str, wish: Wish, created_by: str) -> str:
+def allow(session: Session, client_id: str, redirect_uri: str, challenge: str, wish: TokenSpec, created_by: str) -> str:
     """A person has said yes: a code for the client, good for a minute and once."""
     _forget_old(session)
     agents.expand(wish.profile or "", wish.scopes)
@@ -153,7 +153,7 @@ def waiting_device(session: Session, user_code: str) -> DeviceLogin:
     return login
 
 
-def allow_device(session: Session, user_code: str, words: str, wish: Wish, created_by: str) -> DeviceLogin | None:
+def allow_device(session: Session, user_code: str, words: str, wish: TokenSpec, created_by: str) -> DeviceLogin | None:
     """A person has said yes, and what words the terminal shows; None for the wrong ones, which end the login."""
     login = waiting_device(session, user_code)
     if words != login.words:
@@ -190,7 +190,7 @@ def redeem_device(session: Session, code: str) -> Made | Reused | None:
 
 def _make(session: Session, wish: dict[str, Any], created_by: str) -> Made:
     try:
-        return Made(*agents.create(session, Wish(**wish), created_by))
+        return Made(*agents.create(session, TokenSpec(**wish), created_by))
     except NotFound as error:  # an app was deleted between the yes and this
         raise Conflict(error.error, "Run 'paas connect' again.") from error
 

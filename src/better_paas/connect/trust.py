@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from better_paas.agents import service as agents
 from better_paas.agents.models import Agent
-from better_paas.agents.service import Wish
+from better_paas.agents.service import TokenSpec
 from better_paas.connect.models import TrustRule, UsedIdentity
 from better_paas.connect.service import Made
 from better_paas.errors import Conflict, Forbidden, NotFound
@@ -29,7 +29,7 @@ def rules(session: Session) -> Sequence[TrustRule]:
     return session.scalars(select(TrustRule).order_by(TrustRule.name)).all()
 
 
-def add(session: Session, name: str, issuer: str, audience: str, claims: dict[str, str], wish: Wish) -> TrustRule:
+def add(session: Session, name: str, issuer: str, audience: str, claims: dict[str, str], wish: TokenSpec) -> TrustRule:
     """Errors: Conflict, Invalid."""
     if session.scalar(select(TrustRule).where(TrustRule.name == name)) is not None:
         raise Conflict(f"a trust rule named '{name}' exists", "Choose another name, or delete that one.")
@@ -84,7 +84,7 @@ def exchange(session: Session, identity: str, claims: dict[str, Any]) -> tuple[M
     gone = _forget_expired(session, moment)
     subject = str(claims.get("sub", ""))
     wish = dataclasses.replace(
-        Wish(**rule.wish),
+        TokenSpec(**rule.wish),
         name=f"{_PREFIX} {rule.name}",
         note=f"{claims['iss']} {subject}"[:500],
         expires_in_days=None,

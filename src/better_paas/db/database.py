@@ -56,7 +56,7 @@ def append_row(session: Session, row: Any) -> None:
     session.info.setdefault("rows", []).append(row)
 
 
-def tell(session: Session, topic: str, identity: str = "") -> None:
+def notify(session: Session, topic: str, identity: str = "") -> None:
     """Let other processes that share the state know of a change, once the unit is durable."""
     session.info.setdefault("news", []).append({"topic": topic, "id": identity})
 
@@ -137,7 +137,7 @@ class Database:
         """Let other processes know of what is no change of the state; nothing where there are none."""
         if self.is_shared and self._writer is not None and self._writer.is_alive():
             loop = asyncio.get_running_loop()
-            unit = _Unit(lambda session: tell(session, topic, identity), loop.create_future(), loop)
+            unit = _Unit(lambda session: notify(session, topic, identity), loop.create_future(), loop)
             unit.future.add_done_callback(lambda future: future.cancelled() or future.exception())
             self._units.put(unit)
 
@@ -261,7 +261,7 @@ class Database:
                 if rows:
                     self._appender(connection, rows)
                     news.append({"topic": "audit", "id": ""})
-                self._store.tell(connection, news)
+                self._store.notify(connection, news)
                 is_sent = True
                 transaction.commit()
             failed = next((error for _, _, error in outcomes if isinstance(error, OperationalError)), None)

@@ -146,7 +146,7 @@ class PostgresStore:
             os.close(self._lock)
             self._lock = None
 
-    def tell(self, connection: Connection, news: list[News]) -> None:
+    def notify(self, connection: Connection, news: list[News]) -> None:
         payload = json.dumps({"from": self._number, "news": news})
         if len(payload) > _LONGEST_NEWS:
             payload = json.dumps({"from": self._number, "news": None})

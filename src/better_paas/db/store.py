@@ -35,7 +35,7 @@ class Store(Protocol):
 
     def close(self) -> None: ...
 
-    def tell(self, connection: Connection, news: list[News]) -> None:
+    def notify(self, connection: Connection, news: list[News]) -> None:
         """Let the other processes know, if and when this transaction is committed."""
 
     def listen(self, told: Told) -> None:

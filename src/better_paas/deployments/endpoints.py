@@ -10,6 +10,8 @@ from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, caller_of, open_websocket, platform_of
+from better_paas.access.streams import event_stream, until_gone
 from better_paas.apps import service as apps
 from better_paas.bootstrap import Platform
 from better_paas.deployments import service
@@ -30,8 +32,6 @@ from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.logs import Lines
 from better_paas.kit.quoted import subject
-from better_paas.tokens.guard import api_router, caller_of, open_websocket, platform_of
-from better_paas.tokens.streams import event_stream, until_gone
 
 router = api_router("Deployments")
 _LOG_PAGE_BYTES = 1024 * 1024
@@ -97,7 +97,7 @@ async def deployments_logs(
     """A page of a deployment's log, at most about 1 MiB, from byte `offset` on."""
     platform = platform_of(request)
     deployment = await platform.database.read(lambda session: service.get(session, id))
-    lines = await asyncio.to_thread(platform.logbook.read, deployment.app_id, id, offset, _LOG_PAGE_BYTES)
+    lines = await asyncio.to_thread(platform.log_store.read, deployment.app_id, id, offset, _LOG_PAGE_BYTES)
     finished = deployment.status not in service.ACTIVE and not lines.entries
     return DeploymentLogs(logs=[LogLine(**entry) for entry in lines.entries], next=lines.offset, finished=finished)
 
@@ -149,7 +149,7 @@ def _follow(platform: Platform, app_id: str, deployment_id: str, offset: int) ->
     async def is_active() -> bool:
         return await _status(platform, deployment_id) in service.ACTIVE
 
-    return platform.logbook.follow(app_id, deployment_id, offset, is_active)
+    return platform.log_store.follow(app_id, deployment_id, offset, is_active)
 
 
 def _latest(session: Session, app_id: str, deployment_id: str) -> Deployment | None:

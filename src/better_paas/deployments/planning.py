@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from better_paas.builders import dockerfile
-from better_paas.builders.bases import Bases, NoBase, Say
+from better_paas.builders.bases import Bases, LogCallback, NoBase
 from better_paas.builders.languages import LANGUAGES, RUN, is_made_here
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 from better_paas.errors import StepFailed
@@ -41,7 +41,7 @@ class Planner:
             raise _failed(error) from error
 
     async def make_recipe(
-        self, plan: BuildPlan, tree: Path, folder: str, variables: dict[str, str], say: Say
+        self, plan: BuildPlan, tree: Path, folder: str, variables: dict[str, str], say: LogCallback
     ) -> Recipe:
         """Everything for the build, with the base images in place.
 
@@ -65,7 +65,7 @@ class Planner:
         except NoBase as error:
             raise StepFailed(str(error), error.hint, code="no_base_image", quoted=error.quoted) from error
 
-    async def _allowed(self, text: str, arguments: dict[str, str], say: Say) -> AllowedDockerfile:
+    async def _allowed(self, text: str, arguments: dict[str, str], say: LogCallback) -> AllowedDockerfile:
         """The Dockerfile as it may be built, with all its images in place. Errors: NoBase, NoPlan."""
         found = await self._reader.allowed(text, arguments)
         for reference in found.images:
@@ -81,7 +81,9 @@ class Planner:
                     await self._bases.pull(other, say)
         return found
 
-    async def _generated(self, plan: BuildPlan, variables: dict[str, str], say: Say) -> tuple[str, dict[str, str]]:
+    async def _generated(
+        self, plan: BuildPlan, variables: dict[str, str], say: LogCallback
+    ) -> tuple[str, dict[str, str]]:
         """(Dockerfile, files that it is lent)."""
         language, server = await self._ensure_bases(plan, say)
         tools = {name: await self._tool(name, version, language, say) for name, version in plan.tools.items()}
@@ -93,7 +95,7 @@ class Planner:
             lent[f"{dockerfile.LENT}/apache.conf"] = dockerfile.apache_conf(plan)
         return await self._reader.generated(plan, language, server, has_variables, tools), lent
 
-    async def _tool(self, name: str, version: str, base: str, say: Say) -> str:
+    async def _tool(self, name: str, version: str, base: str, say: LogCallback) -> str:
         """The image that a second language is copied from; "" if the base has it, being made here."""
         if name in LANGUAGES:
             return await self._bases.ensure(name, version, say)
@@ -107,7 +109,7 @@ class Planner:
                 return own
         return await self._reader.text(tree, folder, ".dockerignore") or ""
 
-    async def _ensure_bases(self, plan: BuildPlan, say: Say) -> tuple[str, str]:
+    async def _ensure_bases(self, plan: BuildPlan, say: LogCallback) -> tuple[str, str]:
         """(base of the language, base of what runs, if it is another); a site without a build needs only the second."""
         bases = self._bases
         if plan.runtime != "static":

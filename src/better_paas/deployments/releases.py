@@ -15,10 +15,10 @@ from better_paas.builders.plan import BuildPlan
 from better_paas.caddy.process import CaddyFailed
 from better_paas.db.database import Database
 from better_paas.deployments import service
+from better_paas.deployments.context import DeploymentContext, DeploySettings
 from better_paas.deployments.healthy import EXITED, Elsewhere, Goal, ListensElsewhere, until_healthy
-from better_paas.deployments.logbook import APP_OUTPUT
+from better_paas.deployments.log_store import APP_OUTPUT
 from better_paas.deployments.models import Release
-from better_paas.deployments.work import DeploySettings, Work
 from better_paas.domains.ingress import Ingress
 from better_paas.errors import StepFailed
 from better_paas.jobs.worker import JobRun
@@ -59,7 +59,7 @@ class Releases:
 
     # The steps of a deployment
 
-    async def prepare(self, work: Work, image: str, plan: BuildPlan) -> dict[str, Any]:
+    async def prepare(self, work: DeploymentContext, image: str, plan: BuildPlan) -> dict[str, Any]:
         """Run the release command, such as a migration of the app's database, while the version before serves."""
         work.log.step("release", f"Running the release command: {plan.release}")
         release = await self._reserve(work, image, plan, await self._release_settings(work, plan), set())
@@ -82,7 +82,7 @@ class Releases:
             )
         return {}
 
-    async def start(self, work: Work, image: str, plan: BuildPlan) -> dict[str, Any]:
+    async def start(self, work: DeploymentContext, image: str, plan: BuildPlan) -> dict[str, Any]:
         """Start the deployment's release beside the one that serves, or in its place if they share a volume."""
         work.log.step("start", "Starting the release")
         if ours := sorted(platform_variables(plan.port).keys() & work.variables.keys()):
@@ -106,7 +106,7 @@ class Releases:
         return {"port": release.host_port, "healthPath": settings["healthPath"], "held": held}
 
     async def _reserve(
-        self, work: Work, image: str, plan: BuildPlan, settings: dict[str, Any], refused: set[int]
+        self, work: DeploymentContext, image: str, plan: BuildPlan, settings: dict[str, Any], refused: set[int]
     ) -> Release:
         return await self._database.write(
             lambda session: service.reserve_release(
@@ -120,7 +120,7 @@ class Releases:
             )
         )
 
-    async def _release_settings(self, work: Work, plan: BuildPlan) -> dict[str, Any]:
+    async def _release_settings(self, work: DeploymentContext, plan: BuildPlan) -> dict[str, Any]:
         """What the release runs with: now's settings, or for a rollback those of the release that comes back."""
         if work.deployment.rollback_of:
 
@@ -141,15 +141,15 @@ class Releases:
             "healthStatus": work.settings["healthStatus"] or plan.health_status,
         }
 
-    async def _make_way(self, work: Work, spec: ReleaseSpec) -> bool:
+    async def _make_way(self, work: DeploymentContext, spec: ReleaseSpec) -> bool:
         """Stop the serving release, its requests held, if it writes to a volume that the new one writes to."""
         app_id = work.deployment.app_id
         app, old = await self._database.read(lambda session: _app_and_release(session, app_id))
-        if app is not None and not app.wanted:
+        if app is not None and not app.desired_running:
             # It may just be starting again: then that one is there first, and makes way like any other.
             async with self._database.exclusive(f"app/{app_id}"):
                 app, old = await self._database.read(lambda session: _app_and_release(session, app_id))
-        if app is None or old is None or not app.wanted or old.deployment_id == work.deployment.id:
+        if app is None or old is None or not app.desired_running or old.deployment_id == work.deployment.id:
             return False
         shared = _single_writers(spec.volumes) & _single_writers(service.volumes_of(old))
         if not shared:
@@ -164,7 +164,7 @@ class Releases:
         await self._runtime.stop(old.deployment_id)
         return True
 
-    async def probe(self, work: Work, started: dict[str, Any], plan: BuildPlan) -> dict[str, Any]:
+    async def probe(self, work: DeploymentContext, started: dict[str, Any], plan: BuildPlan) -> dict[str, Any]:
         path = started["healthPath"]
         goal = f"it answers{f' GET {path}' if path else ''}" if plan.port else "it has stayed up for a while"
         work.log.step("probe", f"Waiting until {goal}")
@@ -176,7 +176,7 @@ class Releases:
             await self._database.write(lambda session: service.note_speech(session, work.deployment.id, seen.speaks))
         return {}
 
-    async def _probe(self, work: Work, started: dict[str, Any]) -> Probe:
+    async def _probe(self, work: DeploymentContext, started: dict[str, Any]) -> Probe:
         timeout = self._settings.hold_seconds if started["held"] else self._settings.health_timeout
         timeout = min(timeout, self._settings.health_timeout)
         release = await self._database.read(lambda session: service.starting(session, work.deployment.id))
@@ -202,7 +202,9 @@ class Releases:
             )
         return seen
 
-    async def _wait_and_follow(self, work: Work, release: Release, timeout: float, elsewhere: Elsewhere) -> Probe:
+    async def _wait_and_follow(
+        self, work: DeploymentContext, release: Release, timeout: float, elsewhere: Elsewhere
+    ) -> Probe:
         """What the app says meanwhile is in the deployment's log."""
         follower = asyncio.create_task(self._follow_output(work))
         try:
@@ -214,7 +216,7 @@ class Releases:
         finally:
             follower.cancel()
 
-    async def _with_last_words(self, work: Work, error: StepFailed) -> StepFailed:
+    async def _with_last_words(self, work: DeploymentContext, error: StepFailed) -> StepFailed:
         """The failure, with what the app wrote itself where that is all that is known."""
         if error.code != EXITED:
             return error
@@ -226,7 +228,7 @@ class Releases:
             return error
         return StepFailed(error.error, error.hint, code=error.code, quoted=f"{error.quoted} {said}".strip())
 
-    async def _move(self, work: Work, port: int) -> Release:
+    async def _move(self, work: DeploymentContext, port: int) -> Release:
         """Start the release again with requests led to where it listens. Its settings can say so from the start."""
         work.log.say(
             f"It listens on port {port}: requests are led there. Set its port to {port} to save this.", "warning"
@@ -236,12 +238,12 @@ class Releases:
         await self._start(await self.spec(release, work.app_name, work.project_id))
         return release
 
-    async def _follow_output(self, work: Work) -> None:
+    async def _follow_output(self, work: DeploymentContext) -> None:
         with contextlib.suppress(Exception):  # the log line is a courtesy; the probe decides
             async for line in self._runtime.logs(work.deployment.id, tail=_TAIL_LINES, follow=True):
                 work.log.say(f"{line.process or 'app'} │ {line.text}", APP_OUTPUT)
 
-    async def cut_over(self, work: Work, started: dict[str, Any]) -> dict[str, Any]:
+    async def cut_over(self, work: DeploymentContext, started: dict[str, Any]) -> dict[str, Any]:
         work.log.step("live", "Switching requests to the new release" if started["port"] else "The new release is up")
         await self._runtime.settle(work.deployment.id)
         speaks = await self._database.read(lambda session: service.speech_of(session, work.deployment.id))
@@ -261,7 +263,7 @@ class Releases:
         # First: while it stands, the one before must not write to their volume.
         await self._runtime.remove(deployment_id)
         app, release = await self._database.read(lambda session: _app_and_release(session, app_id))
-        if app is not None and release is not None and app.wanted:
+        if app is not None and release is not None and app.desired_running:
             state = await self._runtime.state(release.deployment_id)
             if not state.running:
                 await self.bring_up(await self.spec(release, app.name, app.project_id))
@@ -319,7 +321,7 @@ class Releases:
             return
         if release is None:
             self._ingress.point_to_waiting(app_id)
-        elif not app.wanted:
+        elif not app.desired_running:
             self._ingress.point_to_stopped(app_id)
         elif release.state == "held":
             self._ingress.hold(app_id)

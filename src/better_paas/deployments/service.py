@@ -344,7 +344,7 @@ def go_live(session: Session, deployment_id: str, watch_minutes: int = 0) -> Rel
     if old is not None and old.id == release.id:
         old = None
     release.state = "live"
-    app.live_release_id, app.wanted, app.fault, app.event = release.id, True, "", ""
+    app.live_release_id, app.desired_running, app.fault, app.event = release.id, True, "", ""
     if old is not None:
         old.state = "draining"
         retire(session, old)
@@ -384,14 +384,14 @@ def still_live(session: Session, deployment_id: str) -> bool:
     release = release_of(session, deployment_id)
     app = session.get(App, release.app_id) if release is not None else None
     live = live_release(session, app) if app is not None else None
-    return app is not None and app.deleted_at is None and app.wanted and live is not None and live is release
+    return app is not None and app.deleted_at is None and app.desired_running and live is not None and live is release
 
 
 def watched(session: Session, deployment_id: str) -> tuple[App, Release] | None:
     """App and release of a deployment that still is what should serve, with no newer one on its way."""
     release = release_of(session, deployment_id)
     found = settled_release(session, release.app_id) if release is not None else None
-    if release is None or found is None or found[1].id != release.id or not found[0].wanted:
+    if release is None or found is None or found[1].id != release.id or not found[0].desired_running:
         return None
     return found
 
@@ -411,7 +411,7 @@ def retire(session: Session, release: Release) -> None:
     queue.enqueue(session, RETIRE, {"releaseId": release.id}, lock_key=f"release:{release.id}", dedupe_key=key)
 
 
-def mend(session: Session) -> None:
+def recover_interrupted(session: Session) -> None:
     """At start: end deployments whose job is over, take back what made way for them, and go on with the removal of
     old releases that still drain."""
     for deployment in session.scalars(select(Deployment).where(Deployment.status.in_(ACTIVE))).all():
@@ -499,7 +499,7 @@ def set_fault(session: Session, deployment_id: str, fault: Statement) -> str | N
     """Note what the engine said of a live release; the app's id if that changed anything."""
     release = release_of(session, deployment_id)
     app = session.get(App, release.app_id) if release is not None else None
-    if release is None or app is None or app.live_release_id != release.id or not app.wanted:
+    if release is None or app is None or app.live_release_id != release.id or not app.desired_running:
         return None
     if app.fault == fault.stored():
         return None

@@ -40,7 +40,7 @@ class SourceRef:
         return self.repository + (f" ({self.ref})" if self.ref else "")
 
 
-async def bring(
+async def fetch_source(
     source: SourceRef, target: Path, limits: Limits, say: Callable[[str], None], uploads: Uploads | None = None
 ) -> Commit:
     """Put the whole tree at `target`: all of it, or nothing if this is killed. Errors: StepFailed.

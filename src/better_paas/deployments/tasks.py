@@ -16,11 +16,11 @@ from better_paas.apps.fields import parse_volume
 from better_paas.builders.plan import BuildPlan
 from better_paas.db.database import Database
 from better_paas.deployments import service
-from better_paas.deployments.logbook import LogBook
+from better_paas.deployments.context import DeploymentContext, DeploySettings, begin, redactor_of
+from better_paas.deployments.log_store import DeploymentLogStore
 from better_paas.deployments.planning import Planner
 from better_paas.deployments.releases import Releases
-from better_paas.deployments.sources import app_folder, bring
-from better_paas.deployments.work import DeploySettings, Work, begin, redactor_of
+from better_paas.deployments.sources import app_folder, fetch_source
 from better_paas.errors import PaasError, SecretUnreadable, StepFailed
 from better_paas.jobs import queue
 from better_paas.jobs.worker import Cancelled, JobRun
@@ -47,18 +47,18 @@ class Deployer:
         database: Database,
         runtime: Runtime,
         planner: Planner,
-        logbook: LogBook,
+        log_store: DeploymentLogStore,
         releases: Releases,
         settings: DeploySettings,
     ) -> None:
         self._database, self._runtime, self._planner = database, runtime, planner
-        self._logbook, self._releases, self._settings = logbook, releases, settings
+        self._log_store, self._releases, self._settings = log_store, releases, settings
         # Whose log says how they ended, while the state does not yet: that may take several attempts on a full disk.
         self._said: set[str] = set()
 
     async def deploy(self, run: JobRun) -> None:
         """The main job: source, plan, image, release, probe, cutover."""
-        work = await begin(self._database, self._logbook, self._settings, run.payload["deploymentId"])
+        work = await begin(self._database, self._log_store, self._settings, run.payload["deploymentId"])
         if work.deployment.status not in service.ACTIVE:
             return  # it had ended; only the job's own end was not written
         if work.resumed:
@@ -77,7 +77,7 @@ class Deployer:
         await run.step("live", lambda: self._releases.cut_over(work, started))
         with _at_most_a_warning("tidying up after a deployment"):
             work.log.step("done", f"Live after {self._age(work):.1f} s")
-            self._logbook.close(work.deployment.id)
+            self._log_store.close(work.deployment.id)
             await self._tidy_up(work)
 
     async def deploy_failed(self, run: JobRun, error: BaseException) -> None:
@@ -86,7 +86,7 @@ class Deployer:
         if await self._database.read(lambda session: service.is_live(session, deployment_id)):
             # It failed behind the cutover: what serves stays.
             await self._database.write(lambda session: service.go_live(session, deployment_id))
-            self._logbook.close(deployment_id)
+            self._log_store.close(deployment_id)
             return
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
         hint = _what_to_do(error)
@@ -100,7 +100,7 @@ class Deployer:
             if not isinstance(error, (PaasError, RuntimeFailed, Cancelled)):
                 _log.error("deployment failed for a reason of our own", deployment=deployment_id, exc_info=error)
             with _at_most_a_warning("writing the end of a deployment's log"):
-                log = self._logbook.open(app_id, deployment_id, redactor)
+                log = self._log_store.open(app_id, deployment_id, redactor)
                 log.error(f"Deployment failed: {told.sentence}" if status == "failed" else "Deployment cancelled.")
                 if told.quoted:
                     log.error(f"It said: “{told.quoted}”")
@@ -110,7 +110,7 @@ class Deployer:
             lambda session: service.fail(session, deployment_id, status, told.sentence, hint, told.quoted)
         )
         self._said.discard(deployment_id)
-        self._logbook.close(deployment_id)
+        self._log_store.close(deployment_id)
         with _at_most_a_warning("going back to the release before"):
             await self._releases.undo(app_id, deployment_id)
         with _at_most_a_warning("removing a failed image"):
@@ -119,7 +119,7 @@ class Deployer:
         with _at_most_a_warning("removing a workspace"):
             await self._remove_workspace(deployment_id)
 
-    async def _make_image(self, run: JobRun, work: Work) -> tuple[str, BuildPlan]:
+    async def _make_image(self, run: JobRun, work: DeploymentContext) -> tuple[str, BuildPlan]:
         await run.step("fetch", lambda: self._fetch(work))
         planned = await run.step("plan", lambda: self._plan(work))
         plan = BuildPlan.from_dict(planned["plan"])
@@ -128,7 +128,7 @@ class Deployer:
         await self._remove_workspace(work.deployment.id)
         return built["image"], await self._at_its_port(work, built["image"], plan)
 
-    async def _at_its_port(self, work: Work, image: str, plan: BuildPlan) -> BuildPlan:
+    async def _at_its_port(self, work: DeploymentContext, image: str, plan: BuildPlan) -> BuildPlan:
         """What an own Dockerfile's image exposes is known once it is built: its bases and variables have a say, too."""
         if plan.runtime != "dockerfile" or work.overrides.port is not None or not plan.port:
             return plan
@@ -141,12 +141,12 @@ class Deployer:
         await self._database.write(lambda session: service.set_plan(session, work.deployment.id, found.as_dict()))
         return found
 
-    async def _fetch(self, work: Work) -> dict[str, Any]:
+    async def _fetch(self, work: DeploymentContext) -> dict[str, Any]:
         work.log.step("fetch", f"Fetching {work.source}")
         await self._refuse_when_full()
         settings = self._settings
         tree = self._tree(work.deployment.id)
-        commit = await bring(work.source, tree, settings.limits, work.log.say, settings.uploads)
+        commit = await fetch_source(work.source, tree, settings.limits, work.log.say, settings.uploads)
         if commit.id:
             work.log.say(f"{'Version' if work.source.is_upload else 'Commit'} {commit.id[:12]}: {commit.message}")
         await self._database.write(
@@ -167,7 +167,7 @@ class Deployer:
                 code="disk_full",
             )
 
-    async def _plan(self, work: Work) -> dict[str, Any]:
+    async def _plan(self, work: DeploymentContext) -> dict[str, Any]:
         work.log.step("plan", "Finding out how to build it")
         tree, root_dir = await self._source(work), work.source.root_dir
         app_folder(tree, root_dir)  # says so if there is none
@@ -180,7 +180,7 @@ class Deployer:
         await self._database.write(lambda session: service.set_plan(session, work.deployment.id, plan.as_dict()))
         return {"plan": plan.as_dict()}
 
-    async def _build(self, work: Work, plan: BuildPlan) -> dict[str, Any]:
+    async def _build(self, work: DeploymentContext, plan: BuildPlan) -> dict[str, Any]:
         work.log.step("build", "Building the image" if self._runtime.makes_images else "Building")
         finished = f"better-paas/app-{work.deployment.app_id}:{work.deployment.id}"
         if await self._runtime.has_image(finished):  # built, but killed before that was saved
@@ -207,7 +207,7 @@ class Deployer:
         await self._database.write(lambda session: service.set_image(session, work.deployment.id, image))
         return {"image": image}
 
-    async def _earlier_image(self, work: Work) -> tuple[str, BuildPlan]:
+    async def _earlier_image(self, work: DeploymentContext) -> tuple[str, BuildPlan]:
         image = work.deployment.image
         work.log.step("plan", f"Going back to the image of deployment {work.deployment.rollback_of}")
         if not await self._runtime.has_image(image):
@@ -216,7 +216,7 @@ class Deployer:
             )
         return image, BuildPlan.from_dict(work.deployment.plan)
 
-    async def _tidy_up(self, work: Work) -> None:
+    async def _tidy_up(self, work: DeploymentContext) -> None:
         await self._releases.prune_images(work.deployment.app_id)
         if self._settings.build_cache_bytes:
             await self._runtime.trim_build_cache(self._settings.build_cache_bytes)
@@ -237,18 +237,18 @@ class Deployer:
     def _tree(self, deployment_id: str) -> Path:
         return self._settings.workspace / deployment_id
 
-    async def _source(self, work: Work) -> Path:
+    async def _source(self, work: DeploymentContext) -> Path:
         """The source tree; fetched again at the same commit if a crash took it."""
         tree = self._tree(work.deployment.id)
         if not tree.exists():
-            fresh = await begin(self._database, self._logbook, self._settings, work.deployment.id)
-            await bring(fresh.source, tree, self._settings.limits, work.log.say, self._settings.uploads)
+            fresh = await begin(self._database, self._log_store, self._settings, work.deployment.id)
+            await fetch_source(fresh.source, tree, self._settings.limits, work.log.say, self._settings.uploads)
         return tree
 
     async def _remove_workspace(self, deployment_id: str) -> None:
         await asyncio.to_thread(shutil.rmtree, self._tree(deployment_id), True)
 
-    def _age(self, work: Work) -> float:
+    def _age(self, work: DeploymentContext) -> float:
         return (now() - work.deployment.created_at).total_seconds()
 
 

@@ -15,9 +15,9 @@ from better_paas.apps.models import App
 from better_paas.audit import service as audit
 from better_paas.db.database import Database
 from better_paas.deployments import service
-from better_paas.deployments.logbook import APP_OUTPUT, LogBook
+from better_paas.deployments.context import redactor_of
+from better_paas.deployments.log_store import APP_OUTPUT, DeploymentLogStore
 from better_paas.deployments.models import Deployment, Release
-from better_paas.deployments.work import redactor_of
 from better_paas.errors import Invalid
 from better_paas.jobs.worker import JobRun
 from better_paas.kit.clock import now
@@ -58,12 +58,12 @@ class Watcher:
         self,
         database: Database,
         runtime: Runtime,
-        logbook: LogBook,
+        log_store: DeploymentLogStore,
         queued: Callable[[Session, Deployment], None],
         told: Callable[[str, str, str], None],
     ) -> None:
         """queued: called in the unit that queues a deployment. told: tells people (kind, id, text)."""
-        self._database, self._runtime, self._logbook = database, runtime, logbook
+        self._database, self._runtime, self._log_store = database, runtime, log_store
         self._queued, self._told = queued, told
 
     async def watch(self, run: JobRun) -> None:
@@ -177,14 +177,14 @@ class Watcher:
         """Its container goes with it: what it said last is kept in the deployment's log."""
         with contextlib.suppress(Exception):  # evidence is worth much, an app that serves is worth more
             redactor = await redactor_of(self._database, release.app_id, release.deployment_id)
-            log = self._logbook.open(release.app_id, release.deployment_id, redactor)
+            log = self._log_store.open(release.app_id, release.deployment_id, redactor)
             try:
                 log.step("watch", "The release fails after it had gone live")
                 async for line in self._runtime.logs(release.deployment_id, tail=_EVIDENCE_LINES):
                     log.say(f"{line.process or 'app'} │ {line.text}", APP_OUTPUT)
                 log.error(f"Going back: {trouble}")
             finally:
-                self._logbook.close(release.deployment_id)
+                self._log_store.close(release.deployment_id)
 
 
 def _version_before(session: Session, app: App) -> Deployment | None:

@@ -7,11 +7,11 @@ from fastapi import Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, platform_of
 from better_paas.cloudflare.client import Cloudflare, CloudflareFailed
 from better_paas.domains.hosts import split_name
 from better_paas.errors import Conflict, Invalid, Unavailable
 from better_paas.kit.schema import TRIMMED, Answer, Body
-from better_paas.tokens.guard import api_router, platform_of
 from better_paas.vault import stored
 
 router = api_router("Cloudflare")

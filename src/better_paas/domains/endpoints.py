@@ -8,6 +8,8 @@ from fastapi import Query, Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from better_paas.access.authorize import confirm
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.apps import routing as rules_of
 from better_paas.apps import service as apps
 from better_paas.apps.answers import change_app, tell_ingress
@@ -19,8 +21,6 @@ from better_paas.domains.routing import Routing
 from better_paas.domains.state import state_of
 from better_paas.errors import refuse_stale
 from better_paas.kit.schema import TRIMMED, Answer
-from better_paas.tokens.authorize import confirm
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Domains")
 AppIdQuery = Annotated[str, Query(max_length=40)]

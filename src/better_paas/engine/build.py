@@ -18,7 +18,7 @@ from better_paas.engine.trace import TraceError, decode
 from better_paas.kit.lines import LineBuffer
 from better_paas.kit.subprocess import ProgramFailed, child_environment, run
 
-Say = Callable[[str], None]
+LogCallback = Callable[[str], None]
 
 
 class BuildFailed(Exception):
@@ -48,7 +48,7 @@ async def build(
     arguments: dict[str, str],
     no_cache: bool,
     timeout: float,
-    say: Say,
+    say: LogCallback,
 ) -> str:
     """Build the tar archive `context` as `tag` in one of WAYS and give the image's id.
 
@@ -80,7 +80,7 @@ async def _by_api(
     arguments: dict[str, str],
     no_cache: bool,
     buildkit: bool,
-    say: Say,
+    say: LogCallback,
 ) -> None:
     params: dict[str, Any] = {
         "t": tag,
@@ -119,7 +119,7 @@ _LONGEST_NAME = 4096
 class BuildProgress:
     """Turns the engine's messages into log lines: each step once when it starts, its output as it comes."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: LogCallback) -> None:
         self._say = say
         self._started: set[str] = set()
         self._partial: dict[str, LineBuffer] = {}
@@ -172,7 +172,7 @@ async def _by_cli(
     build_arguments: dict[str, str],
     no_cache: bool,
     timeout: float,
-    say: Say,
+    say: LogCallback,
 ) -> None:
     arguments = ["--host", engine.host, "build", "--progress=plain", "--tag", tag, "--file", dockerfile]
     arguments += [f"--label={name}={value}" for name, value in labels.items()]

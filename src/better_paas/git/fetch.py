@@ -74,7 +74,7 @@ _ENDLESS = 2**31 - 1
 # Files are put down as they are stored: a conversion that the repository asks for would make them larger than counted.
 _ATTRIBUTES = "* !text !eol !ident !filter !working-tree-encoding\n"
 
-Say = Callable[[str], None]
+LogCallback = Callable[[str], None]
 OnOutput = Callable[[bytes], None]
 
 
@@ -88,7 +88,14 @@ class Commit:
 
 
 async def fetch(
-    address: GitAddress, ref: str, token: str, target: Path, limits: Limits, say: Say, *, with_submodules: bool = False
+    address: GitAddress,
+    ref: str,
+    token: str,
+    target: Path,
+    limits: Limits,
+    say: LogCallback,
+    *,
+    with_submodules: bool = False,
 ) -> Commit:
     """Put the tree of `ref` (branch, tag, commit or "" for the default branch) into `target`, all of it dated as the
     commit is.
@@ -112,7 +119,7 @@ def _remove_git_folders(target: Path, has_inner: bool) -> None:
         shutil.rmtree(git_folder)
 
 
-async def _bring_large_files(address: GitAddress, token: str, target: Path, limits: Limits, say: Say) -> None:
+async def _bring_large_files(address: GitAddress, token: str, target: Path, limits: Limits, say: LogCallback) -> None:
     """Errors: FetchFailed."""
     paths = await asyncio.to_thread(lfs.pointers, target)
     if paths and address.scheme == "ssh":
@@ -124,7 +131,7 @@ async def _bring_large_files(address: GitAddress, token: str, target: Path, limi
 
 
 async def _bring(
-    address: GitAddress, ref: str, token: str, target: Path, limits: Limits, say: Say, count: TreeCount
+    address: GitAddress, ref: str, token: str, target: Path, limits: Limits, say: LogCallback, count: TreeCount
 ) -> tuple[Commit, int]:
     """One repository's tree, with its `.git`; its commit and when that was made."""
     async with session(address, token, limits) as git:
@@ -141,7 +148,9 @@ async def _bring(
     return Commit(commit_id, subject(message), subject(author)), committed
 
 
-async def _submodules(address: GitAddress, token: str, target: Path, limits: Limits, say: Say, count: TreeCount) -> int:
+async def _submodules(
+    address: GitAddress, token: str, target: Path, limits: Limits, say: LogCallback, count: TreeCount
+) -> int:
     """Bring those of the tree in `target`, and theirs; how many there were. Errors: FetchFailed."""
     waiting, brought = [(address, target, 1)], 0
     while waiting:
@@ -206,7 +215,11 @@ class _Git:
         self.address, self._limits, self._options, self._environment = address, limits, options, environment
 
     async def __call__(
-        self, *arguments: str, say: Say | None = None, on_output: OnOutput | None = None, stdin: bytes | None = None
+        self,
+        *arguments: str,
+        say: LogCallback | None = None,
+        on_output: OnOutput | None = None,
+        stdin: bytes | None = None,
     ) -> Completed:
         limits = [f"--fsize={self._limits.bytes}", f"--data={_MEMORY_MB * 2**20}"]
         # Where the signal is not ignored, a part of git dies of a file that is too large and nobody says of what.
@@ -315,7 +328,7 @@ def _whole_commit(short: str, refs: Mapping[str, str]) -> str:
     )
 
 
-async def _fetch_ref(git: _Git, address: GitAddress, ref: str, target: Path, say: Say) -> str:
+async def _fetch_ref(git: _Git, address: GitAddress, ref: str, target: Path, say: LogCallback) -> str:
     """Fetch a ref or commit; what it is called in there."""
     arguments = ("-C", str(target), "fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
     try:

@@ -5,10 +5,10 @@ from pathlib import Path
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 
+from better_paas.access.guard import api_router, platform_of
+from better_paas.access.own_address import HEADERS, own_url
 from better_paas.errors import NotFound
 from better_paas.install.wheel import FILE, client_wheel
-from better_paas.tokens.guard import api_router, platform_of
-from better_paas.tokens.own_address import HEADERS, own_url
 
 router = api_router("Install")
 _INSTALLER = Path(__file__).with_name("installer.py")

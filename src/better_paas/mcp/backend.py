@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 
+from better_paas.access.authorize import dashboard_url
+from better_paas.access.caller import Caller
+from better_paas.access.own_address import own_url
 from better_paas.bootstrap import Platform
-from better_paas.tokens.authorize import dashboard_url
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.own_address import own_url
 
 # What a call is judged by, besides its token.
 _PASSED_ON = (b"authorization", b"host", b"x-forwarded-for", b"x-forwarded-proto")

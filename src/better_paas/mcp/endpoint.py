@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from better_paas.access.authenticate import authenticate
+from better_paas.access.own_address import HEADERS, own_url
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, PaasError, Unauthorized
-from better_paas.tokens.authenticate import authenticate
-from better_paas.tokens.own_address import HEADERS, own_url
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -14,15 +14,15 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 
 import better_paas
+from better_paas.access.authenticate import platform_of
+from better_paas.access.authorize import authorize
+from better_paas.access.recorder import AuditRecorder
 from better_paas.errors import PaasError
 from better_paas.kit.plain import one_line, plain
 from better_paas.mcp import prompts, reading
 from better_paas.mcp.backend import ApprovalNeeded, Backend, CallFailed
 from better_paas.mcp.tools import BY_NAME, TOOLS, Tool
 from better_paas.mcp.untrusted import NAMED, QUOTED, clean, framed, marked
-from better_paas.tokens.authenticate import platform_of
-from better_paas.tokens.authorize import authorize
-from better_paas.tokens.trail import AuditTrail
 
 _INSTRUCTIONS = (
     "Deploys and looks after apps on a Better-PaaS server. Only what this token may do is listed; paas_whoami says "
@@ -103,9 +103,9 @@ class _Handlers:
         caller, platform = request.state.caller, platform_of(request)
         for row in tool.rows:
             if not caller.may(row):
-                trail = AuditTrail(platform, row, caller, request.state.request_id)
-                trail.describe_fields({row.resource_field: one_line(str(arguments.get("app") or ""))[:60]})
-                await authorize(platform, row, caller, trail)
+                recorder = AuditRecorder(platform, row, caller, request.state.request_id)
+                recorder.describe_fields({row.resource_field: one_line(str(arguments.get("app") or ""))[:60]})
+                await authorize(platform, row, caller, recorder)
 
     def _backend(self, context: Context) -> Backend:
         request = _request_of(context)

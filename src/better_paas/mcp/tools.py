@@ -9,9 +9,9 @@ import mcp_types as types
 from jsonschema import Draft202012Validator
 
 from better_paas import policy
+from better_paas.access.caller import Caller
 from better_paas.mcp import changing, reading
 from better_paas.mcp.backend import Backend
-from better_paas.tokens.caller import Caller
 
 Schema = dict[str, Any]
 Handler = Callable[[Backend, dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -265,9 +265,9 @@ async def _jobs(platform: Platform) -> list[Finding]:
         if problem := parts[part].problem:
             since = f"{parts[part].since:%d %b %H:%M} UTC"
             found.append(Finding(name, "bad", f"{problem} (since {since})", advice))
-    if platform.figures.loop.lag > _LATE_SECONDS:
+    if platform.metrics.loop.lag > _LATE_SECONDS:
         advice = "The server has too little CPU: look for builds or apps that take it all, and limit them."
-        found.append(Finding("Server", "notice", f"It answers {platform.figures.loop.lag:.1f} s late", advice))
+        found.append(Finding("Server", "notice", f"It answers {platform.metrics.loop.lag:.1f} s late", advice))
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     if load > 4:
         found.append(Finding("Load", "notice", f"{load:.1f} programs wait for each core", "Limit apps and builds."))

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, platform_of
 from better_paas.apps import service as apps
 from better_paas.audit.models import AuditEntry
 from better_paas.bootstrap import Platform
@@ -18,7 +19,6 @@ from better_paas.kit.clock import now
 from better_paas.kit.logging import lost_lines
 from better_paas.kit.schema import Answer
 from better_paas.metrics.doctor import examine, summary
-from better_paas.tokens.guard import api_router, platform_of
 
 router = api_router("System")
 
@@ -42,7 +42,7 @@ async def metrics(request: Request) -> Response:
     """Figures in the text form of Prometheus. A token with the scope metrics:read reads them."""
     platform = platform_of(request)
     await _look(platform)
-    return Response(generate_latest(platform.figures.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(platform.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/api/system/doctor")
@@ -63,18 +63,18 @@ async def _look(platform: Platform) -> None:
         return states, {status: count for status, count in rows}, queue.waiting(session), entries
 
     states, deployments, (queued, oldest), entries = await platform.database.read(unit)
-    figures = platform.figures
+    metrics = platform.metrics
     for state in ("running", "building", "stopped", "failed"):
-        figures.apps.labels(state).set(states.get(state, 0))
+        metrics.apps.labels(state).set(states.get(state, 0))
     for status in ("queued", "building", "success", "failed", "cancelled"):
-        figures.deployments.labels(status).set(deployments.get(status, 0))
-    figures.queued_jobs.set(queued)
-    figures.oldest_job.set((now() - oldest).total_seconds() if oldest else 0)
-    figures.loop_lag.set(figures.loop.lag)
-    figures.loop_holds.set(figures.loop.holds)
-    figures.loop_longest_hold.set(figures.loop.longest)
-    figures.free_bytes.set(shutil.disk_usage(platform.data_dir).free)
-    figures.engine_up.set(await platform.engine_version() is not None)
-    figures.ingress_up.set(not platform.ingress.problem)
-    figures.audit_entries.set(entries)
-    figures.lost_log_lines.set(lost_lines())
+        metrics.deployments.labels(status).set(deployments.get(status, 0))
+    metrics.queued_jobs.set(queued)
+    metrics.oldest_job.set((now() - oldest).total_seconds() if oldest else 0)
+    metrics.loop_lag.set(metrics.loop.lag)
+    metrics.loop_holds.set(metrics.loop.holds)
+    metrics.loop_longest_hold.set(metrics.loop.longest)
+    metrics.free_bytes.set(shutil.disk_usage(platform.data_dir).free)
+    metrics.engine_up.set(await platform.engine_version() is not None)
+    metrics.ingress_up.set(not platform.ingress.problem)
+    metrics.audit_entries.set(entries)
+    metrics.lost_log_lines.set(lost_lines())

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
 
+from better_paas.access.caller import Caller
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.apps import service as apps
 from better_paas.apps.schemas import AppAnswer, StatusAnswer
 from better_paas.domains.hosts import HostRules
@@ -12,8 +14,6 @@ from better_paas.errors import NotFound
 from better_paas.kit.clock import iso
 from better_paas.projects import schemas, service
 from better_paas.projects.models import Project
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 
 router = api_router("Projects")
 _WORST_FIRST = ("building", "failed", "running", "stopped")

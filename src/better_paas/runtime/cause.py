@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from better_paas.kit.plain import one_line
 from better_paas.kit.quoted import Statement
 from better_paas.runtime.complaints import cause_of, unreachable
-from better_paas.runtime.protocol import Say
+from better_paas.runtime.protocol import LogCallback
 
 _KEPT = 1000
 # What could not be reached further up was reached in the end.
@@ -51,7 +51,7 @@ def words_of_failure(lines: Iterable[str]) -> str:
 class Heard:
     """Passes a build's lines on, and remembers the last of them."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: LogCallback) -> None:
         self._say = say
         self._lines: deque[str] = deque(maxlen=_KEPT)
 

@@ -29,12 +29,12 @@ from better_paas.runtime.protocol import (
     MAIN,
     ONCE,
     BuildRequest,
-    Figures,
+    LogCallback,
     LogLine,
     PortTaken,
     ReleaseSpec,
+    ResourceUsage,
     RuntimeFailed,
-    Say,
     State,
     StoredVolume,
     Volume,
@@ -77,7 +77,7 @@ class DockerRuntime:
         # Why builds have no limits, for people; empty while they have.
         self.limit_problem = ""
 
-    async def build(self, request: BuildRequest, say: Say) -> str:
+    async def build(self, request: BuildRequest, say: LogCallback) -> str:
         reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
         if await self._engine.image(reference) is not None:
             return reference
@@ -112,7 +112,7 @@ class DockerRuntime:
                 raise _failed(error) from error
         return reference
 
-    async def _build(self, request: BuildRequest, reference: str, way: str, say: Say) -> None:
+    async def _build(self, request: BuildRequest, reference: str, way: str, say: LogCallback) -> None:
         recipe = request.recipe
         assert recipe is not None
         if recipe.has_heredocs:
@@ -163,7 +163,7 @@ class DockerRuntime:
             # The project may have got a larger network meanwhile.
             await self._networks.of(spec.project_id)
 
-    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+    async def run_once(self, spec: ReleaseSpec, command: str, say: LogCallback) -> int:
         with _told():
             # It stays until the release starts or goes: then its end is known even to a server that was away.
             found = await self._containers(spec.deployment_id, once=True)
@@ -310,14 +310,14 @@ class DockerRuntime:
             image = await self._engine.image(each[MAIN]["Image"])
         return _described(each, deployment_id, (image or {}).get("Config") or {})
 
-    async def figures(self, deployment_id: str) -> Figures:
+    async def usage(self, deployment_id: str) -> ResourceUsage:
         with _told():
             containers = [container for container in await self._containers(deployment_id) if container.running]
             if not containers:
                 raise RuntimeFailed("the app does not run, so it takes nothing", "Start it first.")
             taken = await asyncio.gather(*(self._measured(container) for container in containers))
-        each = [_figures(stats) for stats in taken]
-        return Figures(
+        each = [_usage(stats) for stats in taken]
+        return ResourceUsage(
             cpu=round(sum(one.cpu for one in each), 4),
             memory=sum(one.memory for one in each),
             memory_limit=sum(one.memory_limit for one in each),
@@ -538,14 +538,14 @@ def _shell_command(config: dict[str, Any]) -> str:
     return ""
 
 
-def _figures(found: dict[str, Any]) -> Figures:
+def _usage(found: dict[str, Any]) -> ResourceUsage:
     now, before, memory = found["cpu_stats"], found["precpu_stats"], found["memory_stats"]
     used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
     of_all = now.get("system_cpu_usage", 0) - before.get("system_cpu_usage", 0)
     cores = now.get("online_cpus") or 1
     # As `docker stats` has it: what the kernel would give back at once is not counted.
     cache = memory.get("stats", {}).get("inactive_file", 0)
-    return Figures(
+    return ResourceUsage(
         cpu=used / of_all * cores if of_all > 0 else 0.0,
         memory=max(0, memory.get("usage", 0) - cache),
         memory_limit=memory.get("limit", 0),

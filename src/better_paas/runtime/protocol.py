@@ -9,7 +9,7 @@ from better_paas.builders.plan import BuildPlan
 from better_paas.kit.listeners import Listener
 from better_paas.kit.quoted import Statement, Told
 
-Say = Callable[[str], None]
+LogCallback = Callable[[str], None]
 
 
 class RuntimeFailed(Told):
@@ -147,7 +147,7 @@ def memory_bytes(text: str) -> int:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ResourceUsage:
     """What a release takes now. cpu: of one core, 1.0 is all of it. memory, memory_limit: bytes; 0 for no limit."""
 
     cpu: float
@@ -164,7 +164,7 @@ class Runtime(Protocol):
 
     makes_images: bool
 
-    async def build(self, request: BuildRequest, say: Say) -> str:
+    async def build(self, request: BuildRequest, say: LogCallback) -> str:
         """Make the image of a deployment and give its reference. Doing it twice gives the same one."""
         ...
 
@@ -172,7 +172,7 @@ class Runtime(Protocol):
         """Start a release with all its processes, or find those that were started before."""
         ...
 
-    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+    async def run_once(self, spec: ReleaseSpec, command: str, say: LogCallback) -> int:
         """Run one command as the release would run, to its end; its exit code. Nothing of it stays beyond its release.
 
         Asked again by a server that was killed meanwhile, it goes on with the same one where the runtime can.
@@ -197,7 +197,7 @@ class Runtime(Protocol):
         """Where the release's main process listens, by port; empty where that can't be told."""
         ...
 
-    async def figures(self, deployment_id: str) -> Figures:
+    async def usage(self, deployment_id: str) -> ResourceUsage:
         """Measured over about a second. Errors: RuntimeFailed."""
         ...
 

@@ -11,6 +11,11 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 import better_paas
+from better_paas.access.authenticate import refresh_caller
+from better_paas.access.caller import Caller
+from better_paas.access.guard import api_router, caller_of, platform_of
+from better_paas.access.own_address import HEADERS, own_url
+from better_paas.access.streams import event_stream
 from better_paas.apps.models import App
 from better_paas.bootstrap import Platform
 from better_paas.deployments.models import Deployment
@@ -19,11 +24,6 @@ from better_paas.kit import sse
 from better_paas.kit.clock import iso, now
 from better_paas.kit.schema import Answer
 from better_paas.system.health import look
-from better_paas.tokens.authenticate import renewed
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.guard import api_router, caller_of, platform_of
-from better_paas.tokens.own_address import HEADERS, own_url
-from better_paas.tokens.streams import event_stream
 
 router = api_router("System")
 
@@ -124,7 +124,7 @@ async def health(request: Request, response: Response) -> Health:
         jobs=parts["jobs"].state,
         queued_jobs=found.queued,
         oldest_job=round((now() - found.oldest).total_seconds()) if found.oldest else 0,
-        loop_lag=round(platform.figures.loop.lag, 3),
+        loop_lag=round(platform.metrics.loop.lag, 3),
         unserved_names=len(platform.unserved.all()),
         parts=parts,
     )
@@ -239,7 +239,7 @@ async def events(request: Request) -> Response:
         yield sse.event({"topic": "hello"})
         async for event in platform.events.subscribe():
             try:
-                current = renewed(platform, caller, action)
+                current = refresh_caller(platform, caller, action)
             except PaasError:
                 return
             if current.kind == "admin" or await _is_for(platform, current, event):

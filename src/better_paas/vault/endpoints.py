@@ -3,8 +3,8 @@
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, platform_of
 from better_paas.kit.clock import iso
-from better_paas.tokens.guard import api_router, platform_of
 from better_paas.vault import schemas, service
 from better_paas.vault.slots import SLOTS
 

@@ -5,12 +5,12 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.apps import trash
 from better_paas.db.names import unmarked
 from better_paas.errors import Conflict, NotFound
 from better_paas.kit.schema import Answer, Body
 from better_paas.projects.models import Project
-from better_paas.tokens.guard import api_router, caller_of, platform_of
 from better_paas.volumes import service
 
 router = api_router("Volumes")

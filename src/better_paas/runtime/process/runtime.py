@@ -40,11 +40,11 @@ from better_paas.runtime.process.supervisor import NEWS, descendants
 from better_paas.runtime.protocol import (
     MAIN,
     BuildRequest,
-    Figures,
+    LogCallback,
     LogLine,
     ReleaseSpec,
+    ResourceUsage,
     RuntimeFailed,
-    Say,
     State,
     StoredVolume,
     memory_bytes,
@@ -105,7 +105,7 @@ class ProcessRuntime:
     _news: asyncio.Queue[bytes | None] | None = None
     _watched: dict[str, int] = field(default_factory=dict)
 
-    async def build(self, request: BuildRequest, say: Say) -> str:
+    async def build(self, request: BuildRequest, say: LogCallback) -> str:
         reference = f"better-paas/app-{request.app_id}:{request.deployment_id}"
         image = self._image_folder(reference)
         if (image / "made.json").exists():
@@ -232,7 +232,7 @@ class ProcessRuntime:
         path = f"{made.pop('PATH', '')}{own}:{inherited['PATH']}"
         return {**inherited, **made, "HOME": temporary, "TMPDIR": temporary, **sandbox.harmless(extra), "PATH": path}
 
-    async def run_once(self, spec: ReleaseSpec, command: str, say: Say) -> int:
+    async def run_once(self, spec: ReleaseSpec, command: str, say: LogCallback) -> int:
         release = self.folder / "releases" / spec.deployment_id
         means, image = await self._find_means(), self._image(spec.image)
         place = self._place(means, image, release, spec)
@@ -272,7 +272,7 @@ class ProcessRuntime:
     async def listeners(self, deployment_id: str) -> list[Listener]:
         return []  # all share the machine's own network, where its address decides nothing
 
-    async def figures(self, deployment_id: str) -> Figures:
+    async def usage(self, deployment_id: str) -> ResourceUsage:
         release = self.folder / "releases" / deployment_id
         supervisor = find_supervisor(release)
         if supervisor is None:
@@ -281,7 +281,7 @@ class ProcessRuntime:
         await asyncio.sleep(_FIGURES_SECONDS)
         after = _taken(supervisor)
         limit = int((_read(release / "spec.json") or {}).get("memory", 0))
-        return Figures(
+        return ResourceUsage(
             cpu=round(max(0.0, after.seconds - before.seconds) / _FIGURES_SECONDS, 4),
             memory=after.memory,
             memory_limit=limit,
@@ -514,7 +514,7 @@ async def _run_step(
     environment: dict[str, str],
     seconds: float,
     timeout: float,
-    say: Say,
+    say: LogCallback,
 ) -> None:
     shown = argv[-1] if argv[0] == "/bin/sh" else " ".join([Path(argv[0]).name, *argv[1:]])
     shown = sandbox.seen(means, place, shown)

@@ -10,21 +10,21 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from better_paas import policy
-from better_paas.bootstrap import Platform
-from better_paas.errors import Forbidden, Invalid, PaasError, Unauthorized
-from better_paas.kit.quoted import quote
-from better_paas.tokens.authenticate import (
+from better_paas.access.authenticate import (
     authenticate,
     caller_of,
     platform_of,
-    renewed,
+    refresh_caller,
     request_id_of,
 )
-from better_paas.tokens.authorize import ask_for_approval, authorize, take_deployment
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.schemas import ErrorAnswer
-from better_paas.tokens.trail import AuditTrail
-from better_paas.tokens.uploads import config_model_of, is_upload
+from better_paas.access.authorize import ask_for_approval, authorize, take_deployment
+from better_paas.access.caller import Caller
+from better_paas.access.recorder import AuditRecorder
+from better_paas.access.schemas import ErrorAnswer
+from better_paas.access.uploads import config_model_of, is_upload
+from better_paas.bootstrap import Platform
+from better_paas.errors import Forbidden, Invalid, PaasError, Unauthorized
+from better_paas.kit.quoted import quote
 
 __all__ = ["GuardedRoute", "api_router", "caller_of", "open_websocket", "platform_of"]
 # By reference: FastAPI would make a validator for each of them, for each route, that nobody asks.
@@ -85,32 +85,32 @@ class GuardedRoute(APIRoute):
                 return await handle(request)
             if caller.kind == "anonymous":
                 raise Unauthorized
-            trail = AuditTrail(platform, action, caller, request.state.request_id)
+            recorder = AuditRecorder(platform, action, caller, request.state.request_id)
             if is_upload(request):
                 if config_model is None:
                     raise Invalid("this call takes JSON", "See /api/docs.")
                 # Whoever may not do this at all sends no half a gigabyte first.
-                await authorize(platform, action, caller, trail, scopes_only=True)
-            await trail.describe(request, config_model or body_model)
-            request.state.digest = trail.digest
+                await authorize(platform, action, caller, recorder, scopes_only=True)
+            await recorder.describe(request, config_model or body_model)
+            request.state.digest = recorder.digest
             # The body may have taken its time: what counts are the rights of this moment.
-            caller = request.state.caller = renewed(platform, caller, action)
-            await authorize(platform, action, caller, trail)
+            caller = request.state.caller = refresh_caller(platform, caller, action)
+            await authorize(platform, action, caller, recorder)
             if action.risk == "read":
                 return await handle(request)
             if action.risk == "sensitive":
                 # On disk before anything is shown: what can't be audited is not read either.
-                return await trail.around_read(handle, request)
-            waits = await ask_for_approval(platform, request, action, caller, trail)
+                return await recorder.around_read(handle, request)
+            waits = await ask_for_approval(platform, request, action, caller, recorder)
             if waits is not None:
                 return waits
-            await take_deployment(platform, action, caller, trail)
+            await take_deployment(platform, action, caller, recorder)
             if caller.holder is not None and action.risk == "destructive":
                 await platform.agent_watch.trouble(caller.holder, "destructive")
             # The question may have taken its time as well: tokens are narrowed and frozen meanwhile.
-            caller = request.state.caller = renewed(platform, caller, action)
-            await authorize(platform, action, caller, trail)
-            return await trail.around(handle, request)
+            caller = request.state.caller = refresh_caller(platform, caller, action)
+            await authorize(platform, action, caller, recorder)
+            return await recorder.around(handle, request)
 
         return guarded
 
@@ -134,11 +134,11 @@ async def open_websocket(websocket: WebSocket) -> Caller | None:
         if caller is None or caller.kind == "anonymous":
             raise Unauthorized
         # A ticket carries the rights of when it was asked for.
-        caller = websocket.state.caller = renewed(platform, caller, action)
-        trail = AuditTrail(platform, action, caller, request_id_of(websocket))
-        trail.describe_fields({name: value for name, value in websocket.query_params.items() if name != "token"})
-        await authorize(platform, action, caller, trail)
-        await trail.write("success")
+        caller = websocket.state.caller = refresh_caller(platform, caller, action)
+        recorder = AuditRecorder(platform, action, caller, request_id_of(websocket))
+        recorder.describe_fields({name: value for name, value in websocket.query_params.items() if name != "token"})
+        await authorize(platform, action, caller, recorder)
+        await recorder.write("success")
     except PaasError as error:
         body = json.dumps(
             {"error": error.error, "code": error.code, "hint": error.hint, "quoted": quote(error.quoted) or None}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from better_paas.agents.registry import Holder
+from better_paas.agents.registry import EffectiveGrant
 from better_paas.policy import Action
 
 
@@ -19,8 +19,8 @@ class Caller:
     address: str
     source: str = "api"
     name: str = ""
-    proof: str = ""
-    holder: Holder | None = None
+    token_digest: str = ""
+    holder: EffectiveGrant | None = None
     rotated: bool = False
 
     def may(self, action: Action) -> bool:

@@ -14,6 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from better_paas import policy
+from better_paas.access.caller import Caller
+from better_paas.access.uploads import is_upload, upload_fields
 from better_paas.agents.models import Agent
 from better_paas.approvals.models import Approval
 from better_paas.apps.models import App
@@ -24,8 +26,6 @@ from better_paas.errors import Invalid, PaasError, Unavailable
 from better_paas.git.source import SourceRefused, parse_address
 from better_paas.kit.redact import redact_fields, redact_text
 from better_paas.projects.models import Project
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.uploads import is_upload, upload_fields
 
 _LONGEST_LOGGED, _LONGEST_ID = 500, 40
 # Where the name of a resource stands, by its kind.
@@ -39,7 +39,7 @@ _NAMES: dict[str, InstrumentedAttribute[str]] = {
 _log = structlog.get_logger(__name__)
 
 
-class AuditTrail:
+class AuditRecorder:
     """Writes the entries of one call. A change whose intent can't be written is refused."""
 
     def __init__(self, platform: Platform, action: policy.Action, caller: Caller, request_id: str) -> None:

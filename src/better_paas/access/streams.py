@@ -9,10 +9,10 @@ from fastapi import Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 from better_paas import policy
+from better_paas.access.authenticate import caller_of, platform_of, refresh_caller
+from better_paas.access.authorize import check_targets
 from better_paas.errors import PaasError
 from better_paas.kit import sse
-from better_paas.tokens.authenticate import caller_of, platform_of, renewed
-from better_paas.tokens.authorize import check_targets
 
 # A token that is gone or narrower cuts open streams within this time.
 _RECHECK_SECONDS = 15.0
@@ -45,7 +45,7 @@ def _still_allowed(request: Request | WebSocket, action: policy.Action) -> Calla
 
     async def allowed() -> bool:
         try:
-            now = renewed(platform, caller, action)
+            now = refresh_caller(platform, caller, action)
             if not now.may(action):
                 return False
             if not now.sees_all:

@@ -13,7 +13,7 @@ from better_paas.apps.schemas import BuildSettings
 from better_paas.builders.plan import Overrides
 from better_paas.db.database import Database
 from better_paas.deployments import service
-from better_paas.deployments.logbook import DeploymentLog, LogBook
+from better_paas.deployments.log_store import DeploymentLog, DeploymentLogStore
 from better_paas.deployments.models import Deployment
 from better_paas.deployments.sources import SourceRef
 from better_paas.deployments.uploads import PREFIX as UPLOAD_PREFIX
@@ -43,7 +43,7 @@ class DeploySettings:
 
 
 @dataclass(frozen=True)
-class Work:
+class DeploymentContext:
     """A deployment with what its app wants now.
 
     build_variables: what the build may know. resumed: a server that has ended was at it before.
@@ -74,7 +74,9 @@ async def redactor_of(database: Database, app_id: str, deployment_id: str) -> Re
     return Redactor(await database.read(values))
 
 
-async def begin(database: Database, logbook: LogBook, settings: DeploySettings, deployment_id: str) -> Work:
+async def begin(
+    database: Database, log_store: DeploymentLogStore, settings: DeploySettings, deployment_id: str
+) -> DeploymentContext:
     """Mark the deployment as begun, and gather what it needs. Errors: SecretUnreadable."""
 
     def mark(session: Session) -> tuple[Deployment, bool]:
@@ -88,7 +90,7 @@ async def begin(database: Database, logbook: LogBook, settings: DeploySettings, 
         return found, secrets.git_token(session, found), secrets.environment(session, found)
 
     app, git_token, variables = await database.read(open_secrets)
-    log = logbook.open(app.id, deployment.id, await redactor_of(database, app.id, deployment.id))
+    log = log_store.open(app.id, deployment.id, await redactor_of(database, app.id, deployment.id))
     branch = "" if app.git_repo.startswith(UPLOAD_PREFIX) else app.branch
     source = SourceRef(app.git_repo, deployment.commit or branch, git_token, app.root_dir, app.submodules)
     overrides = wishes(app)
@@ -103,7 +105,9 @@ async def begin(database: Database, logbook: LogBook, settings: DeploySettings, 
         "cpus": app.cpus or settings.default_cpus,
     }
     lent = {key: value for key, value in variables.items() if key in public or key in app.build_secrets}
-    return Work(deployment, app.name, app.project_id, source, overrides, variables, lent, kept, log, resumed)
+    return DeploymentContext(
+        deployment, app.name, app.project_id, source, overrides, variables, lent, kept, log, resumed
+    )
 
 
 def wishes(said: App | BuildSettings) -> Overrides:

@@ -8,8 +8,10 @@ from typing import cast
 
 from fastapi import Request, WebSocket
 
+from better_paas.access.admin import digest_of
+from better_paas.access.caller import Caller, anonymous
 from better_paas.agents import token as agent_token
-from better_paas.agents.registry import Holder
+from better_paas.agents.registry import EffectiveGrant
 from better_paas.audit import service as audit
 from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, TooManyRequests, Unauthorized
@@ -17,8 +19,6 @@ from better_paas.kit.addresses import within
 from better_paas.kit.clock import now
 from better_paas.kit.ids import new_id
 from better_paas.policy import Action
-from better_paas.tokens.admin import digest_of
-from better_paas.tokens.caller import Caller, anonymous
 
 # What a caller says of itself. A token can't pass for a person at the dashboard.
 _SOURCE = re.compile(r"cli|mcp:[A-Za-z0-9._ -]{1,60}")
@@ -79,7 +79,9 @@ async def authenticate(platform: Platform, request: Request | WebSocket, token: 
     if not token:
         return anonymous(address, source)
     if platform.admin_token.matches(token):
-        return Caller("admin", "admin", address, "dashboard" if from_dashboard else source, proof=digest_of(token))
+        return Caller(
+            "admin", "admin", address, "dashboard" if from_dashboard else source, token_digest=digest_of(token)
+        )
     parsed = agent_token.parse(token) if len(token) <= _LONGEST_TOKEN else None
     moment = now()
     found = platform.agents.check(parsed, moment) if parsed is not None else None
@@ -100,7 +102,7 @@ async def authenticate(platform: Platform, request: Request | WebSocket, token: 
     return Caller("agent", holder.own.id, address, source, holder.own.name, parsed.digest, holder, rotated)
 
 
-def _check_rate(platform: Platform, holder: Holder) -> None:
+def _check_rate(platform: Platform, holder: EffectiveGrant) -> None:
     for grant in holder.chain:
         if wait := platform.agents.take(grant):
             raise TooManyRequests(
@@ -131,7 +133,7 @@ async def refuse(platform: Platform, request: Request | WebSocket, address: str)
 def is_current(platform: Platform, caller: Caller) -> bool:
     """Whether the token that let this caller in is still good."""
     if caller.kind == "admin":
-        return platform.admin_token.matches_digest(caller.proof)
+        return platform.admin_token.matches_digest(caller.token_digest)
     if caller.kind != "agent":
         return False
     moment = now()
@@ -140,10 +142,10 @@ def is_current(platform: Platform, caller: Caller) -> bool:
         return False
     grant = found.own
     in_grace = grant.previous_until is not None and moment < grant.previous_until
-    return caller.proof == grant.digest or (in_grace and caller.proof == grant.previous_digest)
+    return caller.token_digest == grant.digest or (in_grace and caller.token_digest == grant.previous_digest)
 
 
-def renewed(platform: Platform, caller: Caller, action: Action) -> Caller:
+def refresh_caller(platform: Platform, caller: Caller, action: Action) -> Caller:
     """The caller with the rights of this moment. Errors: Unauthorized if the token is gone; Forbidden."""
     if not is_current(platform, caller):
         raise Unauthorized

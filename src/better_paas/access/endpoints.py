@@ -2,12 +2,12 @@
 
 from fastapi import Request
 
+from better_paas.access.authenticate import authenticate, request_id_of
+from better_paas.access.guard import api_router, caller_of, platform_of
+from better_paas.access.schemas import Ticket, Verified, VerifyBody
+from better_paas.access.tickets import LIFETIME_SECONDS
 from better_paas.audit import service as audit
 from better_paas.errors import Unauthorized
-from better_paas.tokens.authenticate import authenticate, request_id_of
-from better_paas.tokens.guard import api_router, caller_of, platform_of
-from better_paas.tokens.schemas import Ticket, Verified, VerifyBody
-from better_paas.tokens.tickets import LIFETIME_SECONDS
 
 router = api_router("Sign-in")
 

@@ -10,6 +10,9 @@ from fastapi import Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from better_paas.access.caller import Caller
+from better_paas.access.own_address import own_url
+from better_paas.access.recorder import AuditRecorder
 from better_paas.approvals import impact
 from better_paas.approvals import service as approvals
 from better_paas.approvals.models import Approval
@@ -21,9 +24,6 @@ from better_paas.deployments.models import Deployment
 from better_paas.errors import Conflict, Forbidden, NotFound, PaasError, TooManyRequests
 from better_paas.kit.clock import iso
 from better_paas.policy import Action
-from better_paas.tokens.caller import Caller
-from better_paas.tokens.own_address import own_url
-from better_paas.tokens.trail import AuditTrail
 from better_paas.volumes import service as volumes
 
 # The same words as for what does not exist: whoever may not see a thing does not learn that it is there.
@@ -37,7 +37,7 @@ _LESSENING = ("agent:revoke_self",)
 
 
 async def authorize(
-    platform: Platform, action: Action, caller: Caller, trail: AuditTrail, *, scopes_only: bool = False
+    platform: Platform, action: Action, caller: Caller, recorder: AuditRecorder, *, scopes_only: bool = False
 ) -> None:
     """Errors: Forbidden, NotFound, TooManyRequests; each is in the audit log when this raises.
 
@@ -47,14 +47,14 @@ async def authorize(
         if scopes_only:
             _check_scopes(action, caller)
         else:
-            await _check(platform, action, caller, trail.fields)
+            await _check(platform, action, caller, recorder.fields)
     except PaasError as error:
-        await _note_denial(platform, caller, trail, error)
+        await _note_denial(platform, caller, recorder, error)
         raise
 
 
-async def _note_denial(platform: Platform, caller: Caller, trail: AuditTrail, error: PaasError) -> None:
-    await trail.write("denied", error.error, status=error.status)
+async def _note_denial(platform: Platform, caller: Caller, recorder: AuditRecorder, error: PaasError) -> None:
+    await recorder.write("denied", error.error, status=error.status)
     if caller.holder is not None:
         await platform.agent_watch.trouble(caller.holder, "denied")
 
@@ -111,9 +111,9 @@ def _is_seen(session: Session, caller: Caller, kind: str, identity: Any) -> bool
     return app is not None and caller.sees_app(app.id, app.project_id)
 
 
-async def take_deployment(platform: Platform, action: Action, caller: Caller, trail: AuditTrail) -> None:
+async def take_deployment(platform: Platform, action: Action, caller: Caller, recorder: AuditRecorder) -> None:
     """Count a call that deploys against its token's budget: one that runs now. Errors: TooManyRequests."""
-    if caller.holder is None or not action.deploys or not trail.is_valid:
+    if caller.holder is None or not action.deploys or not recorder.is_valid:
         return
     grant = platform.agents.take_deployment(caller.holder)
     if grant is not None:
@@ -122,43 +122,50 @@ async def take_deployment(platform: Platform, action: Action, caller: Caller, tr
             "Wait, or ask a person to raise its budget.",
             headers={"Retry-After": "600"},
         )
-        await _note_denial(platform, caller, trail, error)
+        await _note_denial(platform, caller, recorder, error)
         raise error
     platform.database.tell_others("deployment-by", caller.id)
 
 
 async def ask_for_approval(
-    platform: Platform, request: Request, action: Action, caller: Caller, trail: AuditTrail
+    platform: Platform, request: Request, action: Action, caller: Caller, recorder: AuditRecorder
 ) -> Response | None:
     """None: go on. Else the answer that says that a person has to approve first. Errors: Forbidden after a no."""
-    if caller.holder is None or not action.mutates or not trail.is_valid:
+    if caller.holder is None or not action.mutates or not recorder.is_valid:
         return None  # an invalid call does nothing: its endpoint refuses it
     takes_away = action.name in impact.REPLACING and await platform.database.read(
-        lambda session: impact.takes_away(session, trail.resource or "", trail.fields)
+        lambda session: impact.takes_away(session, recorder.resource or "", recorder.fields)
     )
-    resource, fields = trail.resource or "", trail.fields
+    resource, fields = recorder.resource or "", recorder.fields
     if not caller.holder.wants_approval(action, takes_away=takes_away):
         if action.name in impact.REPLACING and caller.holder.wants_approval(action, takes_away=True):
             _decide(request, lambda session: not impact.takes_away(session, resource, fields))
         return None
     found = await volumes.sizes(platform.database, platform.runtime) if action.risk == "destructive" else {}
     sizes = {key: size for key, size in found.items() if size is not None}
-    wish = approvals.Ask(
-        caller.id, caller.name, action, trail.resource or "", trail.digest, trail.fields, trail.payload, sizes
+    asked_for = approvals.ApprovalRequest(
+        caller.id,
+        caller.name,
+        action,
+        recorder.resource or "",
+        recorder.digest,
+        recorder.fields,
+        recorder.payload,
+        sizes,
     )
 
     def unit(session: Session) -> tuple[Approval, approvals.Verdict]:
-        approval, verdict = approvals.ask(session, wish)
-        trail.approval_id = approval.id
+        approval, verdict = approvals.ask(session, asked_for)
+        recorder.approval_id = approval.id
         if verdict == "asked":
-            audit.record(session, trail.entry("pending", status=202))
+            audit.record(session, recorder.entry("pending", status=202))
             platform.announce(session, "approval", approval.id)
         return approval, verdict
 
     try:
         approval, verdict = await platform.database.write(unit)
     except PaasError as error:
-        await _note_denial(platform, caller, trail, error)
+        await _note_denial(platform, caller, recorder, error)
         raise
     if verdict == "run":
         approved = approval.version

@@ -9,7 +9,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _log = structlog.get_logger(__name__)
 
 
-class Figures:
+class Metrics:
     """One registry for each platform: tests have several in one process."""
 
     def __init__(self) -> None:

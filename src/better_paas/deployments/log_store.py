@@ -32,7 +32,7 @@ class DeploymentLog:
         self._file.write(self._redactor.text(message), level="error", always=True)
 
 
-class LogBook:
+class DeploymentLogStore:
     """folder: one subfolder for each app. limit: bytes of one log."""
 
     def __init__(self, folder: Path, limit: int) -> None:

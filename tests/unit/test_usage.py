@@ -34,7 +34,7 @@ def runtime_that_hears(answers):
 
 
 async def test_an_answer_without_a_measurement_is_no_app_that_takes_nothing():
-    figures = await runtime_that_hears([NOTHING, NOTHING, MEASURED]).figures("d1")
-    assert (figures.cpu, figures.memory, figures.memory_limit, figures.processes) == (0.4, 4_000, 9_000, 3)
+    usage = await runtime_that_hears([NOTHING, NOTHING, MEASURED]).usage("d1")
+    assert (usage.cpu, usage.memory, usage.memory_limit, usage.processes) == (0.4, 4_000, 9_000, 3)
     with pytest.raises(RuntimeFailed, match="can't measure"):
-        await runtime_that_hears([NOTHING, NOTHING, NOTHING]).figures("d1")
+        await runtime_that_hears([NOTHING, NOTHING, NOTHING]).usage("d1")

@@ -5,8 +5,8 @@ import secrets
 import time
 from collections.abc import Callable
 
+from better_paas.access.caller import Caller
 from better_paas.kit.crypto import CannotOpen, Keyring, is_sealed
-from better_paas.tokens.caller import Caller
 
 LIFETIME_SECONDS = 60
 _MOST = 10_000
@@ -25,7 +25,15 @@ class Tickets:
 
     def issue(self, caller: Caller) -> str:
         """A ticket with which the caller can open one connection."""
-        fields = [caller.kind, caller.id, caller.address, caller.source, caller.name, caller.proof, caller.rotated]
+        fields = [
+            caller.kind,
+            caller.id,
+            caller.address,
+            caller.source,
+            caller.name,
+            caller.token_digest,
+            caller.rotated,
+        ]
         sealed = self._ring.seal(json.dumps([time.time() + LIFETIME_SECONDS, secrets.token_hex(16), fields]), _PLACE)
         return sealed.encode().hex()
 
@@ -42,8 +50,8 @@ class Tickets:
             return None
         self.use(name)
         self._tell(name)
-        kind, identity, address, source, named, proof, rotated = fields
-        return Caller(kind, identity, address, source, named, proof, None, rotated)
+        kind, identity, address, source, named, token_digest, rotated = fields
+        return Caller(kind, identity, address, source, named, token_digest, None, rotated)
 
     def use(self, name: str) -> None:
         """A ticket was redeemed, here or by another process. name: what is sealed in it, however it is written."""
