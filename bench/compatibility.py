@@ -130,7 +130,7 @@ def tries(paas: PaasServer, git: GitServer, folder: Path, known: Known) -> Itera
 
 def page(results: dict[str, list[Try]]) -> str:
     """docs/compatibility.md."""
-    rows, entries = [], [known for known in listed() if known.key in results]
+    rows, entries = [], [known for known in listed() if known.key in results and not known.elsewhere]
     alone = sum(results[known.key][0].is_live for known in entries)
     live = sum(results[known.key][-1].is_live for known in entries)
     for known in entries:
@@ -142,7 +142,7 @@ def page(results: dict[str, list[Try]]) -> str:
         shown = f"{known.name} {known.folder}".strip()
         rows.append(f"| [{shown}]({place}) | {known.kind} | {mark} | {last.seconds:.0f} | {needs.replace('|', '/')} |")
     table = "\n".join(rows)
-    not_tried = [f"{known.name} ({known.elsewhere})" for known in listed() if known.elsewhere]
+    not_counted = [f"{known.name} ({known.elsewhere})" for known in listed() if known.elsewhere]
     repositories = len({known.name for known in entries})
     return f"""# What goes live as it is
 
@@ -152,13 +152,13 @@ reach. **{alone} of {len(entries)} ({100 * alone / len(entries):.0f} %) are live
 of the one; {live} of {len(entries)} are with a setting. A repository counts as live when a visitor gets its page.
 
 Made by `python -m bench.compatibility <folder with checkouts> --page` from `bench/compatibility.toml`. Seconds are from
-the request to live on two cores with empty caches of its packages.
+the request to live, on two cores.
 
 | repository | kind | live | seconds | what it needs |
 |---|---|---|---|---|
 {table}
 
-Chosen too and not tried, since a build fetches from other places: {"; ".join(not_tried)}.
+Chosen too and not counted, each for its own reason: {"; ".join(not_counted)}.
 """
 
 
@@ -196,9 +196,8 @@ def main() -> None:
             paas.close()
             git.close()
     live = [key for key, found in results.items() if found[0].is_live]
-    print(
-        f"{len(live)} of {len(results)} live as they are, {sum(found[-1].is_live for found in results.values())} in all"
-    )
+    in_all = sum(found[-1].is_live for found in results.values())
+    print(f"{len(live)} of {len(results)} live as they are, {in_all} in all")
     if options.page:
         PAGE.write_text(page(results))
 

@@ -48,7 +48,7 @@ class FakeRuntime:
         self.once_code = 0
         self.kept: set[tuple[str, str]] = set()
         # How often faults were listened for, and what ends that.
-        self.listened, self.breaks_off = 0, asyncio.Event()
+        self.looked, self.listened, self.breaks_off = 0, 0, asyncio.Event()
         # Of what is kept, the volumes that nothing marks as ours.
         self.unmarked: set[tuple[str, str]] = set()
         self.listens = True
@@ -103,6 +103,7 @@ class FakeRuntime:
         return frozenset({MAIN, *spec.processes}) if spec else frozenset()
 
     async def states(self) -> dict[str, State]:
+        self.looked += 1
         return {
             found: State(found in self.running, "", 0, self._processes(found), spec.app_id)
             for found, spec in self.specs.items()

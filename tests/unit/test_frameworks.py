@@ -39,6 +39,17 @@ def plan(scripts: dict[str, str], dependencies: str, files: dict[str, str] | Non
         ("vite", "vite build", "vite", {}, "dist"),
         ("vite --host", "vite build --outDir out", "vite", {}, "out"),
         ("vite preview", "vite build", "vite", {"vite.config.ts": "build: { outDir: './site' }"}, "site"),
+        *(
+            ("vite", "vite build", "vite", {"vite.config.js": config}, output)
+            for config, output in (
+                ("root: resolve(__dirname, 'src'), build: { outDir: '../dist' }", "dist"),
+                ("root: path.join(import.meta.dirname, 'src'),\nbuild: { outDir: './dist' }", "src/dist"),
+                ("root: './client/', build: { outDir: path.resolve(__dirname, 'public') }", "public"),
+                ("root: 'src'", "src/dist"),
+                ("root: 'src', build: { outDir: '../../elsewhere' }", "dist"),
+                ("root: process.cwd()", "dist"),
+            )
+        ),
         ("npm run dev", "vite build", "vite", {}, "dist"),
         ("astro dev", "astro build", "astro", {}, "dist"),
         ("gatsby develop", "gatsby build", "gatsby", {}, "public"),

@@ -142,6 +142,29 @@ def test_pnpm_links_members_only_where_that_is_said():
         plan({**workspace("*"), **unlocked}, "apps/web")
 
 
+NAMESAKE = {"name": "pinia", "version": "0.0.0", "scripts": {"build": "vite build"}}
+
+
+@pytest.mark.parametrize(
+    ("manager", "wanted", "lock", "is_built"),
+    [
+        (PNPM, "^3.0.4", "importers:\n  apps/web:\n    version: 3.0.4\n\npackages:\n", False),
+        (PNPM, "^3.0.4", "importers:\n  apps/web:\n    version: link:../../packages/pinia\n\npackages:\n", True),
+        (PNPM, "^3.0.4", "importers:\n  apps/web:\n", True),  # only its beginning was read
+        (PNPM, "workspace:*", "importers:\n\npackages:\n", True),
+        (NPM, "^3.0.4", None, False),
+        (NPM, "*", None, True),
+        (NPM, ">=1", None, True),
+    ],
+)
+def test_a_member_is_not_built_for_who_wants_its_namesake_of_a_registry(manager, wanted, lock, is_built):
+    web = {**WEB, "dependencies": {"pinia": wanted}}
+    files = {**manager, "apps/web/package.json": web, "packages/pinia/package.json": NAMESAKE}
+    if lock is not None:
+        files["pnpm-lock.yaml"] = lock
+    assert ("packages/pinia" in plan(files, "apps/web").build) is is_built
+
+
 def test_the_one_app_of_a_workspace_is_built():
     found = plan({**workspace(), **NPM}, "")
     assert found.folder == "apps/web"

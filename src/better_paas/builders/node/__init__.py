@@ -166,7 +166,7 @@ def _with_engines(source: Source) -> Mapping[str, Any]:
 def _of_member(
     source: Source, known: dict[str, str], manager: Manager, install: str, build: str, variables: str
 ) -> tuple[str, str]:
-    others = workspace.needed(source.top, source.folder, known)
+    others = workspace.needed(source.top, source.folder, known, manager)
     is_member = source.folder in known.values()
     script = _build_script(source.package)
     own = (nx.build(source) if "build" not in table(source.package, "scripts") else "") or build

@@ -260,10 +260,23 @@ def _vite(app: App) -> Made | None:
     # Beside Nest it may be there for tests alone; a site of its own begins with its page.
     if "@nestjs/core" in app.dependencies and not exists(app.files, "index.html"):
         return None
-    flag = re.search(r"--outDir[= ]([\w./-]{1,100})", app.script("build"))
     config = app.config("vite.config")
-    folder = flag[1].removeprefix("./").strip("/") if flag else _setting(app, config, "outDir")
-    return Made("Vite", "vite build", _safe(app, folder) if folder else "dist", True)
+    root, _ = _place(config, "root")
+    flag = re.search(r"--outDir[= ]([\w./-]{1,100})", app.script("build"))
+    folder, is_whole = (flag[1], False) if flag else _place(config, "outDir")
+    # What it builds goes below its root.
+    folder = posixpath.normpath(posixpath.join("" if is_whole else root, folder or "dist"))
+    return Made("Vite", "vite build", _safe(app, folder), True)
+
+
+def _place(config: str, name: str) -> tuple[str, bool]:
+    """(a folder that a configuration of Vite names, whether it is said from the app's folder on)."""
+    found = re.search(
+        rf"\b{name}\s*+:\s*+([\w.]{{1,40}}\(\s*+(?:__dirname|import\.meta\.dirname|process\.cwd\(\))\s*+,\s*+)?"
+        r"['\"]([\w./-]{1,100})['\"]",
+        config,
+    )
+    return (found[2], bool(found[1])) if found else ("", False)
 
 
 def _nest(app: App) -> Made:

@@ -12,6 +12,7 @@ from better_paas.builders.plan import NoPlan
 
 _MOST_PATTERNS = 50
 _MOST_MEMBERS = 5000
+_LONGEST_LOCK = 8 * 2**20
 _PACKAGES = re.compile(r"['\"]?packages['\"]?[ \t]*+:(.*)")
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*")
 _ITEM = re.compile(r"""'([^'\n]*+)'|"([^"\n]*+)"|([^\s,\[\]'"-][^\s,\[\]]*+)""")
@@ -67,8 +68,9 @@ def members(top: Files) -> dict[str, str]:
     return found
 
 
-def needed(top: Files, folder: str, known: dict[str, str]) -> list[str]:
+def needed(top: Files, folder: str, known: dict[str, str], manager: Manager) -> list[str]:
     """Folders of the members that the one in `folder` is built from, each behind what it needs itself."""
+    lock = (top.head(manager.lock, _LONGEST_LOCK) or "") if manager.lock else ""
     order: list[str] = []
     seen: set[str] = set()
     # Without recursion: a chain of packages may be as long as a stranger likes.
@@ -80,8 +82,27 @@ def needed(top: Files, folder: str, known: dict[str, str]) -> list[str]:
         elif current not in seen:
             seen.add(current)
             waiting.append((current, True))
-            waiting += [(known[name], False) for name in _dependencies(top, current) if name in known]
+            waiting += [
+                (known[name], False)
+                for name, wanted in _dependencies(top, current).items()
+                if name in known and not _is_namesake(top, current, known[name], wanted, manager, lock)
+            ]
     return order[:-1]
+
+
+def _is_namesake(top: Files, folder: str, member: str, wanted: str, manager: Manager, lock: str) -> bool:
+    """Whether the member in `folder` wants a registry's package that is only called as the one in `member` is.
+
+    The lock says so: pnpm's names each link, the others' take a member wherever it fits.
+    """
+    if not lock or wanted.startswith(_LINKS):
+        return False
+    if manager.name == "pnpm":
+        # What links there are stands before the packages.
+        is_seen = "\npackages:" in lock
+        return is_seen and f"link:{posixpath.relpath(member, folder or '.')}" not in lock
+    version = str(read_json(top, f"{member}/package.json").get("version") or "")
+    return wanted[:1] in "^~" and wanted[1:2].isdigit() and not _means_member(wanted, version)
 
 
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies")
@@ -103,7 +124,7 @@ def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Ma
     for place in installed(top, folder, known, manager):
         # Peers are installed as well.
         for name, wanted in _dependencies(top, place, (*_KINDS, "peerDependencies")).items():
-            if name in known and not _means_member(wanted, read_json(top, f"{known[name]}/package.json"), manager):
+            if name in known and not _fits(wanted, read_json(top, f"{known[name]}/package.json"), manager):
                 raise NoPlan(
                     "a package of this workspace would be fetched from a public registry",
                     "Ask for it as 'workspace:*' or by its version, commit the lock file, or set an install command.",
@@ -111,12 +132,18 @@ def refuse_strangers(top: Files, folder: str, known: dict[str, str], manager: Ma
                 )
 
 
-def _means_member(wanted: str, member: dict[str, Any], manager: Manager) -> bool:
-    if wanted.startswith(("workspace:", "file:", "link:", "portal:")):
+_LINKS = ("workspace:", "file:", "link:", "portal:")
+
+
+def _fits(wanted: str, member: dict[str, Any], manager: Manager) -> bool:
+    if wanted.startswith(_LINKS):
         return True
     if manager.name == "pnpm":
         return False  # it links members only where that is said
-    version = str(member.get("version") or "")
+    return _means_member(wanted, str(member.get("version") or ""))
+
+
+def _means_member(wanted: str, version: str) -> bool:
     return wanted in ("*", "", version) or (
         wanted[:1] in "^~"
         and bool(version)
@@ -135,7 +162,7 @@ def installed(top: Files, folder: str, known: dict[str, str], manager: Manager) 
     Not all managers can install one member without the others.
     """
     apart = folder in known.values() and manager.name in ("pnpm", "npm")
-    return ["", *([*needed(top, folder, known), folder] if apart else known.values())]
+    return ["", *([*needed(top, folder, known, manager), folder] if apart else known.values())]
 
 
 def install_command(command: str, manager: Manager, folder: str) -> str:
