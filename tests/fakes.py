@@ -33,6 +33,7 @@ class FakeRuntime:
         self.build_error: str | None = None
         # What a failing build prints, and what the builder then says of it.
         self.build_lines: list[str] = []
+        self.goes_on = False
         self.build_failure = ""
         self.once_says, self.log_line = "migrated", ""
         # The process that ends when `exits`; the main one if it has no name.
@@ -127,6 +128,8 @@ class FakeRuntime:
 
     async def logs(self, deployment_id: str, *, tail: int, follow: bool = False) -> AsyncIterator[LogLine]:
         yield LogLine("2026-01-01T00:00:00Z", f"hello from {deployment_id} with the-secret-value{self.log_line}")
+        if follow and self.goes_on:
+            await asyncio.Event().wait()
 
     async def remove_project(self, project_id: str) -> None: ...
 

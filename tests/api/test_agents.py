@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from better_paas import policy
 from better_paas.agents import token as tokens
 from better_paas.app import create_app
+from better_paas.kit.clock import now
 from tests.stored import everything
 
 CANARY = "canary-value-4711"
@@ -285,35 +287,73 @@ async def test_use_is_written_in_batches(driver, platform):
     assert listed["lastUsedAt"]
 
 
-async def test_open_streams_are_cut_when_the_token_goes(driver, platform, monkeypatch):
-    from better_paas.kit import sse
+class Connection:
+    """One to the application itself: what it sends, and how it ends."""
 
-    monkeypatch.setattr(sse, "_HEARTBEAT_SECONDS", 0.05)
-    made = await make(driver)
-    transport_app = create_app(platform)
-    received: list[dict] = []
-    asked = asyncio.Event()
+    def __init__(self, platform, kind: str, path: str, token: str) -> None:
+        self.received: asyncio.Queue[dict] = asyncio.Queue()
+        self._begin = {"type": "websocket.connect"} if kind == "websocket" else {"type": "http.request", "body": b""}
+        path, _, query = path.partition("?")
+        scope = {
+            "type": kind, "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(),
+            "query_string": query.encode(), "root_path": "", "scheme": "http", "server": ("test", 80),
+            "client": ("127.0.0.1", 1), "extensions": {"websocket.http.response": {}}, "subprotocols": [],
+            "headers": [(b"authorization", f"Bearer {token}".encode()), (b"host", b"test")],
+        }  # fmt: skip
+        self.task = asyncio.create_task(create_app(platform)(scope, self._receive, self.received.put))
 
-    async def receive():
-        if not asked.is_set():
-            asked.set()
-            return {"type": "http.request", "body": b"", "more_body": False}
-        return await asyncio.Event().wait()
+    async def _receive(self) -> dict:
+        begin, self._begin = self._begin, None
+        return begin or await asyncio.Event().wait()
 
-    async def send(message):
-        received.append(message)
+    async def until(self, kind: str) -> dict:
+        async with asyncio.timeout(10):
+            while (message := await self.received.get())["type"] != kind:
+                pass
+        return message
 
-    scope = {
-        "type": "http", "http_version": "1.1", "method": "GET", "path": "/api/events", "raw_path": b"/api/events",
-        "query_string": b"", "root_path": "", "scheme": "http", "server": ("test", 80), "client": ("127.0.0.1", 1),
-        "headers": [(b"authorization", f"Bearer {made['token']}".encode()), (b"host", b"test")],
-    }  # fmt: skip
-    stream = asyncio.create_task(transport_app(scope, receive, send))
-    await asyncio.sleep(0.3)
-    assert not stream.done()
-    await driver.post("/api/agents/delete", id=made["id"])
-    await asyncio.wait_for(stream, 5)
-    assert received[0]["status"] == 200
+
+async def deleted(driver, agent):
+    await driver.post("/api/agents/delete", id=agent["id"])
+
+
+async def narrowed(driver, agent):
+    await driver.post("/api/agents/update", id=agent["id"], scopes=["metrics:read"])
+
+
+async def limited(driver, agent):
+    project = await driver.post("/api/projects/create", name="other")
+    await driver.post("/api/agents/update", id=agent["id"], projects=[project["id"]], allResources=False)
+
+
+@pytest.mark.parametrize("change", [deleted, narrowed, limited])
+async def test_open_streams_are_cut_at_once_when_the_token_changes(driver, platform, change):
+    """Sooner than anything is looked for by the clock."""
+    platform.runtime.goes_on = True
+    app = await driver.live()
+    agent = await make(driver, scopes=["apps:read", "logs:read"])
+    events = Connection(platform, "http", f"/api/apps/runtime-logs/stream?id={app['id']}", agent["token"])
+    assert (await events.until("http.response.start"))["status"] == 200
+    socket = Connection(platform, "websocket", f"/ws/runtime-logs?appId={app['id']}", agent["token"])
+    await socket.until("websocket.accept")
+    await driver.post("/api/agents/update", id=agent["id"], note="nothing that matters to them")
+    await asyncio.sleep(0.1)
+    assert not events.task.done() and not socket.task.done()
+    await change(driver, agent)
+    assert (await socket.until("websocket.close"))["code"] == 4401
+    await asyncio.wait_for(asyncio.gather(events.task, socket.task), 5)
+
+
+async def test_an_expired_token_cuts_its_streams(driver, platform, monkeypatch):
+    from better_paas.access import streams
+
+    monkeypatch.setattr(streams, "_RECHECK_SECONDS", 0.05)
+    agent = await make(driver, expiresInDays=1)
+    events = Connection(platform, "http", "/api/events", agent["token"])
+    await events.until("http.response.start")
+    moment = now() + timedelta(days=2)
+    monkeypatch.setattr("better_paas.access.authenticate.now", lambda: moment)
+    await asyncio.wait_for(events.task, 5)
 
 
 async def test_a_stored_deploy_token_goes_to_its_own_address_alone(driver, platform):

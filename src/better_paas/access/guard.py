@@ -1,5 +1,6 @@
 """The guard before each route: token, policy row, approval, audit intent, the call, audit outcome."""
 
+import functools
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any, get_args
@@ -18,7 +19,6 @@ from better_paas.access.authenticate import (
     request_id_of,
 )
 from better_paas.access.authorize import ask_for_approval, authorize, take_deployment
-from better_paas.access.caller import Caller
 from better_paas.access.recorder import AuditRecorder
 from better_paas.access.schemas import ErrorAnswer
 from better_paas.access.uploads import config_model_of, is_upload
@@ -26,7 +26,7 @@ from better_paas.bootstrap import Platform
 from better_paas.errors import Forbidden, Invalid, PaasError, Unauthorized
 from better_paas.kit.quoted import quote
 
-__all__ = ["GuardedRoute", "api_router", "caller_of", "open_websocket", "platform_of"]
+__all__ = ["GuardedRoute", "api_router", "caller_of", "platform_of"]
 # By reference: FastAPI would make a validator for each of them, for each route, that nobody asks.
 _ERROR = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -40,12 +40,28 @@ def api_router(heading: str) -> APIRouter:
 
     The application takes its routes as they are: to include a router would be to make each of them a second time.
     """
-    return APIRouter(
+    return GuardedRouter(
         route_class=GuardedRoute,
         tags=[heading],
         responses=_REFUSALS,
         generate_unique_id_function=lambda route: route.name,
     )
+
+
+class GuardedRouter(APIRouter):
+    """Its WebSockets are guarded as its other routes are: none can be made without a row in the policy table."""
+
+    def add_api_websocket_route(
+        self, path: str, endpoint: Callable[..., Any], name: str | None = None, **options: Any
+    ) -> None:
+        policy.action_for("WS", path)
+
+        @functools.wraps(endpoint)
+        async def guarded(websocket: WebSocket) -> None:
+            if await _open_websocket(websocket):
+                await endpoint(websocket)
+
+        super().add_api_websocket_route(path, guarded, name, **options)
 
 
 class GuardedRoute(APIRoute):
@@ -122,8 +138,8 @@ def _body_model(route: APIRoute) -> type[BaseModel] | None:
     return next((entry for entry in options if isinstance(entry, type) and issubclass(entry, BaseModel)), None)
 
 
-async def open_websocket(websocket: WebSocket) -> Caller | None:
-    """Check origin, ticket or token, and rights; accept, or close with 401/403/404/429 and give None."""
+async def _open_websocket(websocket: WebSocket) -> bool:
+    """Check origin, ticket or token, and rights; accept, or close with 401/403/404/429."""
     platform = platform_of(websocket)
     action = policy.action_for("WS", websocket.scope["path"])
     try:
@@ -145,9 +161,9 @@ async def open_websocket(websocket: WebSocket) -> Caller | None:
         ).encode()
         response = Response(body, error.status, error.headers, "application/json")
         await websocket.send_denial_response(response)
-        return None
+        return False
     await websocket.accept()
-    return caller
+    return True
 
 
 def _origin_allowed(platform: Platform, websocket: WebSocket) -> bool:

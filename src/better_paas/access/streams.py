@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from fastapi import Request, WebSocket, WebSocketDisconnect
@@ -14,20 +14,21 @@ from better_paas.access.authorize import check_targets
 from better_paas.errors import PaasError
 from better_paas.kit import sse
 
-# A token that is gone or narrower cuts open streams within this time.
+# Whether a token has expired, or the admin token was replaced, is no news: it is looked for.
 _RECHECK_SECONDS = 15.0
 
 
 def event_stream(request: Request, source: AsyncIterator[bytes]) -> StreamingResponse:
     """`source` as server-sent events."""
-    allowed = _still_allowed(request, request.scope["route"].action)
-    return StreamingResponse(sse.with_heartbeat(source, allowed), media_type="text/event-stream", headers=sse.HEADERS)
+    action = request.scope["route"].action
+    stream = sse.with_heartbeat(source, lambda: _until_refused(request, action))
+    return StreamingResponse(stream, media_type="text/event-stream", headers=sse.HEADERS)
 
 
 async def until_gone(websocket: WebSocket, work: Coroutine[Any, Any, None]) -> None:
     """Run `work` until it ends, the client goes away, or its token no longer allows it."""
-    allowed = _still_allowed(websocket, policy.action_for("WS", websocket.scope["path"]))
-    tasks = [asyncio.ensure_future(part) for part in (work, _drain(websocket), _until_refused(allowed))]
+    refused = _until_refused(websocket, policy.action_for("WS", websocket.scope["path"]))
+    tasks = [asyncio.ensure_future(part) for part in (work, _drain(websocket), refused)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if tasks[2].done():
@@ -39,27 +40,28 @@ async def until_gone(websocket: WebSocket, work: Coroutine[Any, Any, None]) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _still_allowed(request: Request | WebSocket, action: policy.Action) -> Callable[[], Awaitable[bool]]:
-    """A question to be asked again and again: token, scopes and the very resources that the stream is of."""
-    platform, caller, fields = platform_of(request), caller_of(request), dict(request.query_params)
+async def _until_refused(request: Request | WebSocket, action: policy.Action) -> None:
+    """Until token, scopes or the resources that the stream is of allow it no more."""
+    tokens = platform_of(request).agents.changed
+    while True:
+        changed = tokens.next()
+        if not await _is_allowed(request, action):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), _RECHECK_SECONDS)
 
-    async def allowed() -> bool:
-        try:
-            now = refresh_caller(platform, caller, action)
-            if not now.may(action):
-                return False
-            if not now.sees_all:
-                await platform.database.read(lambda session: check_targets(session, action, now, fields))
-        except PaasError:
+
+async def _is_allowed(request: Request | WebSocket, action: policy.Action) -> bool:
+    platform, fields = platform_of(request), dict(request.query_params)
+    try:
+        now = refresh_caller(platform, caller_of(request), action)
+        if not now.may(action):
             return False
-        return True
-
-    return allowed
-
-
-async def _until_refused(allowed: Callable[[], Awaitable[bool]]) -> None:
-    while await allowed():  # noqa: ASYNC110  an expiry is no event: it has to be looked for
-        await asyncio.sleep(_RECHECK_SECONDS)
+        if not now.sees_all:
+            await platform.database.read(lambda session: check_targets(session, action, now, fields))
+    except PaasError:
+        return False
+    return True
 
 
 async def _drain(websocket: WebSocket) -> None:

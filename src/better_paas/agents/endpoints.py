@@ -199,7 +199,7 @@ async def agents_freeze(request: Request, body: schemas.FreezeBody) -> schemas.F
 
     def unit(session: Session) -> None:
         service.freeze(session, body.frozen)
-        after_commit(session, lambda: setattr(platform.agents, "frozen", body.frozen))
+        after_commit(session, lambda: platform.agents.freeze(body.frozen))
         platform.announce(session, "agent", "")
 
     await platform.database.write(unit)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from better_paas.agents.models import Agent
 from better_paas.agents.token import Parsed
+from better_paas.kit.signals import Signal
 from better_paas.policy import Action
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -147,9 +148,13 @@ class _Meter:
 
 @dataclass
 class Registry:
-    """Every agent, and what its use has come to in this process."""
+    """Every agent, and what its use has come to in this process.
+
+    changed: fires when any of them may have come to allow something else.
+    """
 
     frozen: bool = False
+    changed: Signal = field(default_factory=Signal)
     _grants: dict[str, Grant] = field(default_factory=dict)
     _meters: dict[str, _Meter] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -159,9 +164,15 @@ class Registry:
     def load(self, agents: Iterable[Agent], frozen: bool) -> None:
         self.frozen = frozen
         self._grants = {agent.id: Grant.of(agent) for agent in agents}
+        self.changed.fire()
+
+    def freeze(self, frozen: bool) -> None:
+        self.frozen = frozen
+        self.changed.fire()
 
     def put(self, grant: Grant) -> None:
         self._grants[grant.id] = grant
+        self.changed.fire()
 
     def remove(self, agent_ids: Iterable[str]) -> None:
         for agent_id in agent_ids:
@@ -170,6 +181,7 @@ class Registry:
             self._deployments.pop(agent_id, None)
             self.usage.pop(agent_id, None)
             self.forget_trouble(agent_id)
+        self.changed.fire()
 
     def get(self, agent_id: str, now: datetime) -> EffectiveGrant | None:
         """The agent as it may be used now, or None: unknown or expired, itself or one of its parents."""

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from better_paas.access.authorize import confirm
-from better_paas.access.guard import api_router, caller_of, open_websocket, platform_of
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.access.streams import event_stream, until_gone
 from better_paas.access.uploads import takes_upload, upload_form, uploaded
 from better_paas.apps import idempotency, reach, schemas, secrets, service
@@ -357,8 +357,6 @@ async def apps_runtime_logs_stream(
 @router.websocket("/ws/runtime-logs")
 async def ws_runtime_logs(websocket: WebSocket) -> None:
     """The app's output, line by line: the newest 200, then what comes."""
-    if await open_websocket(websocket) is None:
-        return
     try:
         app_id = websocket.query_params.get("appId", "")
         source = await _runtime_lines(platform_of(websocket), app_id, _LIVE_TAIL, follow=True)

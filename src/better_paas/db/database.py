@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from better_paas.db.store import News, Store
 from better_paas.errors import Unavailable
+from better_paas.kit.signals import Signal
 from better_paas.kit.supervision import KeptThread, Problem
 
 T = TypeVar("T")
@@ -79,7 +80,8 @@ class Database:
         self._busy_since = 0.0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._commits = self._foreign_commits = 0
-        self._change = asyncio.Event()
+        # Fires when another process commits something.
+        self.changed_elsewhere = Signal()
 
     @property
     def is_shared(self) -> bool:
@@ -119,8 +121,7 @@ class Database:
 
         def heard(news: list[News] | None) -> None:
             self._foreign_commits += 1
-            change, self._change = self._change, asyncio.Event()
-            change.set()
+            self.changed_elsewhere.fire()
             told(news)
 
         def pass_on(news: list[News] | None) -> None:
@@ -128,10 +129,6 @@ class Database:
                 loop.call_soon_threadsafe(heard, news)
 
         self._store.listen(pass_on)
-
-    def next_foreign_commit(self) -> asyncio.Event:
-        """Set when another process commits something. Take it before reading, so that nothing falls between."""
-        return self._change
 
     def tell_others(self, topic: str, identity: str) -> None:
         """Let other processes know of what is no change of the state; nothing where there are none."""

@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from better_paas.access.guard import api_router, caller_of, open_websocket, platform_of
+from better_paas.access.guard import api_router, caller_of, platform_of
 from better_paas.access.streams import event_stream, until_gone
 from better_paas.apps import service as apps
 from better_paas.bootstrap import Platform
@@ -126,8 +126,6 @@ async def deployments_logs_stream(
 @router.websocket("/ws/logs")
 async def ws_logs(websocket: WebSocket) -> None:
     """The log of an app's latest deployment (of `deploymentId` if given), line by line."""
-    if await open_websocket(websocket) is None:
-        return
     platform = platform_of(websocket)
     app_id, wanted = websocket.query_params.get("appId", ""), websocket.query_params.get("deploymentId", "")
     found = await platform.database.read(lambda session: _latest(session, app_id, wanted))
@@ -149,7 +147,7 @@ def _follow(platform: Platform, app_id: str, deployment_id: str, offset: int) ->
     async def is_active() -> bool:
         return await _status(platform, deployment_id) in service.ACTIVE
 
-    return platform.log_store.follow(app_id, deployment_id, offset, is_active)
+    return platform.log_store.follow(app_id, deployment_id, offset, is_active, platform.events)
 
 
 def _latest(session: Session, app_id: str, deployment_id: str) -> Deployment | None:

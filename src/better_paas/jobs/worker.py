@@ -189,7 +189,7 @@ class Worker:
         if entry is not None:
             await asyncio.wait({entry[1]})
         while self._database.is_shared:
-            change = self._database.next_foreign_commit()
+            change = self._database.changed_elsewhere.next()
             if not await self._database.read(lambda session: queue.is_open(session, job_id)):
                 return
             await change.wait()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from better_paas.kit.clock import iso, now
+from better_paas.kit.signals import Signal
 
 _CHUNK = 256 * 1024
 _LONGEST_LINE = 8000
@@ -23,7 +24,11 @@ class Lines:
 
 
 class LogFile:
-    """The writing end. Past `limit` bytes lines are counted and dropped, except those written with `always`."""
+    """The writing end.
+
+    limit: of bytes; past it lines are counted and dropped, except those written with `always`. changed: fires at each
+    line and at the end.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +37,7 @@ class LogFile:
         self._file: IO[bytes] = path.open("ab")
         self._size = path.stat().st_size
         self._dropped = 0
-        self._changed = asyncio.Event()
+        self.changed = Signal()
         self.closed = False
 
     def write(self, message: str, *, level: str = "info", always: bool = False, **extra: Any) -> None:
@@ -55,11 +60,7 @@ class LogFile:
         self._file.write(data)
         self._file.flush()
         self._size += len(data)
-        self._wake()
-
-    def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self.changed.fire()
 
     def close(self) -> None:
         if not self.closed:
@@ -67,11 +68,7 @@ class LogFile:
             # On a full disk its last lines may not have come through: there is nowhere else to put them.
             with contextlib.suppress(OSError):
                 self._file.close()
-            self._wake()
-
-    def next_change(self) -> asyncio.Event:
-        """Set at the next line or at the end. Take it before reading, so that nothing falls between."""
-        return self._changed
+            self.changed.fire()
 
 
 def read_lines(path: Path, offset: int = 0, limit: int = _CHUNK) -> Lines:
@@ -90,9 +87,9 @@ def read_lines(path: Path, offset: int = 0, limit: int = _CHUNK) -> Lines:
 async def follow(path: Path, live: LogFile | None, offset: int = 0) -> AsyncIterator[Lines]:
     """What is there, then what comes while `live` is open. Nothing is lost for a slow reader: it reads the file."""
     while True:
-        waiter = live.next_change() if live is not None else None
+        waiter = live.changed.next() if live is not None else None
         finished = live is None or live.closed
-        lines = read_lines(path, offset)
+        lines = await asyncio.to_thread(read_lines, path, offset)
         if lines.entries:
             offset = lines.offset
             yield lines

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -16,22 +15,25 @@ def event(data: Any, *, name: str | None = None, event_id: str | None = None) ->
     return f"{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+async def with_heartbeat(
+    source: AsyncIterator[bytes], ended: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncIterator[bytes]:
     """`source` with a comment line in each quiet quarter of a minute, so that proxies keep the stream open.
 
-    allowed: asked every quarter of a minute; the stream ends when it says no.
+    ended: begun with the stream, which ends when this does, however it does.
     """
     pending: asyncio.Task[bytes] | None = None
     iterator = aiter(source)
-    asked = time.monotonic()
+    over = asyncio.ensure_future(ended())
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(iterator))
-            done, _ = await asyncio.wait({pending}, timeout=_HEARTBEAT_SECONDS)
-            if not done or time.monotonic() - asked >= _HEARTBEAT_SECONDS:
-                asked = time.monotonic()
-                if not await allowed():
-                    return
+            done, _ = await asyncio.wait(
+                {pending, over}, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if over in done:
+                over.result()
+                return
             if not done:
                 yield b": still here\n\n"
                 continue
@@ -42,5 +44,6 @@ async def with_heartbeat(source: AsyncIterator[bytes], allowed: Callable[[], Awa
                 return
             yield chunk
     finally:
+        over.cancel()
         if pending is not None:
             pending.cancel()
