@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+from datetime import timedelta
 
 import httpx2
 import mcp_types as types
@@ -14,13 +15,22 @@ from sqlalchemy import text
 
 from better_paas import policy
 from better_paas.app import create_app
+from better_paas.deployments import service
 from better_paas.deployments.models import Deployment
+from better_paas.mcp import changing
 from better_paas.mcp.server import instructions_for
 from better_paas.mcp.tools import BY_NAME, TOOLS
 from better_paas.mcp.untrusted import framed
 from tests.api.test_agents import make
 
 ERAS = ("legacy", "2026-07-28")
+
+
+@pytest.fixture(autouse=True)
+def _settles_soon(monkeypatch):
+    """How long a success has to last is for test_coming_up.py; here each call that waits for one would wait for that."""
+    monkeypatch.setattr(service, "SETTLING", timedelta(seconds=0.2))
+    monkeypatch.setattr(changing, "_SETTLING_PAUSE", 0.05)
 
 
 @contextlib.asynccontextmanager
