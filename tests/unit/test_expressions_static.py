@@ -41,3 +41,36 @@ def test_no_expression_tries_its_text_again_and_again(expression):
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"x\s*\s*\s*$", r"(?:[a-z]+|[a-c]*)*!"])
 def test_the_analysis_finds_them(pattern):
     assert found_in(pattern)
+
+
+def groups_repeated_possessively(pattern: str, flags: int = 0) -> list[str]:
+    found: list[str] = []
+    single = {re._constants.LITERAL, re._constants.NOT_LITERAL, re._constants.IN, re._constants.ANY}
+
+    def walk(parts):
+        for operator, value in parts:
+            if operator is re._constants.POSSESSIVE_REPEAT:
+                body = list(value[2])
+                if len(body) != 1 or body[0][0] not in {*single, re._constants.ATOMIC_GROUP}:
+                    found.append(str(body))
+            for inner in value if isinstance(value, tuple) else [value]:
+                for each in inner if isinstance(inner, list) else [inner]:
+                    if isinstance(each, re._parser.SubPattern):
+                        walk(each)
+
+    walk(re._parser.parse(pattern, flags))
+    return found
+
+
+@pytest.mark.parametrize("expression", expressions(), ids=lambda found: f"{found.where} {found.method}")
+def test_what_is_repeated_possessively_is_atomic(expression):
+    """Python before 3.11.5, as Debian 12 has it, goes on behind a part of a group that did not match as a whole
+    (python/cpython#106052); an atomic group goes back to where it began."""
+    found = groups_repeated_possessively(expression.pattern, expression.flags)
+    assert not found, f"{expression.where}: (?>…) instead of (?:…) in {expression.pattern!r}: {found}"
+
+
+@pytest.mark.parametrize("pattern", [r"(?:ab)*+", r"x(?:(?:a|bc)?+)", r"(ab)++", r"(?=(?:a\d)?+)", r"(?:a\d)?+|b"])
+def test_others_are_found(pattern):
+    assert groups_repeated_possessively(pattern)
+    assert not groups_repeated_possessively(r"a*+[bc]++.?+\d{2,}+(?>ab|c\d)*+")

@@ -13,14 +13,14 @@ from better_paas.builders.languages import LANGUAGES
 from better_paas.builders.plan import BuildPlan, NoPlan, Overrides
 
 _WEB = 'Sdk="Microsoft.NET.Sdk.Web"'
-_FRAMEWORKS = re.compile(r"<TargetFramework(s?)(?:\s[^<>]*+)?+>([^<]{1,500})<")
+_FRAMEWORKS = re.compile(r"<TargetFramework(s?)(?>\s[^<>]*+)?+>([^<]{1,500})<")
 _FRAMEWORK = re.compile(r"net(?:coreapp)?(\d{1,3}\.\d{1,3})")
 # The first that its registry has below the name of those that came later.
 _OLDEST = (3, 1)
 _REFERENCE = re.compile(r"<ProjectReference\s++Include\s*+=\s*+[\"']([^\"'<>]++)")
 # Neither properties of MSBuild nor patterns.
 _PLAIN = re.compile(r"[\w. /-]++")
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 _MOST_PROJECTS = 200
 # What MSBuild and NuGet look for in all folders above a project.
 _SETTINGS = (

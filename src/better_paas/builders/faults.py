@@ -59,7 +59,7 @@ def _check_packages(names: tuple[str, ...]) -> None:
 def check_output(text: str, app: str = "") -> None:
     """Below the app, or elsewhere in what is built. app: its folder there. Errors: NoPlan."""
     folder = posixpath.normpath(posixpath.join(app, text.strip("/")))
-    if folder.startswith("..") or not re.fullmatch(r"[\w.@-]*+(?:/[\w.@-]++)*+", folder):
+    if folder.startswith("..") or not re.fullmatch(r"[\w.@-]*+(?>/[\w.@-]++)*+", folder):
         raise NoPlan("this is no folder that a site can be in", "Give it relative to the app, like dist.", text)
 
 

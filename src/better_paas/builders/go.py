@@ -22,7 +22,7 @@ _MOST_SOURCES = 20
 _LONGEST_PREAMBLE = 64 * 1024
 # What the server is called among several programs.
 _SERVERS = ("server", "web", "app", "api")
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:

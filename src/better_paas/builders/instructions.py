@@ -38,7 +38,7 @@ BLANK = "[\t\v\f\r ]"
 _ALL, _FLAGS, _WITH_HEREDOCS = "its instructions", "flags", "lines with '<<'"
 _DIRECTIVE = re.compile(rf"#[{GO_SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*([^\t\f\r ].*)")
 _NAME = re.compile(rf"([^\t\v\f\r ]*)(?:{BLANK}+|$)")
-_FLAG = re.compile(r"""(--(?:[^\s"'\\`]++|"[^"\\`]*+"|'[^'\\`]*+')*+)(?=[\s]|$)""", re.ASCII)
+_FLAG = re.compile(r"""(--(?>[^\s"'\\`]++|"[^"\\`]*+"|'[^'\\`]*+')*+)(?=[\s]|$)""", re.ASCII)
 _BLANKS = re.compile(r"[\t\n\v\f\r ]*")
 _BARE_FLAG = re.compile(r"--[!#-&(-\[\]-_a-~]+")
 
@@ -47,8 +47,8 @@ _VARIABLE = r"""\$(?:\{\w++(?::?[-+?][^{}$'"\\<\s]*+)?\}|[@*#?$!0-]|(?!\{))"""
 _WORDS = re.compile(
     rf"""(?P<space>[{GO_SPACE}]+)
        | (?P<ambiguous><<[\t\r\ ])
-       | (?P<word>(?: [^{GO_SPACE}\\'"$<]++ | \\(?:.|$) | '[^']*+' | <<(?![\t\r\ ]) | <(?!<) | {_VARIABLE}
-                    | "(?: [^"\\$]++ | \\["$\\] | \\(?!$) | {_VARIABLE} )*+" )++)""",
+       | (?P<word>(?> [^{GO_SPACE}\\'"$<]++ | \\(?:.|$) | '[^']*+' | <<(?![\t\r\ ]) | <(?!<) | {_VARIABLE}
+                    | "(?> [^"\\$]++ | \\["$\\] | \\(?!$) | {_VARIABLE} )*+" )++)""",
     re.VERBOSE | re.DOTALL,
 )
 _HEREDOC = re.compile(r"[0-9]*<<(-?)([^<]*)")

@@ -16,7 +16,7 @@ _NO_PROGRAMS = ("-plain.jar", "-sources.jar", "-javadoc.jar", "-tests.jar", "/or
 # Of the build itself, and of its parts one folder down.
 _GRADLE = re.compile(r"(?:[\w.-]+/)?(?:build|settings)\.gradle(?:\.kts)?")
 _GRADLE_TOP = tuple(f"{kind}.gradle{end}" for kind in ("build", "settings") for end in ("", ".kts"))
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 _SPRING = "org.springframework.boot"
 
 _IN_BUILD_FILE = (
@@ -107,7 +107,7 @@ def _gradle(names: set[str], folder: str, overrides: Overrides, commands: list[s
 
 def _run_the_jar(commands: list[str]) -> bool:
     """Whether some command needs it: others run classes, or an archive where it was made."""
-    return any(re.search(r"(?<![\w./-])(?:/app/|\./)?+app\.jar(?![\w.-])", command) for command in commands)
+    return any(re.search(r"(?<![\w./-])(?>/app/|\./)?+app\.jar(?![\w.-])", command) for command in commands)
 
 
 def _take_jar(folders: tuple[str, ...], place: str) -> str:

@@ -16,10 +16,10 @@ _FRAMEWORKS = {"laravel/framework": "Laravel", "symfony/framework-bundle": "Symf
 _COMPOSER = "composer install --no-dev --no-interaction --no-progress --optimize-autoloader"
 # Heroku's servers, alone or behind other commands: options, and the folder that is served.
 _THEIR_SERVER = re.compile(
-    r"(.*[;&]\s*+)?+(?:exec\s++)?+/?+(?:[\w.-]++/)*+heroku-php-(?:apache2|nginx)(?![\w-])([^;&|]*+)"
+    r"(?>(.*[;&]\s*+))?+(?>exec\s++)?+/?+(?>[\w.-]++/)*+heroku-php-(?:apache2|nginx)(?![\w-])([^;&|]*+)"
 )
 _WITH_VALUE = re.compile("-[CcFfilp]")
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 # Without the sources, which scripts and the autoloader are about: the whole command is run once they are there, and
 # finds all packages.
 _PACKAGES = "composer install --no-dev --no-interaction --no-progress --no-scripts --no-autoloader"

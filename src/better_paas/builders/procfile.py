@@ -17,10 +17,10 @@ _RESERVED = (_WEB, _RELEASE, "main", "once")
 # By language: programs that builds of other hosts leave, or that run the source, where ours leaves a program alone.
 _SEVERAL = re.compile(r"[;&|<>()`]")
 _THEIRS = {
-    "go": re.compile(r"(?<![\w./-])(?:\./|/app/)?+(bin/[\w.-]++)"),
-    "rust": re.compile(r"(?<![\w./-])(?:\./|/app/)?+(target/release/[\w-]++)"),
+    "go": re.compile(r"(?<![\w./-])(?>\./|/app/)?+(bin/[\w.-]++)"),
+    "rust": re.compile(r"(?<![\w./-])(?>\./|/app/)?+(target/release/[\w-]++)"),
     "dotnet": re.compile(r"(?<![\w.-])(bin/publish|heroku_output)(?![\w.-])"),
-    "elixir": re.compile(r"(?<![\w./-])(mix|(?:\./|/app/)?+_build/\w++/rel/[\w/]++)(?=\s)"),
+    "elixir": re.compile(r"(?<![\w./-])(mix|(?>\./|/app/)?+_build/\w++/rel/[\w/]++)(?=\s)"),
 }
 # The one program that builds of these leave, which takes the arguments of theirs.
 BINARY = "/app/bin/app"

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 _TOKEN = re.compile(
-    r"""//[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?+|"(?:[^"\\]|\\.)*+"?+|'(?:[^'\\]|\\.)*+'?+|[A-Za-z_$][\w$]*+|[^"'/A-Za-z_$]++|.""",
+    r"""//[^\n]*+|/\*[^*]*+(?>\*(?!/)[^*]*+)*+(?>\*/)?+|"(?>[^"\\]|\\.)*+"?+|'(?>[^'\\]|\\.)*+'?+|[A-Za-z_$][\w$]*+|[^"'/A-Za-z_$]++|.""",
     re.DOTALL,
 )
 _WORDS = ("true", "false", "null")
@@ -123,7 +123,7 @@ class _Yaml:
 
 
 def _scalar(text: str) -> Any:
-    quoted = re.match(r"""("(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+')[ \t]*+(?:#.*+)?$""", text)
+    quoted = re.match(r"""("(?>[^"\\]|\\.)*+"|'(?>[^']|'')*+')[ \t]*+(?:#.*+)?$""", text)
     if quoted:
         word = quoted[1]
         return word[1:-1].replace("''", "'") if word[0] == "'" else json.loads(word, strict=False)

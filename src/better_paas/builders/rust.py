@@ -12,7 +12,7 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 
 _BINARY = procfile.BINARY
 _OF_FOLDER = re.compile(r"src/bin/([\w-]++)(?:\.rs|/main\.rs)")
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 _CHANNEL = re.compile(r"^[ \t]*+channel[ \t]*+=[ \t]*+[\"']([^\"'\n]{1,100})", re.MULTILINE)
 _LINE = re.compile(r"1\.\d{1,5}")
 

@@ -27,11 +27,11 @@ class DotenvError(CliError):
 
 
 # Blanks are spaces and tabs alone: whatever else looks like one, or like a line's end, belongs to the value.
-_BETWEEN = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
-_NAME = re.compile(r"(?:export[ \t]++(?=[A-Za-z_]))?+([A-Za-z_][A-Za-z0-9_]{0,127}+)[ \t]*+=")
+_BETWEEN = re.compile(r"(?>[ \t\n]++|#[^\n]*+)*+")
+_NAME = re.compile(r"(?>export[ \t]++(?=[A-Za-z_]))?+([A-Za-z_][A-Za-z0-9_]{0,127}+)[ \t]*+=")
 _BLANKS = re.compile(r"[ \t]*+")
 _COMMENT = re.compile(r"[ \t]#")
-_PART = re.compile(r"""'([^']*+)'|"((?:[^"\\]++|\\.)*+)"|\\(['"])""", re.DOTALL)
+_PART = re.compile(r"""'([^']*+)'|"((?>[^"\\]++|\\.)*+)"|\\(['"])""", re.DOTALL)
 _END = re.compile(r"[ \t]*+(?:\n|(?<=[ \t])#)")
 _ESCAPE = re.compile(r"""\\([nrt\\"$])""")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+"')
+_STRING = re.compile(r'"(?>[^"\\\x00-\x1f]++|\\.)*+"')
 _SCALAR = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 _DEEPEST = 200
 

@@ -11,7 +11,7 @@ from better_paas.errors import Invalid
 from better_paas.kit.http import is_public
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PATH = re.compile(r"(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++)*+")
+_PATH = re.compile(r"(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++(?>/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]++)*+")
 _LONGEST_HOST = 253
 # With the slash that it begins with.
 _LONGEST_PATH = 201

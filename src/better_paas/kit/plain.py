@@ -5,7 +5,7 @@ import re
 # Control sequences (ECMA-48), operating system commands such as titles and links, and all other escapes.
 _SEQUENCES = re.compile(
     r"[\x1b\x90\x98\x9b\x9d\x9e\x9f](?:(?:(?<=\x9b)|(?<=\x1b)\[)[0-?]*+[ -/]*+[@-~]?+"
-    r"|(?:(?<=\x1b)[\]PX^_]|(?<![\x1b\x9b]))[^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)?+"
+    r"|(?:(?<=\x1b)[\]PX^_]|(?<![\x1b\x9b]))[^\x07\x1b\x9c]*+(?>\x07|\x1b\\|\x9c)?+"
     r"|[ -/]*+[0-~]?+)"
 )
 # Controls but for line feed and tab, zero-width and direction marks, tags, and half characters.

@@ -17,7 +17,7 @@ from better_paas.builders.plan import BuildPlan, NoApp, NoPlan, Overrides
 _MOST_APPS = 500
 _INSTALL_HOOKS = {"preinstall", "install", "postinstall", "prepare"}
 _MOST_PAGES, _LONGEST_PAGE = 50, 100_000
-_PROGRAM = re.compile(r"(?:[A-Z][A-Z0-9_]*+=[^\s;&|]++ ++)*+(?:node|bun|tsx|ts-node) ")
+_PROGRAM = re.compile(r"(?>[A-Z][A-Z0-9_]*+=[^\s;&|]++ ++)*+(?:node|bun|tsx|ts-node) ")
 _OF_BUN = ("bunfig.toml", "bun.lock")
 
 

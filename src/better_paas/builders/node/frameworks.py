@@ -30,9 +30,9 @@ SERVERS = {
     "elysia": "Elysia",
 }
 _CONFIGS = (".ts", ".js", ".mjs", ".mts", ".cjs")
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 # Neither addresses nor patterns of paths, which are in quotes.
-_COMMENT = re.compile(r"(?:^|(?<=[\s,;{}()\[\]]))//.*|^[ \t]*+/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|(?<=[\s,;{}()\[\]]))//.*|^[ \t]*+/\*[^*]*+(?>\*(?!/)[^*]*+)*+(?:\*/)?", re.MULTILINE)
 _LONGEST_CONFIG = 100_000
 # What adapters are for that make something which only that host can run.
 _HOSTS = ("vercel", "netlify", "cloudflare", "cloudflare-workers", "deno")

@@ -21,7 +21,7 @@ LOCKS = {
 _SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml", ".pnpmfile.cjs")
 # Folders of the top that are read beside patches of packages and Prisma's schemas: Yarn's own releases and plugins.
 _FOLDERS = ("patches/", ".yarn/releases/", ".yarn/plugins/", ".yarn/patches/", ".yarn/cache/")
-_FOLDER = re.compile(r"[\w@.-]++(?:/[\w@.-]++)*+")
+_FOLDER = re.compile(r"[\w@.-]++(?>/[\w@.-]++)*+")
 _HOOKS = ("preinstall", "install", "postinstall", "prepare")
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies")
 # Hooks that find all that they need among the files above, or do without.

@@ -8,7 +8,7 @@ from better_paas.builders.files import exists, read_json, table
 from better_paas.builders.node.frameworks import Made
 from better_paas.builders.node.source import Source
 
-_FOLDER = re.compile(r"[\w.@-]++(?:/[\w.@-]++)*+")
+_FOLDER = re.compile(r"[\w.@-]++(?>/[\w.@-]++)*+")
 # What makes a program of Node; the first ones make one file of it.
 _BUNDLED = re.compile(r"@(?:nx|nrwl)/(?:webpack|esbuild|rspack|node|rollup):")
 _COMPILED = re.compile(r"@(?:nx|nrwl)/js:")

@@ -77,7 +77,7 @@ def _serves_what_is_not_there(script: str) -> bool:
 def _executed(manager: Manager, command: str) -> str:
     if not manager.plug_and_play:
         return command
-    return re.sub(r"^((?:[A-Z_]+=\S+ )*+)(?:npx )?", r"\1yarn ", command)
+    return re.sub(r"^((?>[A-Z_]+=\S+ )*+)(?:npx )?", r"\1yarn ", command)
 
 
 def _runs(app: App, manager: Manager, name: str) -> str:

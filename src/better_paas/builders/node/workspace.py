@@ -17,7 +17,7 @@ _PACKAGES = re.compile(r"['\"]?packages['\"]?[ \t]*+:(.*)")
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*")
 _ITEM = re.compile(r"""'([^'\n]*+)'|"([^"\n]*+)"|([^\s,\[\]'"-][^\s,\[\]]*+)""")
 # Folders of the repository are parts of commands and of COPY lines.
-_FOLDER = re.compile(r"[\w@.-]++(?:/[\w@.-]++)*+")
+_FOLDER = re.compile(r"[\w@.-]++(?>/[\w@.-]++)*+")
 
 
 def patterns(top: Files) -> list[str]:

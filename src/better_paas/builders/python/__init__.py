@@ -29,7 +29,7 @@ _DEEPEST = 3
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 # Of a workspace so many are looked at, to find its one app.
 _MOST_APPS = 100
-_FOLDER = re.compile(r"[\w.-]++(?:/[\w.-]++)*+")
+_FOLDER = re.compile(r"[\w.-]++(?>/[\w.-]++)*+")
 
 
 def detect(files: Files, overrides: Overrides) -> BuildPlan | None:

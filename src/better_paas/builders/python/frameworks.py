@@ -8,15 +8,15 @@ from better_paas.builders.files import Files
 ENTRY_FILES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "run.py", "api.py", "application.py")
 PROGRAMS = ("main.py", "app.py", "server.py", "run.py", "bot.py", "__main__.py")
 _APPLICATION = re.compile(
-    r"^(\w++)[ \t]*+(?::[ \t]*+[\w.]++[ \t]*+)?+=[ \t]*+(?:\w++\.)?+"
+    r"^(\w++)[ \t]*+(?>:[ \t]*+[\w.]++[ \t]*+)?+=[ \t]*+(?>\w++\.)?+"
     r"(Flask|FastAPI|Quart|Starlette|Litestar|FastHTML|Sanic|Dash)\(",
     re.MULTILINE,
 )
-_FAST_APP = re.compile(r"^(\w++)[ \t]*+,[^=\n]*+=[ \t]*+(?:\w++\.)?+fast_app\(", re.MULTILINE)
+_FAST_APP = re.compile(r"^(\w++)[ \t]*+,[^=\n]*+=[ \t]*+(?>\w++\.)?+fast_app\(", re.MULTILINE)
 _DASH_SERVER = re.compile(r"^(\w++)[ \t]*+=[ \t]*+\w++\.server\b", re.MULTILINE)
-_CELERY = re.compile(r"^(\w++)[ \t]*+=[ \t]*+(?:\w++\.)?+Celery\(", re.MULTILINE)
+_CELERY = re.compile(r"^(\w++)[ \t]*+=[ \t]*+(?>\w++\.)?+Celery\(", re.MULTILINE)
 _MADE = re.compile(
-    r"^(\w++)[ \t]*+(?::[ \t]*+[\w.]++[ \t]*+)?+=[ \t]*+(?:\w++\.)?+(?:create|make|build|get)_app(?:lication)?\(",
+    r"^(\w++)[ \t]*+(?>:[ \t]*+[\w.]++[ \t]*+)?+=[ \t]*+(?>\w++\.)?+(?:create|make|build|get)_app(?:lication)?\(",
     re.MULTILINE,
 )
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)

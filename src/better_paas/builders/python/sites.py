@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from better_paas.builders.files import Files
 
 # Settings of the programs, which hold tags that only they know: they are looked into, not read.
-_SITE_DIR = re.compile(r"^site_dir:[ \t]*+['\"]?([\w.-]++(?:/[\w.-]++)*+)", re.MULTILINE)
+_SITE_DIR = re.compile(r"^site_dir:[ \t]*+['\"]?([\w.-]++(?>/[\w.-]++)*+)", re.MULTILINE)
 _THEME = re.compile(r"^(?:theme:[ \t]*+|[ \t]++name:[ \t]*+)['\"]?material\b", re.MULTILINE)
 _CONF = ("docs/conf.py", "docs/source/conf.py", "doc/conf.py", "source/conf.py", "conf.py")
 

@@ -30,7 +30,7 @@ def caddyfile(files: Files) -> Said:
     if "file_server" not in content or "reverse_proxy" in content or "php_fastcgi" in content:
         return Said()
     root = re.search(
-        r"^[ \t]*+root (?:\* )?+(?:/app/|/srv/|\./)?+([\w.-]++(?:/[\w.-]++)*+)/?+[ \t]*+$", content, re.MULTILINE
+        r"^[ \t]*+root (?>\* )?+(?>/app/|/srv/|\./)?+([\w.-]++(?>/[\w.-]++)*+)/?+[ \t]*+$", content, re.MULTILINE
     )
     tries = re.search(r"^[ \t]*+try_files [^\n]*", content, re.MULTILINE)
     falls_back = "/index.html" in tries[0].split()[-1:] if tries else None
