@@ -39,7 +39,19 @@ class HeldServer(PaasServer):
 
     @property
     def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(self.links())
+
+    @property
+    def held(self) -> int:
+        """Descriptors but for the database's: its readers open it when they are first needed, and keep it."""
+        return sum("better-paas.db" not in link for link in self.links())
+
+    def links(self) -> list[str]:
+        found = []
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.append(os.readlink(link))
+        return found
 
     @property
     def processor_seconds(self) -> float:
@@ -107,6 +119,8 @@ def _all(found: socket.socket) -> bytes:
 def short(tmp_path_factory):
     server = HeldServer(tmp_path_factory.mktemp("held") / "data", SHORT)
     server.start()
+    # The last that it opens as it begins: what is counted before an attack is then what it has at rest.
+    wait_until(lambda: any(link.endswith("/data/processes") for link in server.links()), 20)
     yield server
     server.close()
 
@@ -115,11 +129,11 @@ def short(tmp_path_factory):
 def undisturbed(short):
     """What must be true after each attack."""
     assert short.ask() == 200
-    before, log = short.descriptors, len(short.log())
+    before, log = short.held, len(short.log())
     with Others(short) as others:
         yield
     others.were_answered()
-    wait_until(lambda: short.descriptors <= before, 10)
+    wait_until(lambda: short.held <= before, 10)
     assert len(short.log()) - log < 2000, short.log()[log:]
 
 
@@ -179,7 +193,7 @@ def test_many_from_many_addresses_make_room(short, undisturbed):
 
 def test_whoever_reads_nothing_is_dropped(short, undisturbed):
     asking = b"GET /api/openapi.json HTTP/1.1\r\nHost: a\r\n" + ADMIN + b"\r\n"
-    held, quiet = [], short.descriptors
+    held, quiet = [], short.held
     for number in range(20):
         one = socket.socket()
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -187,8 +201,8 @@ def test_whoever_reads_nothing_is_dropped(short, undisturbed):
         one.connect(("127.0.0.1", short.api_port))
         one.sendall(asking * 15)
         held.append(one)
-    wait_until(lambda: short.descriptors >= quiet + 15, 5)
-    wait_until(lambda: short.descriptors <= quiet + 5, 10)
+    wait_until(lambda: short.held >= quiet + 15, 5)
+    wait_until(lambda: short.held <= quiet + 5, 10)
     for one in held:
         one.close()
 
@@ -209,16 +223,16 @@ def test_few_descriptors_are_shared_with_what_the_server_needs_itself(tmp_path):
     try:
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
         assert limits == (256, 256)
-        before, log = server.descriptors, len(server.log())
+        before, log = server.held, len(server.log())
         held = [server.connect(f"127.0.0.{number % 50 + 1}") for number in range(400)]
         with Others(server) as others:
-            assert server.descriptors <= before + 256 // 2 + 32
+            assert server.held <= before + 256 // 2 + 32
             assert server.post("/api/projects/create", name="written-meanwhile")["name"] == "written-meanwhile"
             time.sleep(1)
         others.were_answered()
         for one in held:
             one.close()
-        wait_until(lambda: server.descriptors <= before + 2, 10)
+        wait_until(lambda: server.held <= before + 2, 10)
         assert len(server.log()) - log < 2000, server.log()[log:]
     finally:
         server.close()
